@@ -1,0 +1,47 @@
+# The two commands: `make serve` and `make test`. The rest is what they are made of. Needs Python 3.11 or newer with pip.
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Development, so that a server on a DATABASE_URL makes a secret of its own; set TRELLIS_ENVIRONMENT to override.
+export TRELLIS_ENVIRONMENT ?= development
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test lint format lock clean
+
+help:  ## Tell what can be made.
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+serve: .venv/installed  ## Serve on http://127.0.0.1:8000, over the embedded PostgreSQL unless DATABASE_URL is set.
+	@if [ -n "$$DATABASE_URL" ]; then $(BIN)/trellis migrate; fi
+	@exec $(BIN)/trellis serve
+
+test: .venv/installed  ## Run the whole test suite.
+	@$(BIN)/pytest --cov --cov-report=term:skip-covered
+
+lint: .venv/installed  ## Check format, style, types and architecture.
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: .venv/installed  ## Format the code and fix what can be fixed.
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: .venv/installed  ## Take the newest releases that pyproject.toml allows into requirements/.
+	@$(PYTHON) -m pip --python .venv install --quiet uv
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-annotate --no-header \
+		--extra build pyproject.toml --output-file requirements/runtime.txt
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-annotate --no-header \
+		--all-extras --constraint requirements/runtime.txt pyproject.toml --output-file requirements/development.txt
+
+# pip alone, and no ensurepip: Debian's python3 comes without it.
+.venv/installed: requirements/development.txt pyproject.toml
+	@echo "Installing into .venv ..."
+	@$(PYTHON) -m venv --without-pip .venv
+	@$(PYTHON) -m pip --python .venv install --quiet --require-hashes --requirement requirements/development.txt
+	@$(PYTHON) -m pip --python .venv install --quiet --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
+clean:  ## Remove what was installed and made, but not the data.
+	@rm -rf .venv .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
