@@ -1,0 +1,61 @@
+"""Access tokens: JWT (RFC 7519), HS256, short-lived, bound to a session."""
+
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+import jwt
+
+from shared.errors import Unauthenticated
+
+ALGORITHM = "HS256"
+ISSUER = "trellis"
+SCOPE = "read write"
+"""What a session's token may do: everything that its account may."""
+
+
+class InvalidToken(Unauthenticated):
+    """This access token is not good, or not any more. Refresh it, or sign in again."""
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What a verified access token says."""
+
+    user_id: UUID
+    session_id: UUID
+    expires_at: int
+
+
+class AccessTokens:
+    """Issues and verifies access tokens."""
+
+    def __init__(self, key: bytes, lifetime_seconds: int) -> None:
+        self._key = key
+        self.lifetime_seconds = lifetime_seconds
+        # A token is sent with every request of its 15 minutes, and a signature once good stays good: verifying costs
+        # 25-40 µs, the cache 0.1 µs. Expiry is still checked each time, the session by the caller.
+        self._verified = lru_cache(maxsize=10_000)(self._decode)
+
+    def issue(self, user_id: UUID, session_id: UUID) -> str:
+        """A token for this session, good for `lifetime_seconds`."""
+        now = int(time.time())
+        claims = {"iss": ISSUER, "sub": str(user_id), "sid": str(session_id), "iat": now}
+        return jwt.encode(claims | {"exp": now + self.lifetime_seconds}, self._key, ALGORITHM)
+
+    def verify(self, token: str) -> Claims:
+        """What the token says. Raises InvalidToken for any that is not ours, not whole or not good any more."""
+        try:
+            claims = self._verified(token)
+        except (jwt.InvalidTokenError, ValueError) as error:
+            raise InvalidToken from error
+        if claims.expires_at <= time.time():
+            raise InvalidToken
+        return claims
+
+    def _decode(self, token: str) -> Claims:
+        options: Any = {"require": ["exp", "iat", "iss", "sub", "sid"]}
+        claims = jwt.decode(token, self._key, [ALGORITHM], issuer=ISSUER, options=options)
+        return Claims(UUID(claims["sub"]), UUID(str(claims["sid"])), claims["exp"])

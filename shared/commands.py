@@ -1,0 +1,34 @@
+"""Commands: how a module's operation is run from the command line, in the same unit of work as a request's."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import update_wrapper
+from typing import Any
+
+import click
+
+from shared.errors import DomainError
+
+
+def in_unit_of_work(command: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """Makes a click callback of an async function that takes the module's `service` and the command's parameters.
+
+    A domain error is told in its own words, with exit code 1, and nothing is kept.
+    """
+
+    @click.pass_obj
+    def run(container: Any, /, **parameters: Any) -> None:
+        async def main() -> None:
+            database = container.kernel.database()
+            try:
+                async with database.unit_of_work():
+                    await command(container.service(), **parameters)
+            finally:
+                await database.close()
+
+        try:
+            asyncio.run(main())
+        except DomainError as error:
+            raise click.ClickException(error.detail) from error
+
+    return update_wrapper(run, command)

@@ -1,0 +1,28 @@
+"""The kernel's container: what every module may ask for as `kernel`."""
+
+from dependency_injector import containers, providers
+
+from shared.auth.authentication import Authenticator
+from shared.auth.passwords import Passwords
+from shared.auth.tokens import AccessTokens
+from shared.events import Events
+from shared.extensions import Extensions
+from shared.persistence.cursors import Cursors
+from shared.persistence.database import Database
+from shared.settings import Settings
+
+
+class KernelContainer(containers.DeclarativeContainer):
+    """Everything here is a singleton: it holds connections, threads, keys or compiled statements, and no request."""
+
+    settings = providers.Dependency(instance_of=Settings)
+    extensions = providers.Dependency(instance_of=Extensions)
+    events = providers.Dependency(instance_of=Events)
+
+    database = providers.Singleton(Database, settings)
+    cursors = providers.Singleton(Cursors, settings.provided.signing_key)
+    access_tokens = providers.Singleton(
+        AccessTokens, settings.provided.signing_key, settings.provided.access_token_seconds
+    )
+    passwords = providers.Singleton(Passwords, settings.provided.argon2_memory_kib, settings.provided.argon2_iterations)
+    authenticator = providers.Singleton(Authenticator, database, access_tokens, extensions)

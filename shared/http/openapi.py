@@ -1,0 +1,37 @@
+"""What the framework's OpenAPI document does not say by itself."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from shared.http.problems import MEDIA_TYPE, Problem
+
+_REFERENCE = "#/components/schemas/{model}"
+
+ANY_PROBLEM: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "A problem (RFC 9457).",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": _REFERENCE.format(model="Problem")}}},
+    }
+}
+"""The `responses` of every operation, in the place of the framework's own 422."""
+
+
+def operation_id(route: APIRoute) -> str:
+    """`projects_create`: what a generated client makes a method of."""
+    return "_".join([*map(str, route.tags[:1]), route.name])
+
+
+def install(app: FastAPI) -> None:
+    """Add the problem's schema, which the framework has no media type for, to the document."""
+    problem = Problem.model_json_schema(ref_template=_REFERENCE, mode="serialization")
+    schemas = problem.pop("$defs") | {"Problem": problem}
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            generate()["components"]["schemas"].update(schemas)
+        return generate()
+
+    app.openapi = openapi  # type: ignore[method-assign]  # As FastAPI's documentation has it.

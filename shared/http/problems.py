@@ -1,0 +1,218 @@
+"""Problem details (RFC 9457): every error, the framework's too, as one kind of answer."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from shared import errors
+from shared.auth.tokens import InvalidToken
+from shared.errors import DomainError
+from shared.http.request_id import request_id_of
+
+MEDIA_TYPE = "application/problem+json"
+MOST_ERRORS = 100
+MOST_CHARACTERS = 200
+"""What a problem document lists and quotes at the most, whatever the size of the input."""
+
+
+class InvalidInput(errors.Invalid):
+    """The request does not fit its schema. See `errors`."""
+
+
+class MalformedBody(errors.Malformed):
+    """The body could not be parsed."""
+
+
+class NoSuchPath(errors.NotFound):
+    """There is nothing at this path."""
+
+
+class MethodNotAllowed(DomainError):
+    """The path is known, but not with this method. See the Allow header."""
+
+
+class InternalError(DomainError):
+    """Something went wrong on our side. Quote the request_id when you report it."""
+
+
+STATUS: Mapping[type[DomainError], HTTPStatus] = {
+    errors.Malformed: HTTPStatus.BAD_REQUEST,
+    errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    errors.Forbidden: HTTPStatus.FORBIDDEN,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
+    errors.Conflict: HTTPStatus.CONFLICT,
+    errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+"""The one place where a domain error becomes an HTTP status. A kind that is not here is our own failure: 500."""
+
+HEADERS: Mapping[type[DomainError], Mapping[str, str]] = {
+    errors.Unauthenticated: {"WWW-Authenticate": 'Bearer realm="trellis"'},  # RFC 6750 §3
+    InvalidToken: {"WWW-Authenticate": 'Bearer realm="trellis", error="invalid_token"'},
+    errors.Unavailable: {"Retry-After": "1"},
+}
+
+
+class InputError(BaseModel):
+    """One thing that is wrong with the input."""
+
+    pointer: str | None = Field(None, description="JSON Pointer (RFC 6901) into the body.")
+    parameter: str | None = Field(None, description="The name of a parameter of the path, the query or the header.")
+    code: str
+    message: str
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str = Field(examples=["/problems/project_not_found"])
+    title: str
+    status: int
+    detail: str
+    instance: str = Field(description="The path that was asked for.")
+    code: str = Field(description="Stable: what a program decides by.", examples=["project_not_found"])
+    request_id: str
+    retryable: bool = Field(description="Whether the same request may succeed later.")
+    errors: list[InputError] = Field([], description="For invalid input: what is wrong where.")
+
+
+class ProblemKind(BaseModel):
+    """An entry of the catalogue of errors."""
+
+    code: str
+    title: str
+    status: int
+    detail: str
+    retryable: bool
+
+
+def status_of(error: type[DomainError]) -> HTTPStatus:
+    """The HTTP status of an error."""
+    return next((STATUS[kind] for kind in error.__mro__ if kind in STATUS), HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def problem(
+    request: Request,
+    error: DomainError,
+    inputs: Sequence[Mapping[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The answer that tells of an error."""
+    kind = type(error)
+    status = status_of(kind)
+    place = {"pointer": error.pointer, "parameter": error.parameter}
+    if any(value is not None for value in place.values()):
+        named = {name: value for name, value in place.items() if value is not None}
+        inputs = [*inputs, {**named, "code": kind.code, "message": error.detail}]
+    document: dict[str, Any] = {
+        "type": f"/problems/{kind.code}",
+        "title": kind.title,
+        "status": status.value,
+        "detail": error.detail,
+        "instance": request.scope.get("raw_path", b"").decode("ascii", "replace")[:MOST_CHARACTERS],
+        "code": kind.code,
+        "request_id": request_id_of(request.scope),
+        "retryable": kind.retryable,
+        **({"errors": inputs} if inputs else {}),
+        **kind.members,
+    }
+    kept = {name: value for base in reversed(kind.__mro__) for name, value in HEADERS.get(base, {}).items()}
+    content = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    return Response(content, status.value, {**kept, **(headers or {})}, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the application and of the framework with a problem."""
+    app.add_exception_handler(DomainError, _domain_error)
+    app.add_exception_handler(RequestValidationError, _invalid_input)
+    app.add_exception_handler(HTTPException, _framework_error)
+
+
+async def _domain_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DomainError)
+    return problem(request, error)
+
+
+async def _invalid_input(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return problem(request, InvalidInput(), [_input_error(found) for found in error.errors()[:MOST_ERRORS]])
+
+
+async def _framework_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    known: dict[int, type[DomainError]] = {
+        400: MalformedBody,
+        404: NoSuchPath,
+        405: MethodNotAllowed,
+        413: errors.TooLarge,
+    }
+    headers = error.headers
+    if error.status_code == 405:  # The framework names the methods of the first route of the path alone.
+        headers = {"Allow": ", ".join(sorted(_allowed_methods(request)))}
+    return problem(request, known.get(error.status_code, InternalError)(), headers=headers)
+
+
+def _allowed_methods(request: Request) -> set[str]:
+    routes = [route for route in iter_route_contexts(request.app.routes) if route.methods]
+    matching = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    methods = {method for route in matching for method in route.methods or ()}
+    return methods | {"HEAD"} if "GET" in methods else methods
+
+
+# What pydantic says of these quotes the input; a rejected value may be a secret and is never echoed.
+_MESSAGES = {"uuid_parsing": "Input should be a valid UUID", "value_error": "Input is not valid"}
+
+
+def _input_error(found: Mapping[str, Any]) -> dict[str, str]:
+    source, *path = found["loc"]
+    if found["type"] == "json_invalid":
+        path = []
+    place = (
+        {"pointer": "".join(f"/{_quoted(step)}" for step in path)}
+        if source == "body"
+        else {"parameter": _quoted(path[0]) if path else source}
+    )
+    return {**place, "code": found["type"], "message": _MESSAGES.get(found["type"], found["msg"])}
+
+
+def _quoted(step: object) -> str:
+    """A step of a JSON pointer. A field's name comes from the client: it may be long, or hold half a character."""
+    text = str(step)[:MOST_CHARACTERS].encode(errors="replace").decode()
+    return text.replace("~", "~0").replace("/", "~1")
+
+
+def catalogue() -> APIRouter:
+    """`GET /problems` and `/problems/{code}`: what a problem's `type` leads to."""
+    router = APIRouter(prefix="/problems", tags=["problems"])
+
+    @router.get("")
+    async def list() -> Iterable[ProblemKind]:
+        return [_kind(error) for _, error in sorted(DomainError.catalogue.items())]
+
+    @router.get("/{code}")
+    async def get(code: str) -> ProblemKind:
+        if code not in DomainError.catalogue:
+            raise NoSuchPath
+        return _kind(DomainError.catalogue[code])
+
+    return router
+
+
+def _kind(error: type[DomainError]) -> ProblemKind:
+    return ProblemKind(
+        code=error.code,
+        title=error.title,
+        status=status_of(error).value,
+        detail=error.describe(),
+        retryable=error.retryable,
+    )

@@ -1,0 +1,95 @@
+"""The module manifest: one typed object that says all about a module, and how manifests are found and ordered."""
+
+import importlib
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import click
+from dependency_injector.containers import DeclarativeContainer
+from fastapi import APIRouter
+
+from shared.events import Event
+from shared.extensions import ExtensionPoint
+
+
+class ManifestError(Exception):
+    """The modules do not fit together; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class Module:
+    """What a module is made of. `modules/<name>/module.py` holds one as `module`."""
+
+    name: str
+    """The folder's name; also the label of the module's migration branch."""
+    container: type[DeclarativeContainer]
+    """Takes `kernel`, and the `api` of a required module under that one's name. Has `service`, and an `api` to give."""
+    router: APIRouter
+    """Mounted under `/api/v1`; the container is wired to the file that defines it."""
+    requires: Sequence[str] = ()
+    """The modules whose `api.py` this one imports and whose tables its foreign keys may name."""
+    publishes: Sequence[type[Event]] = ()
+    handles: Mapping[type[Event], Callable[[Any, Any], Awaitable[None]]] = field(default_factory=dict)
+    """The method of the container's `service` that takes each event."""
+    extends: Mapping[ExtensionPoint[Any], Any] = field(default_factory=dict)
+    """What this module contributes to the kernel's and to required modules' extension points."""
+    commands: Sequence[click.Command] = ()
+    """Subcommands of `trellis <name>`; each finds the module's container as click's context object."""
+
+
+def discover(package: str = "modules") -> tuple[Module, ...]:
+    """The manifests of every module in the package, each after those it requires.
+
+    Raises ManifestError when a folder has no manifest, a requirement is missing, modules require each other in a
+    circle, or an event is handled that no required module publishes.
+    """
+    folders = [folder for path in importlib.import_module(package).__path__ for folder in Path(path).iterdir()]
+    names = [folder.name for folder in folders if folder.is_dir() and folder.name[0] not in "._"]
+    modules = ordered([_manifest(package, name) for name in names])
+    for module in modules:
+        known = {event for other in modules if other.name in module.requires for event in other.publishes}
+        for event in set(module.handles) - known:
+            raise ManifestError(f"Module '{module.name}' handles {event.__name__}, which no required module publishes.")
+    return modules
+
+
+def ordered(modules: Iterable[Module]) -> tuple[Module, ...]:
+    """The modules, each after those it requires; alphabetical where that leaves a choice."""
+    by_name = {module.name: module for module in modules}
+    for module in by_name.values():
+        for name in module.requires:
+            if name not in by_name:
+                raise ManifestError(f"Module '{module.name}' requires '{name}', which is not there.")
+    sorter = TopologicalSorter({module.name: module.requires for module in by_name.values()})
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        raise ManifestError(f"Modules require each other in a circle: {' → '.join(error.args[1][::-1])}.") from None
+    found: list[Module] = []
+    ready: list[str] = []
+    while sorter.is_active():
+        ready = sorted([*ready, *sorter.get_ready()])
+        name = ready.pop(0)
+        found.append(by_name[name])
+        sorter.done(name)
+    return tuple(found)
+
+
+def _manifest(package: str, name: str) -> Module:
+    path = f"{package}.{name}.module"
+    try:
+        found: ModuleType = importlib.import_module(path)
+    except ModuleNotFoundError as error:
+        if error.name != path:
+            raise
+        raise ManifestError(f"Folder '{name}' of {package}/ has no manifest: module.py is missing.") from None
+    module = getattr(found, "module", None)
+    if not isinstance(module, Module):
+        raise ManifestError(f"{path} defines no `module`.")
+    if module.name != name:
+        raise ManifestError(f"The manifest in folder '{name}' calls itself '{module.name}'.")
+    return module

@@ -1,0 +1,85 @@
+"""What tables share: the metadata with its naming convention, and the columns that a row has by what it is."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Enum, Index, MetaData, TextClause, func, text
+from sqlalchemy.orm.attributes import flag_modified
+from sqlmodel import Field, SQLModel
+from uuid_utils.compat import uuid7
+
+NAMING_CONVENTION = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
+"""Names that a violated constraint tells us, and that a migration can rely on."""
+
+
+class Table(SQLModel):
+    """The base of every table. A class with `table=True` does not validate: never take one as a request body."""
+
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+
+
+class Identified(SQLModel):
+    """A row with an id of its own: UUIDv7 (RFC 9562 §5.7), so that new rows stand together in the index."""
+
+    id: UUID = Field(default_factory=uuid7, primary_key=True)
+
+
+class Versioned(SQLModel):
+    """A row that tells when it was made and last changed, and how often.
+
+    PostgreSQL keeps all three: defaults on insert, the trigger of `touch_on_update` on every update by whatever path.
+    """
+
+    created_at: datetime = Field(default=None, nullable=False, sa_column_kwargs={"server_default": func.now()})
+    updated_at: datetime = Field(default=None, nullable=False, sa_column_kwargs={"server_default": func.now()})
+    version: int = Field(default=None, nullable=False, sa_column_kwargs={"server_default": "1"})
+
+
+class SoftDeletable(SQLModel):
+    """A row that deletion hides. Rows deleted together carry the same `deletion_id` and come back together."""
+
+    deleted_at: datetime | None = Field(default=None)
+    deletion_id: UUID | None = Field(default=None)
+
+
+class Resource(SoftDeletable, Versioned, Identified):
+    """A row with a document of its own: what a `Repository` serves."""
+
+
+def choice(kind: type[StrEnum]) -> Any:
+    """The column type of an enumeration: text, and a check constraint that names the values."""
+    return Enum(
+        kind, native_enum=False, create_constraint=True, length=20, values_callable=_values, name=kind.__name__.lower()
+    )
+
+
+def _values(kind: type[StrEnum]) -> list[str]:
+    return [member.value for member in kind]
+
+
+def deletion_group(name: str) -> Index:
+    """The index that finds what was deleted together. Live rows are not in it and pay nothing for it."""
+    return Index(name, "deletion_id", postgresql_where=text("deletion_id IS NOT NULL"))
+
+
+def live_unique(name: str, *columns: str | TextClause) -> Index:
+    """A unique rule that holds among live rows only: a deleted one keeps its name and does not block it."""
+    return Index(name, *columns, unique=True, postgresql_where=text("deleted_at IS NULL"))
+
+
+def touch(row: Versioned) -> None:
+    """Have the row count as changed, when what its document embeds has."""
+    flag_modified(row, "version")
+
+
+def owners() -> dict[str, str]:
+    """The module that owns each table, by the table's name: `modules/<owner>/models.py` defines it."""
+    return {str(model.__tablename__): model.__module__.split(".")[1] for model in Table.__subclasses__()}
