@@ -1,0 +1,19 @@
+"""How the projects module is put together."""
+
+from dependency_injector import containers, providers
+
+from modules.projects.repository import ProjectRepository
+from modules.projects.service import ProjectService
+from modules.tags.api import TagsApi
+from modules.users.api import UsersApi
+
+
+class ProjectsContainer(containers.DeclarativeContainer):
+    """Needs the kernel, users as members and tags to attach."""
+
+    kernel = providers.DependenciesContainer()
+    users = providers.Dependency(instance_of=UsersApi)
+    tags = providers.Dependency(instance_of=TagsApi)
+
+    repository = providers.Singleton(ProjectRepository, kernel.database, kernel.extensions, kernel.cursors)
+    service = providers.Factory(ProjectService, repository, users=users, tags=tags)

@@ -1,0 +1,38 @@
+"""What can go wrong with projects."""
+
+from shared.errors import Conflict, Forbidden, Invalid, NotFound
+
+
+class ProjectNotFound(NotFound):
+    """No project with this id is visible to you."""
+
+
+class ProjectForbidden(Forbidden):
+    """Your role in this project does not allow that."""
+
+
+class MemberNotFound(NotFound):
+    """Nobody with this id is a member of this project."""
+
+
+class ExternalIdTaken(Conflict, constraint="uq_projects_owner_id_external_id"):
+    """Another of the owner's projects has this external_id."""
+
+
+class DatesOutOfOrder(Invalid, constraint="ck_projects_dates_in_order"):
+    """The project is due before it starts."""
+
+    def __init__(self) -> None:
+        super().__init__(pointer="/due_on")
+
+
+class OwnerDeleted(Conflict):
+    """The account that owns the project is deleted. It comes back with the account."""
+
+
+class TagNotAttachable(Invalid):
+    """A tag that the project is to carry is not there, or belongs to neither you nor the project's owner."""
+
+
+class LastOwner(Conflict):
+    """A project always keeps an owner. Make somebody else one first."""

@@ -1,0 +1,18 @@
+"""The manifest of the projects module."""
+
+from modules.projects.container import ProjectsContainer
+from modules.projects.policy import count_carrying, is_carried
+from modules.projects.router import router
+from modules.projects.service import ProjectService
+from modules.tags.api import project_counts, sharing
+from modules.users.api import UserDeleted, UserRestored
+from shared.manifest import Module
+
+module = Module(
+    name="projects",
+    requires=("users", "tags"),
+    container=ProjectsContainer,
+    router=router,
+    handles={UserDeleted: ProjectService.delete_owned, UserRestored: ProjectService.restore_owned},
+    extends={sharing: is_carried, project_counts: count_carrying},
+)

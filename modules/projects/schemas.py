@@ -1,0 +1,92 @@
+"""What goes in and comes out of the API of projects."""
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field
+from sqlalchemy import func, literal, select, union_all
+
+from modules.projects.models import Project, ProjectMember, ProjectTag, Role, Status
+from modules.projects.policy import role_of_caller
+from modules.tags.api import TagSummary
+from modules.users.api import UserSummary
+from shared.persistence.projection import Computed, Document, Many, One, table_of
+from shared.persistence.soft_delete import live
+from shared.schemas import UNCHANGED, Input, Line, Patch, Text
+
+Description = Annotated[Text, Field(max_length=10_000)]
+TagIds = Annotated[list[UUID], Field(max_length=100)]
+"""The tags that a project carries, all of them. Naming one twice is naming it once."""
+
+
+class ProjectRead(Document, of=Project):
+    """A project."""
+
+    id: UUID
+    external_id: str | None
+    owner_id: UUID
+    name: str
+    description: str | None
+    status: Status
+    starts_on: date | None
+    due_on: date | None
+    tags: Annotated[list[TagSummary], Many(ProjectTag, order_by="name")]
+    my_role: Annotated[Role | Literal["admin"], Computed(role_of_caller)]
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+
+class ProjectCreate(Input):
+    """A new project."""
+
+    name: Line
+    external_id: Line | None = None
+    description: Description | None = None
+    status: Status = Status.ACTIVE
+    starts_on: date | None = None
+    due_on: date | None = None
+    tag_ids: TagIds = Field(default_factory=list)
+
+
+class ProjectUpdate(Patch):
+    """A change of a project; `tag_ids` replaces all of its tags."""
+
+    name: Line = UNCHANGED
+    external_id: Line | None = UNCHANGED
+    description: Description | None = UNCHANGED
+    status: Status = UNCHANGED
+    starts_on: date | None = UNCHANGED
+    due_on: date | None = UNCHANGED
+    tag_ids: TagIds = UNCHANGED
+
+
+_projects, _members = table_of(Project), table_of(ProjectMember)
+MEMBERSHIPS = union_all(
+    select(
+        _projects.c.id.label("project_id"),
+        _projects.c.owner_id.label("user_id"),
+        literal(Role.OWNER.value).label("role"),
+        _projects.c.owner_since.label("since"),
+        literal(0).label("place"),
+    ),
+    select(
+        _members.c.project_id, _members.c.user_id, func.text(_members.c.role), _members.c.created_at, literal(1)
+    ).where(*live(_members)),
+).subquery("memberships")
+"""Who shares in a project: its owner, whom the project itself names, and its members in the second place."""
+
+
+class MemberRead(Document, of=MEMBERSHIPS):
+    """Somebody's share in a project."""
+
+    user: Annotated[UserSummary, One("user_id")]
+    role: Role
+    since: datetime
+
+
+class MemberWrite(Input):
+    """What somebody is to be in a project."""
+
+    role: Role

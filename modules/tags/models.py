@@ -1,0 +1,24 @@
+"""The table of tags."""
+
+from uuid import UUID
+
+from sqlalchemy import Index, text
+from sqlmodel import Field
+
+from shared.persistence.models import Resource, Table, deletion_group, live_unique
+
+
+class Tag(Table, Resource, table=True):
+    """A label that its owner, or who shares a project with them, puts on things."""
+
+    __tablename__ = "tags"
+    __table_args__ = (
+        live_unique("uq_tags_owner_id_slug", "owner_id", "slug"),
+        Index("ix_tags_owner_id_created_at_id", "owner_id", text("created_at DESC"), text("id DESC")),
+        deletion_group("ix_tags_deletion_id"),
+    )
+
+    owner_id: UUID = Field(foreign_key="users.id")
+    name: str = Field(max_length=50)
+    slug: str = Field(max_length=50)
+    color: str = Field(max_length=7)

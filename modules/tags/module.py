@@ -1,0 +1,15 @@
+"""The manifest of the tags module."""
+
+from modules.tags.container import TagsContainer
+from modules.tags.router import router
+from modules.tags.service import TagService
+from modules.users.api import UserDeleted, UserRestored
+from shared.manifest import Module
+
+module = Module(
+    name="tags",
+    requires=("users",),
+    container=TagsContainer,
+    router=router,
+    handles={UserDeleted: TagService.delete_owned, UserRestored: TagService.restore_owned},
+)

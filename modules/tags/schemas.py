@@ -1,0 +1,70 @@
+"""What goes in and comes out of the API of tags."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AfterValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+from sqlalchemy import ColumnElement, FromClause, Integer, literal
+
+from modules.tags.extension_points import project_counts
+from modules.tags.models import Tag
+from modules.tags.slugs import LONGEST, normalised_slug
+from shared.extensions import Extensions
+from shared.persistence.projection import Computed, Document
+from shared.schemas import UNCHANGED, Input, Line, Patch, Text
+
+Name = Annotated[Line, Field(max_length=50)]
+
+
+def _slug(text: str) -> str:
+    slug = normalised_slug(text)
+    if slug is None:
+        raise PydanticCustomError("slug", "Input should be letters and digits, joined by single hyphens; at most 50")
+    return slug
+
+
+Slug = Annotated[
+    Text,
+    AfterValidator(_slug),
+    Field(description="Letters and digits of any script, joined by single hyphens; kept in lower case."),
+    Field(examples=["to-do"], json_schema_extra={"minLength": 1, "maxLength": LONGEST}),
+]
+Color = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$"), AfterValidator(str.lower)]
+
+DEFAULT_COLOR = "#808080"
+
+
+def _project_count(tags: FromClause, extensions: Extensions) -> ColumnElement[Any]:
+    return sum((count(tags) for count in extensions[project_counts]), start=literal(0, Integer()))
+
+
+class TagRead(Document, of=Tag):
+    """A tag."""
+
+    id: UUID
+    owner_id: UUID
+    name: str
+    slug: str
+    color: str
+    project_count: Annotated[int, Computed(_project_count)]
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+
+class TagCreate(Input):
+    """A new tag."""
+
+    name: Name
+    slug: Annotated[Slug | None, Field(description="Made from the name unless given.")] = None
+    color: Color = DEFAULT_COLOR
+
+
+class TagUpdate(Patch):
+    """A change of a tag. A new name leaves the slug as it is: others may have linked to it."""
+
+    name: Name = UNCHANGED
+    slug: Slug = UNCHANGED
+    color: Color = UNCHANGED

@@ -1,0 +1,52 @@
+"""The rules of tags."""
+
+from uuid import UUID
+
+from sqlmodel import col
+
+from modules.tags.models import Tag
+from modules.tags.repository import TagRepository
+from modules.tags.schemas import TagCreate, TagUpdate
+from modules.tags.slugs import slugified
+from modules.users.api import UserDeleted, UserRestored
+from shared.auth.principal import Principal
+from shared.persistence.soft_delete import Deletion, delete, restore
+
+
+class TagService:
+    """Makes, changes, deletes and restores tags."""
+
+    def __init__(self, tags: TagRepository) -> None:
+        self._tags = tags
+
+    async def create(self, data: TagCreate, principal: Principal) -> tuple[UUID, bytes]:
+        """A new tag of the caller's. Raises SlugTaken."""
+        tag = Tag(owner_id=principal.user_id, name=data.name, color=data.color, slug=data.slug or "")
+        tag.slug = tag.slug or slugified(tag.name) or f"tag-{tag.id.hex[-8:]}"
+        self._tags.session.add(tag)
+        return tag.id, await self._tags.get(tag.id, principal)
+
+    async def change(self, id: UUID, data: TagUpdate, principal: Principal) -> bytes:
+        """Raises TagNotFound, TagForbidden, SlugTaken."""
+        (await self._tags.lock(id, "change", principal)).sqlmodel_update(data.changes())
+        return await self._tags.get(id, principal)
+
+    async def delete(self, id: UUID, principal: Principal) -> None:
+        """Raises TagNotFound, TagForbidden."""
+        await self._tags.lock(id, "delete", principal)
+        await self._tags.session.execute(delete(Tag, col(Tag.id) == id, Deletion()))
+
+    async def restore(self, id: UUID, principal: Principal) -> bytes:
+        """Bring a tag back, onto the projects that carried it. Raises TagNotFound, SlugTaken."""
+        tag = await self._tags.lock(id, "restore", principal, include_deleted=True)
+        tag.deleted_at = tag.deletion_id = None
+        return await self._tags.get(id, principal)
+
+    async def delete_owned(self, event: UserDeleted) -> None:
+        """An owner's tags go along with the account."""
+        deletion = Deletion(event.deletion_id)
+        await self._tags.session.execute(delete(Tag, col(Tag.owner_id) == event.user_id, deletion))
+
+    async def restore_owned(self, event: UserRestored) -> None:
+        """They come back with it, but for those deleted before."""
+        await self._tags.session.execute(restore(Tag, event.deletion_id))

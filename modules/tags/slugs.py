@@ -1,0 +1,31 @@
+"""Slugs: the short names by which tags are linked to."""
+
+import re
+import unicodedata
+
+LONGEST = 50
+
+
+def slugified(name: str) -> str:
+    """Lower case, words joined by hyphens; Latin letters lose their accents, those of other scripts stay as they are.
+
+    Empty for a name that has neither letters nor digits.
+    """
+    return _joined(_folded(name))[:LONGEST].rstrip("-")
+
+
+def normalised_slug(text: str) -> str | None:
+    """A slug as it is kept; None for text that is none: it is one when there is nothing left to join."""
+    slug = _folded(text)
+    return slug if 0 < len(slug) <= LONGEST and slug == _joined(slug) else None
+
+
+def _folded(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return unicodedata.normalize("NFC", re.sub(r"([a-z])[\u0300-\u036f]+", r"\1", decomposed))
+
+
+def _joined(text: str) -> str:
+    # A mark belongs to the letter before it: without its vowel signs, a Hindi word would be another one.
+    parts = (c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in text)
+    return "-".join("".join(parts).split())

@@ -1,0 +1,15 @@
+"""The operators' commands for accounts."""
+
+import click
+
+from modules.users.service import UserService
+from shared.commands import in_unit_of_work
+
+
+@click.command()
+@click.argument("email")
+@in_unit_of_work
+async def promote(service: UserService, email: str) -> None:
+    """Make the account with this e-mail address an administrator."""
+    await service.promote(email)
+    click.echo(f"{email} is an administrator now.")

@@ -1,0 +1,18 @@
+"""The manifest of the users module."""
+
+from modules.users.api import UserDeleted, UserRestored
+from modules.users.commands import promote
+from modules.users.container import UsersContainer
+from modules.users.repository import LIVE_SESSION
+from modules.users.router import router
+from shared.auth.authentication import live_sessions
+from shared.manifest import Module
+
+module = Module(
+    name="users",
+    container=UsersContainer,
+    router=router,
+    publishes=(UserDeleted, UserRestored),
+    extends={live_sessions: LIVE_SESSION},
+    commands=(promote,),
+)

@@ -1,0 +1,29 @@
+"""Who may do what with an account."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, case
+
+from shared.auth.policy import ADMIN, Policy
+from shared.auth.principal import CALLER_ID, CALLER_IS_ADMIN
+from shared.extensions import Extensions
+
+SELF = "self"
+"""The caller's role on their own account."""
+
+
+def role_of_caller(users: FromClause, _: Extensions) -> ColumnElement[Any]:
+    """The caller's role on an account; NULL for everybody else, to whom it is not visible."""
+    return case((CALLER_IS_ADMIN, ADMIN), (users.c.id == CALLER_ID, SELF))
+
+
+POLICY = Policy(
+    role=role_of_caller,
+    listed=lambda _users, _extensions: CALLER_IS_ADMIN,
+    allowed={
+        "change": frozenset({SELF, ADMIN}),
+        "delete": frozenset({SELF, ADMIN}),
+        "administer": frozenset({ADMIN}),
+        "restore": frozenset({ADMIN}),
+    },
+)

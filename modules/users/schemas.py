@@ -1,0 +1,101 @@
+"""What goes in and comes out of the API of accounts and sessions."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, BaseModel, Field
+from pydantic_core import PydanticCustomError
+
+from modules.users.models import Role, User
+from shared.persistence.projection import Document
+from shared.schemas import UNCHANGED, Input, Line, Patch, Text
+
+
+def normalised_email(address: str) -> str | None:
+    """The one spelling of an address (Unicode in NFC, the domain in lower case); None for text that is none."""
+    try:
+        return validate_email(address, check_deliverability=False).normalized
+    except EmailNotValidError:
+        return None
+
+
+def _email(address: str) -> str:
+    normalised = normalised_email(address)
+    if normalised is None:
+        raise PydanticCustomError("email", "Input should be an e-mail address")
+    return normalised
+
+
+Email = Annotated[Text, Field(max_length=254, json_schema_extra={"format": "email"}), AfterValidator(_email)]
+Password = Annotated[Text, Field(min_length=8, max_length=256, json_schema_extra={"format": "password"})]
+"""Taken exactly as it comes, without a rule on its characters (NIST SP 800-63B §5.1.1.2, ASVS 6.2.5 and 6.2.8)."""
+
+
+class UserRead(Document, of=User):
+    """An account."""
+
+    id: UUID
+    email: str
+    full_name: str
+    role: Role
+    is_active: bool
+    email_verified: bool
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+
+class UserCreate(Input):
+    """A registration."""
+
+    email: Email
+    password: Password
+    full_name: Line
+
+
+class UserUpdate(Patch):
+    """A change of one's own profile."""
+
+    email: Email = UNCHANGED
+    full_name: Line = UNCHANGED
+
+
+class UserAdministration(UserUpdate):
+    """A change of an account by an administrator."""
+
+    role: Role = UNCHANGED
+    is_active: bool = UNCHANGED
+
+
+class PasswordChange(Input):
+    """A change of password by who knows the present one."""
+
+    current_password: Annotated[Text, Field(max_length=256)]
+    new_password: Password
+
+
+class TokenRequest(BaseModel):
+    """The form of the token endpoint (RFC 6749 §4.3.2 and §6). Unknown parameters are ignored, as §3.2 says."""
+
+    grant_type: Text | None = Field(None, description="`password` or `refresh_token`")
+    username: Text | None = Field(None, description="The e-mail address, for `password`.")
+    password: Text | None = Field(None, json_schema_extra={"format": "password"})
+    refresh_token: Text | None = Field(None, description="For `refresh_token`.")
+
+
+class RevocationRequest(BaseModel):
+    """The form of the revocation endpoint (RFC 7009 §2.1)."""
+
+    token: Text = Field(min_length=1, description="A refresh token.")
+
+
+class Tokens(BaseModel):
+    """A successful answer of the token endpoint (RFC 6749 §5.1)."""
+
+    access_token: str
+    refresh_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 (a scheme's name)
+    expires_in: int = Field(description="Seconds that the access token is good for.")
+    scope: str

@@ -1,0 +1,96 @@
+"""The rules of sessions: signing in, prolonging with rotating refresh tokens, signing out."""
+
+import hashlib
+import secrets
+from datetime import UTC, datetime, timedelta
+
+from modules.users.errors import InvalidGrant, InvalidRequest, UnsupportedGrantType
+from modules.users.models import RefreshToken, UserSession
+from modules.users.repository import SessionRepository, UserRepository, has_email
+from modules.users.schemas import TokenRequest, Tokens
+from shared.auth.passwords import Passwords
+from shared.auth.tokens import SCOPE, AccessTokens
+
+REUSE_LEEWAY = timedelta(seconds=10)
+"""A refresh token may be used again this long: its first answer may have been lost on the way."""
+
+
+class SessionService:
+    """Opens, prolongs and ends sessions."""
+
+    def __init__(
+        self,
+        users: UserRepository,
+        sessions: SessionRepository,
+        passwords: Passwords,
+        access_tokens: AccessTokens,
+        lifetime_seconds: int,
+    ) -> None:
+        self._users = users
+        self._sessions = sessions
+        self._passwords = passwords
+        self._access_tokens = access_tokens
+        self._lifetime = timedelta(seconds=lifetime_seconds)
+
+    async def grant(self, request: TokenRequest) -> Tokens | None:
+        """Tokens for good credentials or a good refresh token; None when a refresh token that was used before has
+        ended its session. Raises InvalidGrant, InvalidRequest, UnsupportedGrantType.
+        """
+        match request.grant_type:
+            case "password" if request.username and request.password:
+                return await self._sign_in(request.username, request.password)
+            case "refresh_token" if request.refresh_token:
+                return await self._refresh(request.refresh_token)
+            case "password" | "refresh_token" | None:
+                raise InvalidRequest
+            case _:
+                raise UnsupportedGrantType
+
+    async def revoke(self, token: str) -> None:
+        """End the session of a refresh token. One that is not known needs no ending (RFC 7009 §2.2)."""
+        found = await self._sessions.lock(_digest(token))
+        if found is not None:
+            found[1].revoke()
+
+    async def _sign_in(self, username: str, password: str) -> Tokens:
+        known = await self._users.credentials(has_email(username))
+        if not await self._passwords.matches(password, known and known.password_hash) or known is None:
+            raise InvalidGrant
+        # The password may have been changed meanwhile, and the change ends only the sessions that there are.
+        user = await self._users.hold(known)
+        if user is None:
+            raise InvalidGrant
+        if self._passwords.is_outdated(user.password_hash):
+            user.password_hash = await self._passwords.hash(password)
+        now = datetime.now(UTC)
+        session = UserSession(user_id=user.id, created_at=now, expires_at=now + self._lifetime)
+        await self._sessions.add(session)
+        return await self._tokens(session)
+
+    async def _refresh(self, token: str) -> Tokens | None:
+        now = datetime.now(UTC)
+        found = await self._sessions.lock(_digest(token))
+        if found is None or not found[1].is_alive(now):
+            raise InvalidGrant
+        used, session = found
+        if used.used_at is not None and used.used_at + REUSE_LEEWAY < now:
+            # Two hold the same token, and one of them stole it (RFC 9700 §4.14.2): neither goes on.
+            session.revoke()
+            return None
+        used.used_at = used.used_at or now
+        session.expires_at = now + self._lifetime
+        return await self._tokens(session)
+
+    async def _tokens(self, session: UserSession) -> Tokens:
+        refresh_token = secrets.token_urlsafe(32)
+        await self._sessions.add(RefreshToken(digest=_digest(refresh_token), session_id=session.id))
+        return Tokens(
+            access_token=self._access_tokens.issue(session.user_id, session.id),
+            refresh_token=refresh_token,
+            expires_in=self._access_tokens.lifetime_seconds,
+            scope=SCOPE,
+        )
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
