@@ -1,0 +1,75 @@
+"""How Alembic reaches the database and the models.
+
+`-x module=NAME` narrows autogenerate to one module's tables: alembic -x module=tags revision --autogenerate ...
+"""
+
+import os
+from typing import Literal
+
+from alembic import context
+from alembic.autogenerate.rewriter import Rewriter
+from alembic.operations.ops import CreateTableOp, ExecuteSQLOp, MigrateOperation
+from alembic.runtime.migration import MigrationContext
+from alembic.util import CommandError
+from sqlalchemy import Connection, Table, create_engine, make_url, pool, text
+from sqlalchemy.sql.schema import SchemaItem
+from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
+
+from shared.manifest import discover
+from shared.persistence import models
+
+LOCK = 0x7472656C6C6973  # "trellis"
+
+discover()  # Imports every module, and with it every table.
+module = context.get_x_argument(as_dictionary=True).get("module")
+
+
+def include(item: SchemaItem, _name: str | None, _kind: str, _reflected: bool, _other: SchemaItem | None) -> bool:
+    """Whether autogenerate looks at this: at all there is, or at one module's own."""
+    return module is None or not isinstance(item, Table) or models.owners().get(item.name) == module
+
+
+writer = Rewriter()
+
+
+@writer.rewrites(CreateTableOp)
+def touch_on_update(_context: MigrationContext, _revision: object, table: CreateTableOp) -> list[MigrateOperation]:
+    """A table of versioned rows gets the trigger that keeps their version, so that no author can forget it."""
+    trigger = f"""CREATE TRIGGER touch BEFORE UPDATE ON {table.table_name}
+        FOR EACH ROW EXECUTE FUNCTION trellis_touch()"""
+    versioned = any(getattr(column, "name", None) == "version" for column in table.columns)
+    return [table, ExecuteSQLOp(trigger)] if versioned else [table]
+
+
+def plain_type(kind: str, item: object, _context: object) -> str | Literal[False]:
+    """A migration is frozen in time: it names SQLAlchemy's own types, not SQLModel's, which may change."""
+    match item:
+        case AutoString(length=length) if kind == "type":
+            return f"sa.String({length or ''})"
+        case UTCDateTime() if kind == "type":
+            return "sa.DateTime(timezone=True)"
+    return False
+
+
+def migrate(connection: Connection) -> None:
+    """Run what was asked for, in one transaction."""
+    context.configure(
+        connection=connection,
+        target_metadata=models.Table.metadata,
+        include_object=include,
+        compare_server_default=True,
+        render_item=plain_type,
+        process_revision_directives=writer,
+    )
+    with context.begin_transaction():
+        # Several replicas may start their migration at once: one does it, the others wait and find nothing to do.
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        context.run_migrations()
+
+
+url = context.config.attributes.get("database_url") or os.environ.get("DATABASE_URL")
+if url is None:
+    raise CommandError("Set DATABASE_URL, or use `trellis migrate`, which knows the embedded database.")
+engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=pool.NullPool)
+with engine.connect() as connection:
+    migrate(connection)
