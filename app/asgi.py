@@ -1,0 +1,58 @@
+"""The ASGI application, assembled."""
+
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+from fastapi_offline import FastAPIOffline
+
+from app.container import Application
+from shared.http import health, openapi, problems
+from shared.http.authentication import API_PREFIX
+from shared.http.middleware import RequestContext
+
+DESCRIPTION = (
+    """A REST API with a contract to rely on. Errors are problem details (RFC 9457); `/problems` lists them."""
+)
+
+
+def create_app(application: Application) -> FastAPI:
+    """The application as an ASGI server runs it."""
+    kernel = application.kernel
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        _freeze_heap()
+        yield
+        await kernel.database().close()
+        kernel.passwords().close()
+
+    app: FastAPI = FastAPIOffline(
+        title="Trellis",
+        version="0.1.0",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        generate_unique_id_function=openapi.operation_id,
+        redirect_slashes=False,
+        swagger_ui_parameters={"persistAuthorization": True},
+    )
+    app.state.database = kernel.database()
+    app.add_middleware(RequestContext, max_body_bytes=kernel.settings().max_body_bytes)
+    problems.install(app)
+    openapi.install(app)
+    application.wire()
+    api = APIRouter(prefix=API_PREFIX, responses=openapi.ANY_PROBLEM)
+    for module in application.modules:
+        api.include_router(module.router)
+    app.include_router(api)
+    app.include_router(problems.catalogue(), responses=openapi.ANY_PROBLEM)
+    app.include_router(health.router(kernel.database()))
+    return app
+
+
+def _freeze_heap() -> None:
+    """What stands now stands for good: full collections over it would only add 40 ms to the slowest requests."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
