@@ -1,0 +1,91 @@
+"""The fixtures of every test, those in the modules included: the application on a real PostgreSQL, and who calls it."""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from fastapi import FastAPI
+from httpx2 import AsyncClient
+from pydantic import SecretStr
+
+from app.asgi import create_app
+from app.container import Application, compose
+from modules.users.models import User, UserSession
+from modules.users.tests.factories import UserFactory
+from shared.manifest import discover
+from shared.settings import Settings
+from tests.callers import Caller, anonymous
+from tests.database import TEMPLATE, RolledBackDatabase, clone, template
+from tests.factories import RowFactory
+
+pytest_plugins = ["pytester"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The controller starts the server and migrates the template, once, before it starts its workers."""
+    if not hasattr(config, "workerinput"):
+        opened = template()
+        os.environ[TEMPLATE] = opened.__enter__()
+        config.add_cleanup(lambda: opened.__exit__(None, None, None))
+
+
+@pytest.fixture(scope="session")
+def settings() -> Iterator[Settings]:
+    """Settings on a database of this worker's own. Hashing is as cheap as argon2 allows."""
+    with clone("worker") as url:
+        yield Settings(
+            DATABASE_URL=url,
+            environment="development",
+            secret=SecretStr("a secret for tests, 32 bytes or more"),
+            argon2_memory_kib=8,
+            argon2_iterations=1,
+        )
+
+
+@pytest.fixture(scope="session")
+async def application(settings: Settings) -> AsyncIterator[Application]:
+    """The modules, composed as in production but for the database, which forgets."""
+    application = compose(settings, discover())
+    database = RolledBackDatabase(settings)
+    application.kernel.database.override(database)
+    RowFactory.database = database
+    yield application
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+def app(application: Application) -> FastAPI:
+    """The ASGI application."""
+    return create_app(application)
+
+
+@pytest.fixture
+async def database(application: Application) -> AsyncIterator[RolledBackDatabase]:
+    """The database in a transaction that is rolled back after the test."""
+    database: RolledBackDatabase = application.kernel.database()
+    async with database.rolled_back():
+        yield database
+
+
+@pytest.fixture
+async def client(app: FastAPI, database: RolledBackDatabase) -> AsyncIterator[AsyncClient]:  # noqa: ARG001 (opened)
+    """A caller without credentials."""
+    async with anonymous(app) as client:
+        yield client
+
+
+@pytest.fixture
+def signed_in(app: FastAPI, application: Application, database: RolledBackDatabase) -> Callable[..., Awaitable[Caller]]:
+    """How a test gets its callers, by the columns of an account or with a `user` that there is."""
+
+    async def sign_in(user: User | None = None, **columns: object) -> Caller:
+        user = user or await UserFactory.saved(**columns)
+        now = datetime.now(UTC)
+        session = UserSession(user_id=user.id, created_at=now, expires_at=now + timedelta(hours=1))
+        async with database.unit_of_work() as unit:
+            unit.add(session)
+        token = application.kernel.access_tokens().issue(user.id, session.id)
+        return Caller(app, user.id, session.id, token)
+
+    return sign_in

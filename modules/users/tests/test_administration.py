@@ -1,0 +1,235 @@
+"""What administrators may rely on: GET, PATCH and DELETE /users/{id}, POST /users/{id}/restore."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from httpx2 import AsyncClient, Response
+
+from modules.users.models import User
+from modules.users.tests.factories import PASSWORD, UserFactory
+from tests.callers import Caller
+
+SignIn = Callable[..., Awaitable[Caller]]
+
+BY_ID = [("GET", "/users/{}"), ("PATCH", "/users/{}"), ("DELETE", "/users/{}"), ("POST", "/users/{}/restore")]
+
+
+@pytest.fixture
+async def admin(signed_in: SignIn) -> Caller:
+    return await signed_in(role="admin", full_name="Admin")
+
+
+async def call(caller: AsyncClient, method: str, path: str, id: UUID | str) -> Response:
+    return await caller.request(method, path.format(id), json={} if method == "PATCH" else None)
+
+
+async def sign_in(client: AsyncClient, user: User) -> Response:
+    form = {"grant_type": "password", "username": user.email, "password": PASSWORD}
+    return await client.post("/auth/token", data=form)
+
+
+class TestAccess:
+    @pytest.mark.parametrize(("method", "path"), [("GET", "/users"), *BY_ID])
+    async def test_is_for_administrators_only(self, signed_in: SignIn, method: str, path: str) -> None:
+        """Not even one's own account is found here."""
+        ann = await signed_in()
+        answer = await call(ann, method, path, ann.id)
+        assert answer.status_code == 403
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.json()["code"] == "administrators_only"
+        assert (await ann.get("/users/me")).json()["version"] == 1
+
+    @pytest.mark.parametrize(("method", "path"), BY_ID)
+    async def test_the_refusal_does_not_tell_whether_there_is_such_an_account(
+        self, signed_in: SignIn, method: str, path: str
+    ) -> None:
+        ann, bob = await signed_in(), await UserFactory.saved()
+        there, absent = await call(ann, method, path, bob.id), await call(ann, method, path, uuid4())
+        assert there.status_code == absent.status_code == 403
+        assert {"code", "detail"} <= there.json().keys()
+        assert there.json()["code"] == absent.json()["code"]
+        assert there.json()["detail"] == absent.json()["detail"]
+
+    @pytest.mark.parametrize(("method", "path"), BY_ID)
+    async def test_an_unknown_account_is_not_found(self, admin: Caller, method: str, path: str) -> None:
+        answer = await call(admin, method, path, uuid4())
+        assert answer.status_code == 404
+        assert answer.json()["code"] == "user_not_found"
+
+    @pytest.mark.parametrize(("method", "path"), BY_ID[:3])
+    async def test_a_deleted_account_is_not_found_either(self, admin: Caller, method: str, path: str) -> None:
+        """Byte for byte as if it had never been, but for the path and the request's id."""
+        gone = await UserFactory.saved(deleted_at=datetime.now(UTC))
+        admin.headers["X-Request-ID"] = "the-same"
+        never = uuid4()
+        deleted, absent = await call(admin, method, path, gone.id), await call(admin, method, path, never)
+        assert deleted.status_code == 404
+        assert deleted.content == absent.content.replace(str(never).encode(), str(gone.id).encode())
+
+    @pytest.mark.parametrize("id", ["1", "no-uuid", "0198a5b0-0000-7000-8000", "%00", "%ff"])
+    @pytest.mark.parametrize(("method", "path"), BY_ID)
+    async def test_what_is_no_uuid_is_pointed_at(self, admin: Caller, method: str, path: str, id: str) -> None:
+        answer = await call(admin, method, path, id)
+        assert answer.status_code == 422
+        assert [error["parameter"] for error in answer.json()["errors"]] == ["user_id"]
+
+
+class TestGet:
+    async def test_answers_the_account_as_its_owner_sees_it(self, admin: Caller, signed_in: SignIn) -> None:
+        ann = await signed_in(full_name="Ann")
+        answer = await admin.get(f"/users/{ann.id}")
+        assert answer.status_code == 200
+        assert answer.content == (await ann.get("/users/me")).content
+
+    async def test_finds_a_deactivated_account(self, admin: Caller) -> None:
+        ann = await UserFactory.saved(is_active=False)
+        assert (await admin.get(f"/users/{ann.id}")).json()["is_active"] is False
+
+
+class TestPatch:
+    async def test_gives_and_takes_the_role_of_administrator(self, admin: Caller, signed_in: SignIn) -> None:
+        ann = await signed_in()
+        answer = await admin.patch(f"/users/{ann.id}", json={"role": "admin"})
+        assert (answer.status_code, answer.json()["role"], answer.json()["version"]) == (200, "admin", 2)
+        assert (await ann.get("/users")).status_code == 200
+        await admin.patch(f"/users/{ann.id}", json={"role": "user"})
+        assert (await ann.get("/users")).status_code == 403
+
+    async def test_the_answer_equals_every_later_read_byte_for_byte(self, admin: Caller) -> None:
+        ann = await UserFactory.saved()
+        changed = await admin.patch(f"/users/{ann.id}", json={"full_name": "Ann", "role": "admin"})
+        assert (await admin.get(f"/users/{ann.id}")).content == changed.content
+
+    async def test_an_empty_patch_changes_nothing(self, admin: Caller) -> None:
+        ann = await UserFactory.saved()
+        before = await admin.get(f"/users/{ann.id}")
+        assert (await admin.patch(f"/users/{ann.id}", json={})).content == before.content
+
+    async def test_takes_a_merge_patch_under_its_own_name(self, admin: Caller) -> None:
+        ann = await UserFactory.saved()
+        headers = {"Content-Type": "application/merge-patch+json"}
+        answer = await admin.patch(f"/users/{ann.id}", content=b'{"full_name": "Ann"}', headers=headers)
+        assert answer.json()["full_name"] == "Ann"
+
+    async def test_deactivation_ends_every_session_and_keeps_new_ones_out(
+        self, admin: Caller, client: AsyncClient, signed_in: SignIn
+    ) -> None:
+        user = await UserFactory.saved()
+        ann, tokens = await signed_in(user), (await sign_in(client, user)).json()
+        answer = await admin.patch(f"/users/{user.id}", json={"is_active": False})
+        assert (answer.status_code, answer.json()["is_active"]) == (200, False)
+        assert (await ann.get("/users/me")).status_code == 401
+        form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+        assert (await client.post("/auth/token", data=form)).json()["error"] == "invalid_grant"
+        assert (await sign_in(client, user)).json()["error"] == "invalid_grant"
+
+    async def test_reactivation_lets_one_sign_in_again_but_revives_no_session(
+        self, admin: Caller, client: AsyncClient, signed_in: SignIn
+    ) -> None:
+        user = await UserFactory.saved()
+        ann, tokens = await signed_in(user), (await sign_in(client, user)).json()
+        for is_active in (False, True):
+            await admin.patch(f"/users/{user.id}", json={"is_active": is_active})
+        assert (await ann.get("/users/me")).status_code == 401
+        form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+        assert (await client.post("/auth/token", data=form)).json()["error"] == "invalid_grant"
+        assert (await sign_in(client, user)).status_code == 200
+
+    async def test_other_changes_end_no_session(self, admin: Caller, signed_in: SignIn) -> None:
+        ann = await signed_in()
+        await admin.patch(f"/users/{ann.id}", json={"full_name": "Ann", "role": "admin", "is_active": True})
+        assert (await ann.get("/users/me")).status_code == 200
+
+    async def test_to_an_address_that_is_taken_is_a_conflict(self, admin: Caller) -> None:
+        ann, bob = await UserFactory.saved(), await UserFactory.saved()
+        answer = await admin.patch(f"/users/{ann.id}", json={"email": bob.email.upper(), "full_name": "Changed"})
+        assert (answer.status_code, answer.json()["code"]) == (409, "email_taken")
+        assert (await admin.get(f"/users/{ann.id}")).json()["full_name"] == ann.full_name
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("role", "owner"),
+            ("role", None),
+            ("is_active", None),
+            ("is_active", "maybe"),
+            ("email", None),
+            ("full_name", ""),
+            ("email_verified", True),
+            ("password", "a new long password"),
+            ("surprise", 1),
+        ],
+    )
+    async def test_refuses_what_may_not_be_set(self, admin: Caller, field: str, value: Any) -> None:
+        ann = await UserFactory.saved()
+        answer = await admin.patch(f"/users/{ann.id}", json={field: value})
+        assert answer.status_code == 422
+        assert [error["pointer"] for error in answer.json()["errors"]] == [f"/{field}"]
+        assert (await admin.get(f"/users/{ann.id}")).json()["version"] == 1
+
+
+class TestDelete:
+    async def test_takes_the_account_away_and_ends_its_sessions(
+        self, admin: Caller, client: AsyncClient, signed_in: SignIn
+    ) -> None:
+        user = await UserFactory.saved()
+        ann = await signed_in(user)
+        answer = await admin.delete(f"/users/{user.id}")
+        assert (answer.status_code, answer.content) == (204, b"")
+        assert (await admin.get(f"/users/{user.id}")).status_code == 404
+        assert (await ann.get("/users/me")).status_code == 401
+        assert (await sign_in(client, user)).json()["error"] == "invalid_grant"
+        assert str(user.id) not in (await admin.get("/users")).text
+
+    async def test_leaves_the_administrator_signed_in(self, admin: Caller) -> None:
+        ann = await UserFactory.saved()
+        await admin.delete(f"/users/{ann.id}")
+        assert (await admin.get("/users/me")).status_code == 200
+
+
+class TestRestore:
+    async def test_brings_the_account_back_as_it_was(self, admin: Caller) -> None:
+        ann = await UserFactory.saved(full_name="Ann", role="admin", email_verified=True)
+        before = (await admin.get(f"/users/{ann.id}")).json()
+        await admin.delete(f"/users/{ann.id}")
+        answer = await admin.post(f"/users/{ann.id}/restore")
+        assert answer.status_code == 200, answer.text
+        after = answer.json()
+        assert after == before | {"version": after["version"], "updated_at": after["updated_at"]}
+        assert after["version"] > before["version"]
+        assert (await admin.get(f"/users/{ann.id}")).content == answer.content
+
+    async def test_lets_one_sign_in_again_but_revives_no_session(
+        self, admin: Caller, client: AsyncClient, signed_in: SignIn
+    ) -> None:
+        user = await UserFactory.saved()
+        ann = await signed_in(user)
+        await ann.delete("/users/me")
+        await admin.post(f"/users/{user.id}/restore")
+        assert (await ann.get("/users/me")).status_code == 401
+        assert (await sign_in(client, user)).status_code == 200
+
+    async def test_of_what_is_not_deleted_changes_nothing(self, admin: Caller) -> None:
+        ann = await UserFactory.saved()
+        before = await admin.get(f"/users/{ann.id}")
+        answer = await admin.post(f"/users/{ann.id}/restore")
+        assert (answer.status_code, answer.content) == (200, before.content)
+
+    async def test_is_in_conflict_with_who_took_the_address_meanwhile(self, admin: Caller, client: AsyncClient) -> None:
+        ann = await UserFactory.saved(email="ann@example.com")
+        await admin.delete(f"/users/{ann.id}")
+        taker = {"email": "Ann@example.com", "password": PASSWORD, "full_name": "Another Ann"}
+        assert (await client.post("/users", json=taker)).status_code == 201
+        answer = await admin.post(f"/users/{ann.id}/restore")
+        assert (answer.status_code, answer.json()["code"]) == (409, "email_taken")
+        assert (await admin.get(f"/users/{ann.id}")).status_code == 404
+
+    async def test_brings_back_one_account_alone(self, admin: Caller) -> None:
+        ann, bob = await UserFactory.saved(), await UserFactory.saved()
+        for user in (ann, bob):
+            await admin.delete(f"/users/{user.id}")
+        await admin.post(f"/users/{ann.id}/restore")
+        assert (await admin.get(f"/users/{bob.id}")).status_code == 404

@@ -1,0 +1,130 @@
+"""Copies of the source tree, in which tests may break things, and interpreters that see such a copy alone."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from textwrap import dedent
+
+ROOT = Path(__file__).parents[2]
+PYPROJECT = ROOT / "pyproject.toml"
+_SCRIPTS = Path(sysconfig.get_path("scripts"))
+
+NOTES = {
+    "__init__.py": "",
+    "models.py": """
+        from uuid import UUID
+
+        from sqlmodel import Field
+
+        from shared.persistence.models import Identified, Table, Versioned
+
+
+        class Note(Table, Versioned, Identified, table=True):
+            __tablename__ = "notes"
+
+            owner_id: UUID = Field(foreign_key="users.id", index=True)
+            text: str = Field(max_length=100)
+    """,
+    "service.py": """
+        from modules.users.api import UsersApi
+
+
+        class NoteService:
+            def __init__(self, users: UsersApi) -> None:
+                self.users = users
+    """,
+    "container.py": """
+        from dependency_injector import containers, providers
+
+        from modules.notes.service import NoteService
+
+
+        class NotesContainer(containers.DeclarativeContainer):
+            kernel = providers.DependenciesContainer()
+            users = providers.Dependency()
+            service = providers.Factory(NoteService, users)
+    """,
+    "router.py": """
+        from typing import Annotated
+
+        from dependency_injector.wiring import Provide, inject
+        from fastapi import APIRouter, Depends
+
+        from modules.notes.container import NotesContainer
+        from modules.notes.service import NoteService
+
+        router = APIRouter(prefix="/notes", tags=["notes"])
+
+
+        @router.get("")
+        @inject
+        async def show(service: Annotated[NoteService, Depends(Provide[NotesContainer.service])]) -> str:
+            return type(service.users).__name__
+    """,
+    "module.py": """
+        from modules.notes import models as models
+        from modules.notes.container import NotesContainer
+        from modules.notes.router import router
+        from shared.manifest import Module
+
+        module = Module(name="notes", requires=("users",), container=NotesContainer, router=router)
+    """,
+}
+"""A fourth module, as a team would drop it in."""
+
+
+def copied(folder: Path, *modules: str) -> Path:
+    """A copy of the tree: with every module, or with these alone, and the support files of the tests."""
+    tree = folder / "tree"
+    for name in ("app", "shared", "modules", "migrations", "tests"):
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("conftest.py", "alembic.ini", PYPROJECT.name):
+        shutil.copy(ROOT / name, tree)
+    if modules:
+        _keep(tree / "modules", modules)
+        _keep(tree / "migrations" / "versions", {*modules, "kernel"})
+    return tree
+
+
+def drop_in(tree: Path, name: str, files: dict[str, str]) -> None:
+    """Add a module, touching no file that is there."""
+    folder = tree / "modules" / name
+    folder.mkdir()
+    for path, content in files.items():
+        (folder / path).write_text(dedent(content))
+
+
+def plant(tree: Path, path: str, line: str) -> int:
+    """Write a line at the end of a file, which may be new. Its number."""
+    file = tree / path
+    before = file.read_text() if file.exists() else ""
+    file.write_text(f"{before}{line}\n")
+    return before.count("\n") + 1
+
+
+def run(tree: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in a tree. What it imports of ours is the tree's, and never the installed project."""
+    # -S leaves out the `.pth` files of site-packages, and with them an editable install of this project.
+    path = os.pathsep.join([str(tree), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")])
+    return subprocess.run(
+        [sys.executable, "-S", *arguments],
+        cwd=tree,
+        env=os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"} | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def lint_imports(tree: Path) -> subprocess.CompletedProcess[str]:
+    """Run `lint-imports`."""
+    return run(tree, str(_SCRIPTS / "lint-imports"), "--no-cache", "--no-logo", COLUMNS="400")
+
+
+def _keep(folder: Path, names: tuple[str, ...] | set[str]) -> None:
+    for child in folder.iterdir():
+        if child.is_dir() and child.name not in names:
+            shutil.rmtree(child)

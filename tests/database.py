@@ -1,0 +1,90 @@
+"""The databases that tests run on: one server, one migrated template, and a clone of it for whoever needs one."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from app.migrations import upgrade
+from shared.embedded import EmbeddedPostgres
+from shared.persistence.database import Database
+
+TEMPLATE = "TRELLIS_TEST_TEMPLATE"
+"""The environment variable by which the controller tells its workers where the migrated template is."""
+
+
+@contextmanager
+def template() -> Iterator[str]:
+    """The URL of a migrated database: on the server of DATABASE_URL, or on an embedded one in memory."""
+    if given := os.environ.get("DATABASE_URL"):
+        with empty_database(given) as url:
+            upgrade(url)
+            yield url
+        return
+    folder = Path(tempfile.mkdtemp(prefix="trellis-test-", dir=_memory()))
+    try:
+        with EmbeddedPostgres(folder, durable=False) as server:
+            upgrade(server.url)
+            yield server.url
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def clone(name: str = "clone") -> Iterator[str]:
+    """A database of its own, like the template; about 10 ms."""
+    with empty_database(os.environ[TEMPLATE], name, make_url(os.environ[TEMPLATE]).database) as url:
+        yield url
+
+
+@contextmanager
+def empty_database(server_url: str, name: str = "test", like: str | None = None) -> Iterator[str]:
+    """A new database on the server, dropped in the end."""
+    url = make_url(server_url)
+    database = sql.Identifier(new := f"trellis_{name}_{uuid4().hex[:8]}")
+    administration = url.set(drivername="postgresql", database="postgres").render_as_string(hide_password=False)
+    with psycopg.connect(administration, autocommit=True) as connection:
+        source = sql.Identifier(like or "template0")
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(database, source))
+        try:
+            yield url.set(drivername="postgresql", database=new).render_as_string(hide_password=False)
+        finally:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database))
+
+
+class RolledBackDatabase(Database):
+    """Both lanes on one connection, whose transaction is rolled back after the test; a unit of work is a savepoint."""
+
+    connection: AsyncConnection
+
+    @asynccontextmanager
+    async def rolled_back(self) -> AsyncIterator[None]:
+        """What happens inside never happened."""
+        async with self.write_engine.connect() as self.connection:
+            transaction = await self.connection.begin()
+            try:
+                yield
+            finally:
+                await transaction.rollback()
+
+    def _new_session(self) -> AsyncSession:
+        return AsyncSession(self.connection, join_transaction_mode="create_savepoint", expire_on_commit=False)
+
+    @asynccontextmanager
+    async def _read_connection(self) -> AsyncIterator[AsyncConnection]:
+        async with self.connection.begin_nested():
+            yield self.connection
+
+
+def _memory() -> str | None:
+    """A folder in memory that has room for the cluster, or None for the usual place."""
+    memory = Path("/dev/shm")
+    return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > 1 << 30 else None

@@ -1,0 +1,100 @@
+"""Passwords: hashed with argon2id, checked beside the event loop, and not too many at once."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from shared.auth.passwords import QUEUE, Passwords, TooManySignIns
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def passwords() -> Iterator[Passwords]:
+    """As cheap as argon2 allows."""
+    with closing(Passwords(memory_kib=8, iterations=1)) as passwords:
+        yield passwords
+
+
+class TestHash:
+    async def test_is_argon2id_with_the_parameters_given(self, passwords: Passwords) -> None:
+        assert (await passwords.hash(PASSWORD)).startswith("$argon2id$v=19$m=8,t=1,p=1$")
+
+    async def test_is_salted(self, passwords: Passwords) -> None:
+        assert await passwords.hash(PASSWORD) != await passwords.hash(PASSWORD)
+
+    async def test_does_not_hold_the_password(self, passwords: Passwords) -> None:
+        assert PASSWORD not in await passwords.hash(PASSWORD)
+
+
+class TestMatches:
+    @pytest.mark.parametrize("password", [PASSWORD, "", " ", "pässwörd 💡", "NUL \0 in it", "x" * 100_000])
+    async def test_the_password_that_was_hashed(self, passwords: Passwords, password: str) -> None:
+        assert await passwords.matches(password, await passwords.hash(password))
+
+    @pytest.mark.parametrize("wrong", ["", PASSWORD.upper(), f"{PASSWORD} ", PASSWORD[:-1], f"{PASSWORD}\0"])
+    async def test_no_other_password(self, passwords: Passwords, wrong: str) -> None:
+        assert not await passwords.matches(wrong, await passwords.hash(PASSWORD))
+
+    async def test_every_character_of_a_long_password_counts(self, passwords: Passwords) -> None:
+        """Unlike with bcrypt, which stops at 72 bytes."""
+        encoded = await passwords.hash("x" * 256)
+        assert not await passwords.matches("x" * 255 + "y", encoded)
+
+    async def test_no_password_where_there_is_no_account(self, passwords: Passwords) -> None:
+        """Not even the one that is hashed in its stead, so that the answer takes as long."""
+        assert not await passwords.matches(PASSWORD, None)
+        assert not await passwords.matches("the password of an account that is not there", None)
+
+    @pytest.mark.parametrize("encoded", ["", "no hash", "$argon2id$", "$2b$12$abcdefghijklmnopqrstuv", "!"])
+    async def test_no_password_where_the_hash_is_none(self, passwords: Passwords, encoded: str) -> None:
+        assert not await passwords.matches(PASSWORD, encoded)
+
+    async def test_a_hash_made_with_other_parameters(self, passwords: Passwords) -> None:
+        with closing(Passwords(memory_kib=16, iterations=2)) as stronger:
+            assert await stronger.matches(PASSWORD, await passwords.hash(PASSWORD))
+
+
+class TestIsOutdated:
+    async def test_not_with_the_parameters_of_today(self, passwords: Passwords) -> None:
+        assert not passwords.is_outdated(await passwords.hash(PASSWORD))
+
+    @pytest.mark.parametrize(("memory_kib", "iterations"), [(16, 1), (8, 2)])
+    async def test_with_any_other(self, passwords: Passwords, memory_kib: int, iterations: int) -> None:
+        with closing(Passwords(memory_kib, iterations)) as stronger:
+            assert stronger.is_outdated(await passwords.hash(PASSWORD))
+
+
+class TestQueue:
+    async def test_turns_away_what_is_too_much_and_serves_the_rest(self, passwords: Passwords) -> None:
+        encoded = await passwords.hash(PASSWORD)
+        checks = [passwords.matches(PASSWORD, encoded) for _ in range(QUEUE + 3)]
+        results = await asyncio.gather(*checks, return_exceptions=True)
+        assert results[:QUEUE] == [True] * QUEUE
+        assert [type(result) for result in results[QUEUE:]] == [TooManySignIns] * 3
+
+    async def test_hashes_and_checks_wait_in_the_same_queue(self, passwords: Passwords) -> None:
+        hashes = [passwords.hash(PASSWORD) for _ in range(QUEUE)]
+        *_, check = await asyncio.gather(*hashes, passwords.matches(PASSWORD, None), return_exceptions=True)
+        assert isinstance(check, TooManySignIns)
+
+    async def test_has_room_again_when_the_flood_is_over(self, passwords: Passwords) -> None:
+        flood = [passwords.hash(PASSWORD) for _ in range(QUEUE * 2)]
+        await asyncio.gather(*flood, return_exceptions=True)
+        assert await passwords.matches(PASSWORD, await passwords.hash(PASSWORD))
+
+    async def test_who_went_away_makes_room(self, passwords: Passwords) -> None:
+        waiting = [asyncio.ensure_future(passwords.hash(PASSWORD)) for _ in range(QUEUE)]
+        await asyncio.sleep(0)
+        for one in waiting:
+            one.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        assert await asyncio.gather(*(passwords.matches(PASSWORD, None) for _ in range(QUEUE))) == [False] * QUEUE
+
+    async def test_a_failure_makes_room(self, passwords: Passwords) -> None:
+        unhashable = [passwords.hash("half a character \ud800") for _ in range(QUEUE)]
+        results = await asyncio.gather(*unhashable, return_exceptions=True)
+        assert {type(result) for result in results} == {UnicodeEncodeError}
+        assert await passwords.hash(PASSWORD)

@@ -1,0 +1,70 @@
+"""Who may do what: the principal, and the table of roles and actions."""
+
+from dataclasses import FrozenInstanceError
+from enum import StrEnum
+
+import pytest
+from sqlalchemy import null, true
+from uuid_utils.compat import uuid7
+
+from shared.auth.policy import Policy
+from shared.auth.principal import AdministratorsOnly, Principal
+from shared.errors import Forbidden
+
+
+class Role(StrEnum):
+    OWNER = "owner"
+    VIEWER = "viewer"
+
+
+class BookForbidden(Forbidden):
+    """You may read this book but not write in it."""
+
+
+POLICY = Policy(
+    role=lambda rows, extensions: null(),
+    listed=lambda rows, extensions: true(),
+    allowed={"write": frozenset({Role.OWNER}), "borrow": frozenset(Role), "burn": frozenset()},
+)
+
+
+class TestPrincipal:
+    def test_an_administrator_passes_as_one(self) -> None:
+        Principal(uuid7(), uuid7(), is_admin=True).require_admin()
+
+    def test_nobody_else_does(self) -> None:
+        with pytest.raises(AdministratorsOnly):
+            Principal(uuid7(), uuid7(), is_admin=False).require_admin()
+
+    def test_is_no_administrator_unless_it_is_said(self) -> None:
+        assert not Principal(uuid7()).is_admin
+
+    def test_the_refusal_is_a_forbidden_that_says_why(self) -> None:
+        error = AdministratorsOnly()
+        assert isinstance(error, Forbidden)
+        assert (error.code, error.detail) == ("administrators_only", "Only administrators may do this.")
+
+    def test_gives_its_statements_who_is_calling(self) -> None:
+        id = uuid7()
+        assert Principal(id, is_admin=True).parameters() == {"caller_id": id, "caller_is_admin": True}
+
+    def test_cannot_become_somebody_else(self) -> None:
+        principal = Principal(uuid7())
+        with pytest.raises(FrozenInstanceError):
+            principal.is_admin = True  # type: ignore[misc]
+
+
+class TestPolicy:
+    @pytest.mark.parametrize(("action", "role"), [("write", "owner"), ("borrow", "viewer"), ("borrow", Role.OWNER)])
+    def test_lets_through_who_has_the_role(self, action: str, role: str) -> None:
+        """The role comes out of a statement, as text."""
+        POLICY.demand(action, role, BookForbidden)
+
+    @pytest.mark.parametrize(("action", "role"), [("write", "viewer"), ("burn", "owner"), ("borrow", "stranger")])
+    def test_raises_the_denial_of_the_resource_for_everyone_else(self, action: str, role: str) -> None:
+        with pytest.raises(BookForbidden):
+            POLICY.demand(action, role, BookForbidden)
+
+    def test_an_action_that_is_not_in_the_table_is_a_mistake_of_ours(self) -> None:
+        with pytest.raises(KeyError):
+            POLICY.demand("sell", "owner", BookForbidden)

@@ -1,0 +1,103 @@
+"""Upgrades as operators run them: what a database lacks, and several upgrades at once."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic, sleep
+
+import psycopg
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from app.migrations import upgrade
+from shared.persistence.models import owners
+from shared.persistence.schema import ALEMBIC_INI, missing_revisions
+from tests.architecture.trees import ROOT, run
+from tests.migrations.catalog import connect, tables
+from tests.migrations.test_migrations import MODULES, REVISIONS, label, required
+
+CONFIG = Config(ALEMBIC_INI)
+EVERY = {revision.revision for revision in REVISIONS}
+LOCK = 0x7472656C6C6973
+"""The key of the lock that migrations/env.py takes."""
+
+
+def missing(url: str) -> set[str]:
+    """The revisions that a database lacks."""
+
+    async def ask() -> set[str]:
+        engine = create_async_engine(make_url(url).set(drivername="postgresql+psycopg"))
+        async with engine.connect() as connection:
+            found = await missing_revisions(connection)
+        await engine.dispose()
+        return found
+
+    return asyncio.run(ask())
+
+
+class TestMissingRevisions:
+    def test_are_none_after_an_upgrade(self, url):
+        """The database is ready."""
+        upgrade(url)
+        assert missing(url) == set()
+
+    def test_are_all_on_an_empty_database(self, url):
+        """No migration ever ran: not even Alembic's table is there."""
+        assert missing(url) == EVERY
+
+    def test_are_all_after_a_way_down_to_the_base(self, url):
+        """Alembic's table is there and empty."""
+        upgrade(url)
+        command.downgrade(CONFIG, "base")
+        assert missing(url) == EVERY
+
+    @pytest.mark.parametrize("module", MODULES)
+    def test_are_those_that_the_applied_ones_do_not_depend_on(self, url, module):
+        """Alembic's table forgets a head that another depends on; it is applied all the same."""
+        command.upgrade(CONFIG, f"{module}@head")
+        with connect(url) as connection:
+            applied = {name for (name,) in connection.execute("SELECT version_num FROM alembic_version")}
+        assert len(applied) == 1
+        others = {revision.revision for revision in REVISIONS if label(revision) in MODULES.keys() - required(module)}
+        assert missing(url) == others
+
+    def test_are_none_when_the_database_is_ahead(self, url):
+        """The next version's migrations ran before its rollout: this one goes on serving."""
+        upgrade(url)
+        with connect(url) as connection:
+            connection.execute("UPDATE alembic_version SET version_num = 'projects_9999'")
+        assert missing(url) == set()
+
+
+class TestUpgrade:
+    def test_again_changes_nothing(self, url):
+        """Safe to run at every start."""
+        upgrade(url)
+        upgrade(url)
+        assert missing(url) == set()
+
+    def test_twice_at_once_on_an_empty_database_succeeds_in_both(self, url):
+        """Two replicas start together: one migrates, and the other waits and finds nothing to do."""
+        program = "import sys; from app.migrations import upgrade; upgrade(sys.argv[1])"
+        with ThreadPoolExecutor() as replicas, connect(url) as connection:
+            # Both are held at the lock, so that they surely meet.
+            connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+            running = [replicas.submit(run, ROOT, "-c", program, url) for _ in range(2)]
+            deadline = monotonic() + 30
+            while waiting_for_the_lock(connection) < 2 and monotonic() < deadline:
+                sleep(0.01)
+            met = waiting_for_the_lock(connection)
+            connection.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+        assert met == 2
+        assert [replica.result().returncode for replica in running] == [0, 0], running[0].result().stderr
+        assert missing(url) == set()
+        assert tables(url) == owners().keys()
+
+
+def waiting_for_the_lock(connection: "psycopg.Connection[tuple[str]]") -> int:
+    """How many are held."""
+    waiting = """SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+    return int(connection.execute(waiting).fetchall()[0][0])

@@ -1,0 +1,122 @@
+"""`trellis revision`: what it writes for a module that was just dropped in, and for a change of its tables."""
+
+import ast
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from app.migrations import upgrade
+from tests.architecture import trees
+from tests.migrations.catalog import catalogue, tables
+
+WRITE = """
+import sys
+from app.migrations import upgrade, write_revision
+from shared.manifest import discover
+
+url, message = sys.argv[1:]
+notes = next(module for module in discover() if module.name == "notes")
+print(write_revision(url, notes, message))
+"""
+UPGRADE_AND_CHECK = """
+import sys
+from alembic.config import main
+from app.migrations import upgrade
+
+upgrade(sys.argv[1])
+main(["--raiseerr", "check"])
+"""
+DOWN = "from alembic.config import main; main(['--raiseerr', 'downgrade', 'notes@base'])"
+
+
+class Team:
+    """A team with a fourth module, in a tree of its own and with a database at the newest revisions."""
+
+    def __init__(self, tree: Path, url: str) -> None:
+        self.tree = tree
+        self.url = url
+
+    def run(self, program: str, *arguments: str) -> str:
+        """What a program of theirs prints."""
+        done = trees.run(self.tree, "-W", "error", "-c", program, *arguments, DATABASE_URL=self.url)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def write(self, message: str) -> Path:
+        """Write a migration."""
+        return Path(self.run(WRITE, self.url, message).splitlines()[-1])
+
+
+@pytest.fixture
+def team(tmp_path: Path, url: str) -> Team:
+    """The other modules' migrations have run."""
+    upgrade(url)
+    tree = trees.copied(tmp_path)
+    trees.drop_in(tree, "notes", trees.NOTES)
+    return Team(tree, url)
+
+
+def read(path: Path) -> SimpleNamespace:
+    """The variables of a migration."""
+    nodes = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Assign)]
+    return SimpleNamespace(**{ast.unparse(node.targets[0]): ast.literal_eval(node.value) for node in nodes})
+
+
+class TestTheFirstMigrationOfAModule:
+    def test_starts_its_branch_and_depends_on_those_it_requires(self, team):
+        """No file of another module is edited, and none needs to know of it."""
+        path = team.write("tables")
+        assert path == team.tree / "migrations/versions/notes/notes_0001_tables.py"
+        written = read(path)
+        assert written.revision == "notes_0001"
+        assert written.down_revision is None
+        assert tuple(written.branch_labels) == ("notes",)
+        assert written.depends_on == ["kernel_0001", "users_0001"]
+
+    def test_makes_its_tables_alone_with_trigger_and_plain_types(self, team):
+        """It is frozen in time: SQLAlchemy's types, and none of SQLModel's, which may change."""
+        source = team.write("tables").read_text()
+        assert source.count("op.create_table(") == 1
+        assert "CREATE TRIGGER touch BEFORE UPDATE ON notes" in source
+        assert 'sa.Column("text", sa.String(100), nullable=False)' in source
+        assert "sqlmodel" not in source.lower()
+
+    def test_runs_up_and_down_and_leaves_nothing_to_write(self, team):
+        """It is good as it was written."""
+        before = catalogue(team.url)
+        team.write("tables")
+        team.run(UPGRADE_AND_CHECK, team.url)
+        assert "notes" in tables(team.url)
+        team.run(DOWN)
+        assert catalogue(team.url) == before
+
+    def test_is_formatted(self, team):
+        """Nobody has to tidy up after it."""
+        path = team.write("tables")
+        ruff = trees.run(team.tree, "-m", "ruff", "format", "--check", "--no-cache", str(path))
+        assert ruff.returncode == 0, ruff.stdout
+
+    def test_passes_the_linter(self, team):
+        """Nor after this."""
+        path = team.write("tables")
+        ruff = trees.run(team.tree, "-m", "ruff", "check", "--no-cache", str(path))
+        assert ruff.returncode == 0, ruff.stdout
+
+
+class TestTheNextMigrationOfAModule:
+    def test_follows_the_one_before_and_holds_the_change_alone(self, team):
+        """A column was added."""
+        team.write("tables")
+        team.run(UPGRADE_AND_CHECK, team.url)
+        models = team.tree / "modules/notes/models.py"
+        models.write_text(models.read_text() + "    colour: str | None = Field(default=None, max_length=7)\n")
+        path = team.write("colour of notes")
+        assert path.name == "notes_0002_colour_of_notes.py"
+        written = read(path)
+        assert (written.revision, written.down_revision) == ("notes_0002", "notes_0001")
+        assert not written.branch_labels
+        source = path.read_text()
+        assert 'op.add_column("notes", sa.Column("colour", sa.String(7), nullable=True))' in source
+        assert source.count("op.") == 2
+        team.run(UPGRADE_AND_CHECK, team.url)

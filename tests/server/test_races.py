@@ -1,0 +1,89 @@
+"""Requests that meet: a real server, real transactions."""
+
+import asyncio
+
+import httpx2
+import pytest
+
+from tests.database import clone
+from tests.servers import PATIENCE, serving
+
+ANN = {"email": "ann@example.com", "password": "correct horse battery", "full_name": "Ann"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with clone() as url, serving(tmp_path_factory.mktemp("server"), DATABASE_URL=url) as server:
+        yield server
+
+
+@pytest.fixture
+async def http(server):
+    limits = httpx2.Limits(max_connections=20)
+    async with httpx2.AsyncClient(base_url=f"{server.url}/api/v1", timeout=PATIENCE, limits=limits) as http:
+        yield http
+
+
+async def sign_in(http, **account) -> str:
+    await http.post("/users", json=ANN | account)
+    form = {"grant_type": "password", "username": (ANN | account)["email"], "password": ANN["password"]}
+    tokens = (await http.post("/auth/token", data=form)).json()
+    http.headers["Authorization"] = f"Bearer {tokens['access_token']}"
+    return tokens["refresh_token"]
+
+
+async def statuses(*requests) -> list[int]:
+    return sorted(answer.status_code for answer in await asyncio.gather(*requests))
+
+
+class TestAtOnce:
+    async def test_one_of_many_registrations_of_an_address_succeeds(self, http):
+        account = ANN | {"email": "race@example.com"}
+        assert await statuses(*(http.post("/users", json=account) for _ in range(10))) == [201] + [409] * 9
+
+    async def test_one_of_many_tags_of_a_slug_is_made(self, http):
+        await sign_in(http, email="slug@example.com")
+        assert await statuses(*(http.post("/tags", json={"name": "Same"}) for _ in range(10))) == [201] + [409] * 9
+
+    async def test_patches_of_different_fields_all_survive(self, http):
+        await sign_in(http, email="patch@example.com")
+        project = (await http.post("/projects", json={"name": "x"})).json()
+        fields = {"name": "new", "description": "new", "status": "paused", "external_id": "new", "due_on": "2027-01-01"}
+        requests = (http.patch(f"/projects/{project['id']}", json={name: value}) for name, value in fields.items())
+        assert await statuses(*requests) == [200] * 5
+        after = (await http.get(f"/projects/{project['id']}")).json()
+        assert {name: after[name] for name in fields} == fields
+        assert after["version"] == 6
+
+    async def test_a_refresh_token_that_is_used_twice_opens_no_third_way(self, http):
+        """The second is taken for a retry of the first; both get tokens of the one session."""
+        token = await sign_in(http, email="refresh@example.com")
+        form = {"grant_type": "refresh_token", "refresh_token": token}
+        assert await statuses(*(http.post("/auth/token", data=form) for _ in range(5))) == [200] * 5
+        await http.post("/auth/revoke", data={"token": token})
+        assert (await http.get("/users/me")).status_code == 401
+
+    async def test_deleting_a_tag_and_attaching_it_leaves_no_deleted_tag_on_view(self, http):
+        await sign_in(http, email="attach@example.com")
+        project = (await http.post("/projects", json={"name": "x"})).json()
+        for n in range(5):
+            tag = (await http.post("/tags", json={"name": f"Tag {n}"})).json()
+            attach = http.put(f"/projects/{project['id']}/tags/{tag['id']}")
+            assert set(await statuses(attach, http.delete(f"/tags/{tag['id']}"))) <= {204, 404}
+        assert (await http.get(f"/projects/{project['id']}")).json()["tags"] == []
+
+    async def test_two_owners_cannot_both_leave(self, http):
+        await sign_in(http, email="owner@example.com")
+        mine = dict(http.headers)
+        owner = (await http.get("/users/me")).json()["id"]
+        project = (await http.post("/projects", json={"name": "x"})).json()["id"]
+        await sign_in(http, email="co-owner@example.com")
+        theirs = dict(http.headers)
+        co_owner = (await http.get("/users/me")).json()["id"]
+        members = f"/projects/{project}/members"
+        assert (await http.put(f"{members}/{co_owner}", json={"role": "owner"}, headers=mine)).status_code == 204
+        leaving = (
+            http.delete(f"{members}/{owner}", headers=mine),
+            http.delete(f"{members}/{co_owner}", headers=theirs),
+        )
+        assert await statuses(*leaving) == [204, 409]

