@@ -1,0 +1,26 @@
+# Two stages: what installs stays behind. The embedded PostgreSQL is an extra that the image leaves out.
+FROM python:3.13-slim AS build
+WORKDIR /srv/trellis
+COPY requirements/runtime.txt /tmp/
+RUN python -m venv /opt/venv && /opt/venv/bin/pip install --no-cache-dir --require-hashes -r /tmp/runtime.txt
+COPY pyproject.toml README.md alembic.ini ./
+COPY app app
+COPY modules modules
+COPY shared shared
+COPY migrations migrations
+RUN find modules -type d -name tests -prune -exec rm -r {} + \
+ && /opt/venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation --no-index -e . \
+ && /opt/venv/bin/pip uninstall --yes --quiet setuptools pip \
+ && python -m compileall -q /opt/venv app modules shared migrations
+
+FROM python:3.13-slim
+# A number, so that an orchestrator can tell that it is not root.
+USER 10001:10001
+WORKDIR /srv/trellis
+COPY --from=build /opt/venv /opt/venv
+COPY --from=build /srv/trellis .
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 TRELLIS_HOST=0.0.0.0 PORT=8000
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
+    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/health/ready', timeout=2)"]
+CMD ["trellis", "serve"]
