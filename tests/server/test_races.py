@@ -24,7 +24,7 @@ async def http(server):
         yield http
 
 
-async def sign_in(http, **account) -> str:
+async def sign_in(http, **account):
     await http.post("/users", json=ANN | account)
     form = {"grant_type": "password", "username": (ANN | account)["email"], "password": ANN["password"]}
     tokens = (await http.post("/auth/token", data=form)).json()
