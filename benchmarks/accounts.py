@@ -1,0 +1,36 @@
+"""Accounts as any client gets them: registered and signed in over HTTP."""
+
+from dataclasses import dataclass
+
+import httpx2
+import jwt
+
+from benchmarks.servers import PREFIX, Server
+
+PASSWORD = "correct horse battery"  # noqa: S105 (of a database that is thrown away)
+
+
+@dataclass(frozen=True)
+class Account:
+    """Somebody who is signed in."""
+
+    id: str
+    session_id: str
+    token: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a request of theirs carries."""
+        return {"Authorization": f"Bearer {self.token}"}
+
+
+def register(server: Server, name: str) -> Account:
+    """Register somebody, and sign them in."""
+    email = f"{name}@example.org"
+    profile = {"email": email, "password": PASSWORD, "full_name": name.capitalize()}
+    httpx2.post(f"{server.url}{PREFIX}/users", json=profile).raise_for_status()
+    form = {"grant_type": "password", "username": email, "password": PASSWORD}
+    answer = httpx2.post(f"{server.url}{PREFIX}/auth/token", data=form).raise_for_status()
+    token = answer.json()["access_token"]
+    claims = jwt.decode(token, options={"verify_signature": False})
+    return Account(claims["sub"], claims["sid"], token)

@@ -1,0 +1,174 @@
+"""How the cost of a page grows with the table and with the depth, and memory with connections. `make bench-growth`."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import click
+import httpx2
+
+from benchmarks import machine, report
+from benchmarks.accounts import Account, register
+from benchmarks.database import COMMON_WORD, RARE_WORD, SECOND, Filler, migrated_database
+from benchmarks.load import Measurement, Scenario, pgbench, pgbench_program, require_tools, wrk
+from benchmarks.progress import Progress
+from benchmarks.run import PAGE, end_in_good_order
+from benchmarks.servers import PREFIX, TRELLIS, Server, running
+
+STRIDE = 100
+"""The largest page: in such steps the depths are reached."""
+CONNECTIONS = 1_000
+SEARCHES = {"a rare word": f"&q={RARE_WORD}", "a common word": f"&q={COMMON_WORD}"}
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long and how often to measure, and whom to tell."""
+
+    seconds: int
+    rounds: int
+    progress: Progress
+
+
+@click.command()
+@click.option("--seconds", default=3, show_default=True, help="How long each measurement takes.")
+@click.option("--rounds", default=3, show_default=True, help="How often each is made; medians count.")
+@click.option("--walk-seconds", default=900, show_default=True, help="How long paging to the depths may take.")
+@click.option("--huge", is_flag=True, help="Go on to ten million rows: takes some 12 GB and a quarter of an hour more.")
+@click.option("--quick", is_flag=True, help="Small tables, one round of 2 seconds: does everything work?")
+def main(seconds: int, rounds: int, walk_seconds: int, huge: bool, quick: bool) -> None:
+    """Measure the cost of a page as the table and the depth grow, and write it into REPORT.md."""
+    require_tools()
+    if quick:
+        seconds, rounds = 2, 1
+    sizes = [10**power for power in range(3, 5 if quick else 8 if huge else 7)]
+    depths = [0, *(10**power for power in range(2, 4 if quick else 7))]
+    with ExitStack() as stack:
+        url = stack.enter_context(migrated_database())
+        with running(TRELLIS, url) as server:
+            reader, deep = register(server, "reader"), register(server, "deep")
+        filler = Filler(url, reader.id, deep.id)
+        stack.callback(filler.close)
+        progress = Progress(3 * len(sizes) + len(depths) + 4)
+        pace = Pace(seconds, rounds, progress)
+        grown = [_at_size(url, filler, reader, rows, pace) for rows in sizes]
+        deep_rows = depths[-1] + 10 * STRIDE
+        filler.add_projects(deep_rows, owner=SECOND)
+        progress.done(f"filled: {filler.projects:,} projects, of which one account owns {deep_rows:,}")
+        with running(TRELLIS, url) as server:
+            deepened = _at_depths(server, deep, depths, walk_seconds, pace)
+        memory = _memory(url, reader, filler.project_ids(reader.id, 100), max(seconds, 3), progress)
+        results = {
+            "quick": quick,
+            "machine": machine.description(filler.version()),
+            "settings": {"rounds": rounds, "seconds": seconds},
+            "sizes": grown,
+            "rows": filler.projects,
+            "deep_rows": deep_rows,
+            "depths": deepened,
+            "depth_not_reached": [depth for depth in depths if depth not in {one["depth"] for one in deepened}],
+            "memory": memory,
+        }
+    report.keep("growth", results)
+    report.write("growth", report.growth(results))
+    click.echo(f"Written: {report.FILE.relative_to(report.FILE.parents[1])}")
+
+
+def _at_size(url: str, filler: Filler, reader: Account, rows: int, pace: Pace) -> dict[str, Any]:
+    """Fill up to so many rows, and measure the first page, searches, and the statement alone."""
+    filler.add_projects(rows - filler.projects)
+    pace.progress.done(f"filled: {rows:,} projects")
+    measured: dict[str, Any] = {"rows": rows}
+    with running(TRELLIS, url) as server:
+        measured["page_ms"] = _latency(server, reader, PAGE, pace.seconds, pace.rounds)
+        pace.progress.done(f"first page of {rows:,}: {measured['page_ms']:.2f} ms")
+        if _is_served(server, reader, PAGE + SEARCHES["a rare word"]):
+            paths = {name: PAGE + search for name, search in SEARCHES.items()}
+            found = {name: _latency(server, reader, path, pace.seconds, pace.rounds) for name, path in paths.items()}
+            measured["search_ms"] = found
+    if pgbench_program() is not None:
+        variables = {"caller": reader.id, "session": reader.session_id}
+        alone = [pgbench(url, "page", variables, pace.seconds, clients=1).p50 for _ in range(pace.rounds)]
+        measured["statement_ms"] = round(median(alone), 3)
+    pace.progress.done(f"at {rows:,}: searches {measured.get('search_ms')}, alone {measured.get('statement_ms')} ms")
+    return measured
+
+
+def _at_depths(
+    server: Server, caller: Account, depths: Sequence[int], walk_seconds: int, pace: Pace
+) -> list[dict[str, float]]:
+    """Measure a page at each depth that can be reached in time; the rounds are interleaved over the depths."""
+    pages = {0: PAGE}
+    for depth, cursor in _walk(server, caller, depths[-1], walk_seconds):
+        if depth in depths:
+            pages[depth] = f"{PAGE}&cursor={cursor}"
+    pace.progress.done(f"paged down to {max(pages):,}")
+    latencies: dict[int, list[float]] = {depth: [] for depth in pages}
+    for number in range(pace.rounds):
+        for depth, page in pages.items():
+            latencies[depth].append(_latency(server, caller, page, pace.seconds, rounds=1))
+            if number == pace.rounds - 1:
+                pace.progress.done(f"page at depth {depth:,}: {median(latencies[depth]):.2f} ms")
+    return [{"depth": depth, "page_ms": round(median(found), 3)} for depth, found in latencies.items()]
+
+
+def _walk(server: Server, caller: Account, depth: int, seconds: int) -> Iterator[tuple[int, str]]:
+    """Page down as a client does, with the largest pages: each depth, and the cursor of what comes after it.
+
+    A cursor is the server's own affair, so it is got from the server: 10,000 requests for the depth of a million.
+    """
+    deadline = time.monotonic() + seconds
+    seen, cursor = 0, ""
+    with httpx2.Client(base_url=server.url + PREFIX, headers=caller.headers, timeout=60) as client:
+        while seen < depth and time.monotonic() < deadline:
+            answer = client.get("/projects", params={"limit": STRIDE} | ({"cursor": cursor} if cursor else {}))
+            page = answer.raise_for_status().json()
+            seen, cursor = seen + len(page["items"]), page["next_cursor"]
+            yield seen, cursor
+
+
+def _memory(url: str, caller: Account, ids: Sequence[str], seconds: int, progress: Progress) -> Mapping[str, Any]:
+    """The resident memory of one worker: idle, and the most while many connections are open."""
+    loads = {
+        "getting projects": Scenario("get", "one project", caller, [f"/projects/{id}" for id in ids]),
+        "getting pages": Scenario("page", "page", caller, [PAGE]),
+    }
+    with running(TRELLIS, url) as server:
+        moments: list[dict[str, Any]] = [{"moment": "idle", "mib": round(server.resident_mib(), 1)}]
+        for name, scenario in loads.items():
+            with ThreadPoolExecutor(1) as pool:
+                loading = pool.submit(wrk, server, scenario, seconds, CONNECTIONS, strict=False)
+                most = _most_memory(server, loading)
+            told = loading.result()
+            load = f"{told}; {told.refused} refused, {told.broken} broken"
+            moments.append({"moment": f"{CONNECTIONS:,} connections, {name}", "mib": round(most, 1), "load": load})
+            progress.done(f"memory under {CONNECTIONS:,} connections, {name}: {most:.0f} MiB; {load}")
+    return {"connections": CONNECTIONS, "moments": moments}
+
+
+def _most_memory(server: Server, loading: "Future[Measurement]") -> float:
+    most = server.resident_mib()
+    while not loading.done():
+        most = max(most, server.resident_mib())
+        time.sleep(0.05)
+    return most
+
+
+def _latency(server: Server, caller: Account, path: str, seconds: int, rounds: int) -> float:
+    """The median latency of one connection, in ms: the median of so many rounds, after a warm-up."""
+    scenario = Scenario("page", path, caller, [path])
+    wrk(server, scenario, 1, connections=1)
+    return round(median(wrk(server, scenario, seconds, connections=1).p50 for _ in range(rounds)), 3)
+
+
+def _is_served(server: Server, caller: Account, path: str) -> bool:
+    return httpx2.get(f"{server.url}{PREFIX}{path}", headers=caller.headers, timeout=30).status_code == 200
+
+
+if __name__ == "__main__":
+    end_in_good_order()
+    main()

@@ -1,0 +1,45 @@
+"""What a run was made on, without names and paths."""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from benchmarks.servers import ROOT
+
+_CPU = Path("/proc/cpuinfo")
+_LOCKS = (ROOT / "requirements" / "runtime.txt", ROOT / "benchmarks" / "requirements.txt")
+_TOLD = ("fastapi", "sqlmodel", "sqlalchemy", "litestar", "advanced-alchemy", "asyncpg", "psycopg", "uvicorn")
+
+
+def description(postgres_version: str) -> dict[str, Any]:
+    """The machine, and the versions of what counts."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
+    return {
+        "cores": os.cpu_count(),
+        "cpu": _cpu_family(),
+        "memory_gib": round(memory),
+        "postgresql": postgres_version,
+        "python": platform.python_version(),
+        "node": _node_version(),
+        "libraries": _libraries(),
+    }
+
+
+def _cpu_family() -> str:
+    found = re.search(r"^model name\s*: (.*)$", _CPU.read_text(), re.MULTILINE) if _CPU.exists() else None
+    return found[1].strip() if found else platform.machine()
+
+
+def _node_version() -> str | None:
+    if shutil.which("node") is None:
+        return None
+    return subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip().lstrip("v")
+
+
+def _libraries() -> dict[str, str]:
+    locked = "\n".join(file.read_text() for file in _LOCKS)
+    return {name: version[1] for name in _TOLD if (version := re.search(rf"^{name}==(\S+)", locked, re.MULTILINE))}
