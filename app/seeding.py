@@ -1,0 +1,104 @@
+"""`trellis seed`: a made-up data set of any size, whole or not at all."""
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from hashlib import blake2b
+
+import click
+import psycopg
+from psycopg import sql
+from sqlalchemy import make_url
+
+from shared.manifest import Module
+from shared.persistence.models import owners
+from shared.seeding import DataSet, Seeding, SeedingError
+from shared.settings import Settings
+
+REFUSAL = "This is production, and seeding adds accounts with a password that everybody knows. If that is meant: --yes"
+
+
+def seed_command(
+    modules: Sequence[Module], database: Callable[[], AbstractContextManager[tuple[Settings, object]]]
+) -> click.Command:
+    """The command, with an option for each module that makes rows."""
+
+    @click.pass_context
+    def run(context: click.Context, /, seed: int, yes: bool, **asked: int | None) -> None:
+        settings, _ = context.with_resource(database())
+        if settings.environment == "production" and not yes:
+            raise click.ClickException(REFUSAL)
+        try:
+            data = plant(settings, modules, asked, seed, progress=sys.stderr.isatty())
+        except SeedingError as error:
+            raise click.ClickException(f"{error} Nothing was written.") from error
+        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+            raise click.ClickException(
+                "The database has not the schema that this version needs. First: trellis migrate"
+            ) from error
+        except psycopg.Error as error:
+            raise click.ClickException(f"Nothing was written. PostgreSQL says: {error}") from error
+        for table, count in data.counts.items():
+            click.echo(f"{table}: {count:,} rows")
+        for sentence in data.sentences:
+            click.echo(sentence)
+
+    return click.Command(
+        "seed",
+        callback=run,
+        help="Add made-up rows, as many as you like, in one transaction. Run it again to add more.",
+        params=[
+            *(_amount(module) for module in modules if module.seed),
+            click.Option(["--seed"], type=int, default=0, show_default=True, help="Other numbers make other rows."),
+            click.Option(["--yes"], is_flag=True, help="Do it in production, too."),
+        ],
+    )
+
+
+def plant(
+    settings: Settings,
+    modules: Sequence[Module],
+    asked: Mapping[str, int | None],
+    seed: int = 0,
+    *,
+    until: datetime | None = None,
+    progress: bool = False,
+) -> DataSet:
+    """Have each module make as many rows as it was asked for, or its default; none later than `until` or last midnight.
+
+    Raises SeedingError, psycopg.Error.
+    """
+    url = make_url(settings.database_url or "").set(drivername="postgresql").render_as_string(hide_password=False)
+    seeds = [module for module in modules if module.seed]
+    until = until or datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    with psycopg.connect(url, autocommit=True, application_name="trellis seed") as connection:
+        with connection.transaction():
+            # Foreign keys are checked by index, also against tables so small, or so small just now, that reading
+            # them whole would seem cheaper. The plan is made once.
+            connection.execute("SET LOCAL enable_seqscan = off")
+            batch = _batch(connection, [module.name for module in seeds], seed)
+            data = DataSet(connection, settings, batch=batch, seed=seed, until=until, progress=progress)
+            for module in seeds:
+                assert module.seed is not None
+                module.seed(Seeding(data, module.name, module.requires, asked.get(module.name)))
+        for table in data.counts:  # Statistics, and the words that still wait for the search index.
+            connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.Identifier(table)))
+    return data
+
+
+def _batch(connection: psycopg.Connection, names: Sequence[str], seed: int) -> str:
+    """A word for this run: the same on an equal database, and another once there are more rows."""
+    connection.execute("SELECT pg_advisory_xact_lock(hashtext('trellis seed'))")  # The next one counts our rows.
+    counts = [seed]
+    for table, owner in sorted(owners().items()):
+        if owner in names:
+            row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))).fetchone()
+            counts += row or ()
+    return blake2b(repr(counts).encode(), digest_size=4).hexdigest()
+
+
+def _amount(module: Module) -> click.Option:
+    help = (inspect.getdoc(module.seed) or "").partition("\n")[0]
+    return click.Option([f"--{module.name}"], type=click.IntRange(min=0), metavar="N", help=help)
