@@ -21,6 +21,7 @@ COPY --from=build /opt/venv /opt/venv
 COPY --from=build /srv/trellis .
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 TRELLIS_HOST=0.0.0.0 PORT=8000
 EXPOSE 8000
+# Alive, not ready: a database that is away is no reason to restart what waits for it.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
-    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/health/ready', timeout=2)"]
+    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/health/live', timeout=2)"]
 CMD ["trellis", "serve"]

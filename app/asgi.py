@@ -1,15 +1,15 @@
 """The ASGI application, assembled."""
 
 import gc
+import importlib.metadata
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from app.container import Application
 from shared.http import health, openapi, problems
-from shared.http.authentication import API_PREFIX
 from shared.http.middleware import RequestContext
 
 DESCRIPTION = (
@@ -23,6 +23,7 @@ def create_app(application: Application) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        application.build()
         _freeze_heap()
         yield
         await kernel.database().close()
@@ -30,7 +31,7 @@ def create_app(application: Application) -> FastAPI:
 
     app: FastAPI = FastAPIOffline(
         title="Trellis",
-        version="0.1.0",
+        version=importlib.metadata.version("trellis"),
         description=DESCRIPTION,
         lifespan=lifespan,
         generate_unique_id_function=openapi.operation_id,
@@ -42,10 +43,9 @@ def create_app(application: Application) -> FastAPI:
     problems.install(app)
     openapi.install(app)
     application.wire()
-    api = APIRouter(prefix=API_PREFIX, responses=openapi.ANY_PROBLEM)
     for module in application.modules:
-        api.include_router(module.router)
-    app.include_router(api)
+        # Not included but taken over: FastAPI matches the routes of an included router anew at every level.
+        app.router.routes.extend(module.router.routes)
     app.include_router(problems.catalogue(), responses=openapi.ANY_PROBLEM)
     app.include_router(health.router(kernel.database()))
     return app

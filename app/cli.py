@@ -1,11 +1,14 @@
-"""The command line: `trellis serve`, `trellis migrate`, and each module's own commands under its name."""
+"""The command line: `trellis serve`, `trellis migrate`, `trellis seed`, and each module's commands under its name."""
 
 import logging
+import logging.config
 import signal
+import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 import click
 import uvicorn
@@ -13,12 +16,18 @@ from alembic.util import CommandError
 
 from app.asgi import create_app
 from app.container import compose
+from app.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from app.migrations import upgrade, write_revision
-from shared.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from app.seeding import seed_command
+from shared.http import logs
 from shared.manifest import ManifestError, Module, discover
 from shared.settings import Settings, SettingsError
 
 log = logging.getLogger("trellis")
+
+
+class StartError(Exception):
+    """The server cannot start; the message says why."""
 
 
 @click.group()
@@ -32,26 +41,18 @@ def serve() -> None:
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, _exit)
     with _database() as (settings, embedded):
+        logging.config.dictConfig(logs.configuration(settings))
         config = uvicorn.Config(
             create_app(compose(settings.with_secret(), discover())),
-            host=settings.host,
-            port=settings.port,
             timeout_graceful_shutdown=round(settings.shutdown_seconds),
-            access_log=settings.environment == "development",
+            log_config=None,
+            access_log=settings.access_log,
             server_header=False,
         )
         if embedded is not None:
-
-            async def revive() -> None:
-                try:
-                    embedded.revive()
-                except EmbeddedPostgresError as error:
-                    log.warning("%s", error)  # The next call takes it from there.
-
-            config.callback_notify, config.timeout_notify = revive, 1
-        if settings.environment == "development":
-            _welcome(settings)
-        uvicorn.Server(config).run()
+            config.callback_notify, config.timeout_notify = _revival(embedded), 1
+        with _listening(settings.host, settings.port) as listener:
+            _Server(config, _welcome if settings.environment == "development" else None).run([listener])
 
 
 @trellis.command()
@@ -87,13 +88,55 @@ def _database() -> Iterator[tuple[Settings, EmbeddedPostgres | None]]:
         yield settings, embedded
 
 
-def _exit(number: int, _: FrameType | None) -> None:
-    """Uvicorn raises the signal again once it has finished: leave through every `finally` on the way out."""
-    sys.exit(128 + number)
+class _Server(uvicorn.Server):
+    """Tells where it listens once it does, and the application stands."""
+
+    def __init__(self, config: uvicorn.Config, welcome: Callable[[str], None] | None) -> None:
+        super().__init__(config)
+        self._welcome = welcome
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or ():
+            here = _address(listener)
+            log.info("Listening on %s", here)
+            if self._welcome is not None:
+                self._welcome(here)
 
 
-def _welcome(settings: Settings) -> None:
-    here = f"http://{settings.host}:{settings.port}"
+def _exit(_number: int, _frame: FrameType | None) -> None:
+    """A stop that was asked for is a success. Uvicorn raises the signal again once it has finished: leave through every
+    `finally` on the way out.
+    """
+    sys.exit(0)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket that takes connections, which wait until they are answered."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        reason = (error.strerror or "").partition(" (")[0]  # Python adds the address.
+        raise StartError(f"Cannot listen on {host}, port {port}: {reason}. PORT sets another.") from error
+
+
+def _address(listener: socket.socket) -> str:
+    host, port, *_ = listener.getsockname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _revival(embedded: EmbeddedPostgres) -> Callable[[], Awaitable[None]]:
+    async def revive() -> None:
+        try:
+            embedded.revive()
+        except (EmbeddedPostgresError, OSError) as error:
+            log.warning("%s", error)  # The next call takes it from there.
+
+    return revive
+
+
+def _welcome(here: str) -> None:
     click.echo(f"""
   Trellis      {here}
   Docs         {here}/docs
@@ -104,24 +147,30 @@ def _welcome(settings: Settings) -> None:
 
 
 def _commands_of(module: Module) -> click.Group:
+    @contextmanager
+    def container() -> Iterator[Any]:
+        with _database() as (settings, _):
+            yield compose(settings.with_secret(), discover()).containers[module.name]
+
     @click.pass_context
-    def open_container(context: click.Context) -> None:
-        settings, _ = context.with_resource(_database())
-        context.obj = compose(settings.with_secret(), discover()).containers[module.name]
+    def offer_container(context: click.Context) -> None:
+        context.obj = container  # Opened by the command itself: `--help` needs no database.
 
     return click.Group(
-        module.name, {command.name or "": command for command in module.commands}, callback=open_container
+        module.name, {command.name or "": command for command in module.commands}, callback=offer_container
     )
 
 
 def main() -> None:
     """The entry point. What stops a start is told in a sentence."""
     try:
-        for module in discover():
+        modules = discover()
+        for module in modules:
             if module.commands:
                 trellis.add_command(_commands_of(module))
+        trellis.add_command(seed_command(modules, _database))
         trellis()
-    except (ManifestError, SettingsError, EmbeddedPostgresError, CommandError) as error:
+    except (ManifestError, SettingsError, StartError, EmbeddedPostgresError, CommandError) as error:
         sys.exit(f"trellis: {error}")
 
 

@@ -23,6 +23,13 @@ class Application:
     modules: Sequence[Module]
     containers: dict[str, Container]
 
+    def build(self) -> None:
+        """Make every singleton now: documents that do not compile stop the start, and no first request waits."""
+        for container in (self.kernel, *self.containers.values()):
+            for provider in container.providers.values():
+                if isinstance(provider, providers.Singleton):
+                    provider()
+
     def wire(self) -> None:
         """Connect each module's router to its own container, and the kernel's dependencies to the kernel's."""
         with warnings.catch_warnings():

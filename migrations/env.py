@@ -3,7 +3,6 @@
 `-x module=NAME` narrows autogenerate to one module's tables: alembic -x module=tags revision --autogenerate ...
 """
 
-import os
 from typing import Literal
 
 from alembic import context
@@ -11,12 +10,14 @@ from alembic.autogenerate.rewriter import Rewriter
 from alembic.operations.ops import CreateTableOp, ExecuteSQLOp, MigrateOperation
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
-from sqlalchemy import Connection, Table, create_engine, make_url, pool, text
+from sqlalchemy import Column, Connection, Table, create_engine, make_url, pool, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.schema import SchemaItem
 from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 
 from shared.manifest import discover
 from shared.persistence import models
+from shared.settings import Settings
 
 LOCK = 0x7472656C6C6973  # "trellis"
 
@@ -26,6 +27,8 @@ module = context.get_x_argument(as_dictionary=True).get("module")
 
 def include(item: SchemaItem, _name: str | None, _kind: str, _reflected: bool, _other: SchemaItem | None) -> bool:
     """Whether autogenerate looks at this: at all there is, or at one module's own."""
+    if isinstance(item, Column) and item.name == "search":
+        return False  # PostgreSQL spells its expression otherwise, and Alembic would take that for a change.
     return module is None or not isinstance(item, Table) or models.owners().get(item.name) == module
 
 
@@ -67,9 +70,17 @@ def migrate(connection: Connection) -> None:
         context.run_migrations()
 
 
-url = context.config.attributes.get("database_url") or os.environ.get("DATABASE_URL")
+def connect(url: str) -> Connection:
+    """Raises CommandError, with what PostgreSQL says, on one line."""
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=pool.NullPool)
+    try:
+        return engine.connect()
+    except DBAPIError as error:
+        raise CommandError(f"The database cannot be reached: {' '.join(str(error.orig).split())}") from error
+
+
+url = context.config.attributes.get("database_url") or Settings.load().database_url
 if url is None:
     raise CommandError("Set DATABASE_URL, or use `trellis migrate`, which knows the embedded database.")
-engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=pool.NullPool)
-with engine.connect() as connection:
+with connect(url) as connection:
     migrate(connection)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from functools import update_wrapper
 from typing import Any
 
@@ -17,8 +18,8 @@ def in_unit_of_work(command: Callable[..., Awaitable[None]]) -> Callable[..., No
     """
 
     @click.pass_obj
-    def run(container: Any, /, **parameters: Any) -> None:
-        async def main() -> None:
+    def run(container_of_module: Callable[[], AbstractContextManager[Any]], /, **parameters: Any) -> None:
+        async def main(container: Any) -> None:
             database = container.kernel.database()
             try:
                 async with database.unit_of_work():
@@ -27,7 +28,8 @@ def in_unit_of_work(command: Callable[..., Awaitable[None]]) -> Callable[..., No
                 await database.close()
 
         try:
-            asyncio.run(main())
+            with container_of_module() as container:
+                asyncio.run(main(container))
         except DomainError as error:
             raise click.ClickException(error.detail) from error
 

@@ -9,6 +9,7 @@ from shared.events import Events
 from shared.extensions import Extensions
 from shared.persistence.cursors import Cursors
 from shared.persistence.database import Database
+from shared.persistence.projection import Projector
 from shared.settings import Settings
 
 
@@ -20,6 +21,7 @@ class KernelContainer(containers.DeclarativeContainer):
     events = providers.Dependency(instance_of=Events)
 
     database = providers.Singleton(Database, settings)
+    projector = providers.Singleton(Projector, extensions, settings.provided.retention)
     cursors = providers.Singleton(Cursors, settings.provided.signing_key)
     access_tokens = providers.Singleton(
         AccessTokens, settings.provided.signing_key, settings.provided.access_token_seconds

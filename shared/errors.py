@@ -74,6 +74,10 @@ class Invalid(DomainError):
     """The input breaks a rule."""
 
 
+class InvalidInput(Invalid):
+    """The request does not fit its schema. See `errors`."""
+
+
 class TooLarge(DomainError):
     """The request is larger than this server takes."""
 
@@ -82,6 +86,10 @@ class Unavailable(DomainError):
     """The service cannot answer just now. Try again shortly."""
 
     retryable = True
+
+
+class Contended(Unavailable):
+    """Another change stood in the way, and still did when this one was tried again."""
 
 
 class InvalidCursor(Malformed):

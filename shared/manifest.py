@@ -14,6 +14,7 @@ from fastapi import APIRouter
 
 from shared.events import Event
 from shared.extensions import ExtensionPoint
+from shared.seeding import Seeding
 
 
 class ManifestError(Exception):
@@ -29,7 +30,7 @@ class Module:
     container: type[DeclarativeContainer]
     """Takes `kernel`, and the `api` of a required module under that one's name. Has `service`, and an `api` to give."""
     router: APIRouter
-    """Mounted under `/api/v1`; the container is wired to the file that defines it."""
+    """Of `resource_router`; the container is wired to the file that defines it."""
     requires: Sequence[str] = ()
     """The modules whose `api.py` this one imports and whose tables its foreign keys may name."""
     publishes: Sequence[type[Event]] = ()
@@ -38,7 +39,10 @@ class Module:
     extends: Mapping[ExtensionPoint[Any], Any] = field(default_factory=dict)
     """What this module contributes to the kernel's and to required modules' extension points."""
     commands: Sequence[click.Command] = ()
-    """Subcommands of `trellis <name>`; each finds the module's container as click's context object."""
+    """Subcommands of `trellis <name>`; click's context object opens the module's container."""
+    seed: Callable[[Seeding], None] | None = None
+    """Fills the module's tables for `trellis seed`; runs after those of the modules it requires. The first line of its
+    docstring is the help of `--<name>`, the option that says how many rows."""
 
 
 def discover(package: str = "modules") -> tuple[Module, ...]:

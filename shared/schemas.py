@@ -1,12 +1,15 @@
 """Request schemas: their bases, and the types that text and lists in them are made of."""
 
 import re
+import unicodedata
+from datetime import date
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 _HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
+_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def _storable(text: str) -> str:
@@ -16,10 +19,43 @@ def _storable(text: str) -> str:
     return text
 
 
+def _one_line(text: str) -> str:
+    """Control characters and line separators would break a log, a terminal or a page that shows the text."""
+    if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in text):
+        raise PydanticCustomError("line", "Input should have no line breaks and no control characters")
+    return text
+
+
+def _visible(text: str) -> str:
+    """A name of zero-width characters alone would look like none."""
+    if all(unicodedata.category(character) in {"Cf", "Zs"} for character in text):
+        raise PydanticCustomError("blank", "Input should have a character that can be seen")
+    return text
+
+
+def _iso_date(value: object) -> object:
+    """Pydantic takes seconds since 1970 and midnights for dates, too, when it is handed Python objects."""
+    if not isinstance(value, str) or not _ISO_DATE.fullmatch(value):
+        raise PydanticCustomError("date", "Input should be a date like 2026-12-31")
+    return value
+
+
 Text = Annotated[str, AfterValidator(_storable)]
 """Any text that can be stored."""
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_storable)]
-"""1 to 200 characters, white space around them taken away."""
+Key = Annotated[
+    str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable), AfterValidator(_one_line)
+]
+"""A name that the client gives to its own: 1 to 200 characters exactly as sent, no line breaks or controls."""
+Line = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(_storable),
+    AfterValidator(_one_line),
+    AfterValidator(_visible),
+]
+"""Text on one line: 1 to 200 characters, one of them visible, none a control; white space around them is taken away."""
+Date = Annotated[date, BeforeValidator(_iso_date, json_schema_input_type=date)]
+"""A full-date of RFC 3339, as text. For a boolean take pydantic's `StrictBool`, which takes no words or numbers."""
 
 
 class Input(BaseModel):
@@ -47,15 +83,3 @@ class Patch(Input):
 
 
 UNCHANGED: Any = Field(default=None)
-
-
-class PageQuery(Input):
-    """The parameters of every list."""
-
-    limit: Annotated[int, Field(ge=1, description="1 to 100; larger is taken as 100.")] = 20
-    cursor: Annotated[Text | None, Field(max_length=1000, description="`next_cursor` of the page before.")] = None
-
-    @property
-    def size(self) -> int:
-        """The limit that holds."""
-        return min(self.limit, 100)

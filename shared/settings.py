@@ -1,15 +1,20 @@
 """Settings, read from the environment. The one place that knows the variables' names."""
 
+import fcntl
 import os
 import secrets
-from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
+Environment = Literal["production", "development"]
 Seconds = Annotated[float, Field(gt=0)]
 
 ADVICE = "Set TRELLIS_SECRET to at least 32 random characters, for example the output of: openssl rand -base64 48"
@@ -19,15 +24,22 @@ class SettingsError(Exception):
     """The settings do not allow a start; the message names each variable and what is wrong with it."""
 
 
+def _environment_of(known: dict[str, Any]) -> Environment:
+    return "development" if known["database_url"] is None else "production"
+
+
 class Settings(BaseSettings):
     """Every field is the environment variable `TRELLIS_<FIELD>`, but for `DATABASE_URL`."""
 
-    model_config = SettingsConfigDict(env_prefix="trellis_", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix="trellis_", env_ignore_empty=True, frozen=True, hide_input_in_errors=True
+    )
 
-    environment: Literal["production", "development"] = "production"
-    """`development` makes a missing secret and keeps it in the data folder."""
     database_url: str | None = Field(None, validation_alias="DATABASE_URL")
-    """Absent: the embedded PostgreSQL in the data folder, and `development`."""
+    """A PostgreSQL of your own. Absent: the embedded one in the data folder."""
+    environment: Environment = Field(default_factory=_environment_of)
+    """`production` over a database of your own, unless set; `development` makes a missing secret and keeps it in the
+    data folder."""
     data_dir: Path = Path(".data")
     secret: SecretStr | None = None
     """Signs tokens and cursors. Every replica has the same one."""
@@ -37,6 +49,8 @@ class Settings(BaseSettings):
     shutdown_seconds: Seconds = 20
     """How long requests in flight may take to finish after SIGTERM."""
     max_body_bytes: int = Field(1 << 20, gt=0)
+    access_log: bool = True
+    """A line for each request."""
 
     pool_size: int = Field(10, gt=0)
     """Connections to PostgreSQL for each of the two lanes: units of work, and reads."""
@@ -48,22 +62,41 @@ class Settings(BaseSettings):
     access_token_seconds: int = Field(900, gt=0)
     refresh_token_seconds: int = Field(30 * 86_400, gt=0)
     """How long a session lives after its last refresh."""
+    retention_days: int = Field(30, gt=0)
+    """How long a deleted row can be restored."""
     argon2_memory_kib: int = Field(19_456, ge=8)
     argon2_iterations: int = Field(2, ge=1)
     """With the memory above the least that OWASP recommends for argon2id; about 45 ms a password."""
 
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, value: str | None) -> str | None:
+        """In the one spelling that both psycopg and SQLAlchemy read, without a driver."""
+        if value is None:
+            return None
+        try:
+            url = make_url(value)
+            plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+            conninfo_to_dict(plain)  # Knows the parameters that a connection takes.
+        except (ArgumentError, ValueError, psycopg.ProgrammingError):
+            url = None
+        if url is None or url.get_backend_name() not in {"postgresql", "postgres"}:
+            raise ValueError("is no URL of a PostgreSQL, like postgresql://user:password@host:5432/database")
+        return plain
+
+    @field_validator("environment")
+    @classmethod
+    def _has_a_database(cls, environment: Environment, others: ValidationInfo) -> Environment:
+        if environment == "production" and others.data.get("database_url", "") is None:
+            raise ValueError("is production, but DATABASE_URL is not set: the embedded PostgreSQL is for development")
+        return environment
+
     @field_validator("secret")
     @classmethod
-    def _is_strong(cls, secret: SecretStr | None) -> SecretStr | None:
-        # RFC 7518 §3.2 asks for a key of at least the hash's size; a repeated word of that length is none.
-        if secret is not None and (len(value := secret.get_secret_value()) < 32 or len(set(value)) < 10):
+    def _secret_is_strong(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and not _is_strong(secret.get_secret_value()):
             raise ValueError(f"is too weak. {ADVICE}")
         return secret
-
-    @property
-    def is_embedded(self) -> bool:
-        """Whether the database is the embedded one, which is there for a first look, for development and for tests."""
-        return self.database_url is None
 
     @classmethod
     def load(cls) -> Self:
@@ -71,16 +104,22 @@ class Settings(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            lines = [f"{_variable(e['loc'])} {e['msg'].removeprefix('Value error, ')}" for e in error.errors()]
+            wrong = [e for e in error.errors() if e["type"] != "default_factory_not_called"]  # A mere consequence.
+            lines = [f"{_variable(e['loc'])} {e['msg'].removeprefix('Value error, ')}" for e in wrong]
             raise SettingsError("\n".join(lines)) from None
 
     def with_secret(self) -> Self:
         """Ready to sign: in development with a secret of the data folder's own. Raises SettingsError in production."""
         if self.secret is not None:
             return self
-        if self.environment == "production" and not self.is_embedded:
+        if self.environment == "production":
             raise SettingsError(f"TRELLIS_SECRET is not set. {ADVICE}")
         return self.model_copy(update={"secret": SecretStr(_kept_secret(self.data_dir / "secret"))})
+
+    @property
+    def retention(self) -> timedelta:
+        """How long a deleted row can be restored."""
+        return timedelta(days=self.retention_days)
 
     @property
     def signing_key(self) -> bytes:
@@ -95,13 +134,35 @@ def _variable(location: tuple[int | str, ...]) -> str:
     return name if name.isupper() else f"TRELLIS_{name.upper()}"
 
 
+def _is_strong(secret: str) -> bool:
+    # RFC 7518 §3.2 asks for a key of at least the hash's size; a repeated word of that length is none.
+    return len(secret) >= 32 and len(set(secret)) >= 10
+
+
 def _kept_secret(file: Path) -> str:
     """The secret of this data folder, made when there is none yet; the same for all who start at once."""
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile("w", dir=file.parent) as new:  # Made with mode 0600.
+    try:
+        if not file.exists():
+            _make_secret(file)
+        kept = file.read_text()
+    except (OSError, UnicodeError) as error:
+        raise SettingsError(f"The secret cannot be kept in {file}: {error}. Or: {ADVICE}") from error
+    if not _is_strong(kept):
+        raise SettingsError(f"The secret in {file} is too weak. Delete the file, and the next start makes another one.")
+    return kept
+
+
+def _make_secret(file: Path) -> None:
+    """Others see the file whole or not at all, even if the power is cut. No links: some mounts have none."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if file.exists():
+            return
+        draft = file.with_suffix(".new")
+        draft.unlink(missing_ok=True)
+        with open(draft, "x", opener=lambda path, flags: os.open(path, flags, 0o600)) as new:
             new.write(secrets.token_urlsafe(48))
             new.flush()
-            with suppress(FileExistsError):
-                os.link(new.name, file)
-    return file.read_text()
+            os.fsync(new.fileno())
+        draft.replace(file)

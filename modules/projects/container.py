@@ -15,5 +15,5 @@ class ProjectsContainer(containers.DeclarativeContainer):
     users = providers.Dependency(instance_of=UsersApi)
     tags = providers.Dependency(instance_of=TagsApi)
 
-    repository = providers.Singleton(ProjectRepository, kernel.database, kernel.extensions, kernel.cursors)
+    repository = providers.Singleton(ProjectRepository, kernel.database, kernel.projector, kernel.cursors)
     service = providers.Factory(ProjectService, repository, users=users, tags=tags)

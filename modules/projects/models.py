@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Index, func, text
 from sqlmodel import Field
 
-from shared.persistence.models import Resource, SoftDeletable, Table, choice, deletion_group, live_unique
+from shared.persistence.models import Resource, SoftDeletable, Table, choice, deletion_group, live_unique, searchable
 
 
 class Status(StrEnum):
@@ -47,6 +47,9 @@ class Project(Table, Resource, table=True):
     status: Status = Field(default=Status.ACTIVE, sa_type=choice(Status))
     starts_on: date | None = None
     due_on: date | None = None
+
+
+searchable(Project, "name", "description")
 
 
 class ProjectMember(Table, SoftDeletable, table=True):

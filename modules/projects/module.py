@@ -1,8 +1,9 @@
 """The manifest of the projects module."""
 
 from modules.projects.container import ProjectsContainer
-from modules.projects.policy import count_carrying, is_carried
+from modules.projects.policy import count_carrying, tags_on_view
 from modules.projects.router import router
+from modules.projects.seeds import seed
 from modules.projects.service import ProjectService
 from modules.tags.api import project_counts, sharing
 from modules.users.api import UserDeleted, UserRestored
@@ -14,5 +15,6 @@ module = Module(
     container=ProjectsContainer,
     router=router,
     handles={UserDeleted: ProjectService.delete_owned, UserRestored: ProjectService.restore_owned},
-    extends={sharing: is_carried, project_counts: count_carrying},
+    extends={sharing: tags_on_view, project_counts: count_carrying},
+    seed=seed,
 )

@@ -3,21 +3,21 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, delete, select
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
 from modules.projects.errors import ProjectForbidden, ProjectNotFound
 from modules.projects.models import Project, ProjectMember, ProjectTag, Role
-from modules.projects.policy import POLICY, role_of_caller
-from modules.projects.schemas import MEMBERSHIPS, MemberRead, ProjectRead
+from modules.projects.policy import MEMBERSHIP, POLICY
+from modules.projects.schemas import MEMBERS, PROJECTS
 from modules.tags.api import TagSummary
-from shared.auth.principal import Principal
-from shared.extensions import Extensions
+from shared.auth.authentication import Claimant
+from shared.persistence.collection import ListQuery
 from shared.persistence.cursors import Cursors
 from shared.persistence.database import Database
 from shared.persistence.listing import Listing, Page
-from shared.persistence.projection import as_json, table_of
+from shared.persistence.projection import Projector, table_of
 from shared.persistence.repository import Repository
 from shared.persistence.soft_delete import live
 
@@ -26,31 +26,22 @@ class ProjectRepository(Repository[Project]):
     """Projects."""
 
     model = Project
-    document = ProjectRead
+    collection = PROJECTS
     policy = POLICY
     absent = ProjectNotFound
     denied = ProjectForbidden
 
-    def __init__(self, database: Database, extensions: Extensions, cursors: Cursors) -> None:
-        super().__init__(database, extensions, cursors)
-        projects = ProjectRead.rows
-        members = (
-            select(as_json(MemberRead, MEMBERSHIPS, extensions))
-            .join_from(MEMBERSHIPS, projects, projects.c.id == MEMBERSHIPS.c.project_id)
-            .where(MEMBERSHIPS.c.project_id == bindparam("id", type_=Uuid()), *live(projects))
-            .where(role_of_caller(projects).is_not(None))
-        )
-        keys = (MEMBERSHIPS.c.place, MEMBERSHIPS.c.since, MEMBERSHIPS.c.user_id)
-        self._members = Listing(members, keys, cursors, name="members", newest_first=False)
+    def __init__(self, database: Database, projector: Projector, cursors: Cursors) -> None:
+        super().__init__(database, projector, cursors)
+        self._members = Listing(MEMBERS, MEMBERSHIP, projector, cursors, scope=("project_id",))
 
-    async def members(self, id: UUID, principal: Principal, limit: int, cursor: str | None) -> Page:
+    async def members(self, id: UUID, caller: Claimant, query: ListQuery) -> Page:
         """Who shares in a project: the owner, then the others, the longest first. Raises ProjectNotFound,
         InvalidCursor.
         """
-        async with self._database.reading() as connection:
-            page = await self._members.page(connection, principal, limit, cursor, id=id)
-        if not page.items:  # Nobody but an owner of long standing is ever alone: is it there at all?
-            await self.get(id, principal)
+        page = await self._members.page(self._database, caller, query, project_id=id)
+        if page.items == b"[]":  # Past the end, or of a project that the caller does not see.
+            await self.get(id, caller)
         return page
 
     async def member(self, id: UUID, user_id: UUID) -> ProjectMember | None:
@@ -80,7 +71,14 @@ class ProjectRepository(Repository[Project]):
             links = [{"project_id": id, "tag_id": tag_id} for tag_id in tag_ids]
             await self.session.execute(insert(ProjectTag).values(links).on_conflict_do_nothing())
 
-    async def detach(self, id: UUID, tag_ids: Collection[UUID]) -> None:
-        """Take tags off a project."""
-        on_it = (col(ProjectTag.project_id) == id) & col(ProjectTag.tag_id).in_(tag_ids)
-        await self.session.execute(delete(ProjectTag).where(on_it))
+    async def detach(self, id: UUID, tag_id: UUID) -> None:
+        """Take a tag off a project, also a deleted one, which would come back with it."""
+        await self.session.execute(delete(ProjectTag).where(*_on(id), col(ProjectTag.tag_id) == tag_id))
+
+    async def detach_all(self, id: UUID, but: Collection[UUID]) -> None:
+        """Take off all other tags than these."""
+        await self.session.execute(delete(ProjectTag).where(*_on(id), col(ProjectTag.tag_id).not_in(but)))
+
+
+def _on(id: UUID) -> tuple[ColumnElement[bool]]:
+    return (col(ProjectTag.project_id) == id,)

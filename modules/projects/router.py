@@ -4,21 +4,36 @@ from typing import Annotated
 from uuid import UUID
 
 from dependency_injector.wiring import Provide
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Request, Response
 
 from modules.projects.container import ProjectsContainer
 from modules.projects.repository import ProjectRepository
-from modules.projects.schemas import MemberRead, MemberWrite, ProjectCreate, ProjectRead, ProjectUpdate
+from modules.projects.schemas import (
+    MEMBERS,
+    PROJECTS,
+    MemberRead,
+    MemberWrite,
+    ProjectCreate,
+    ProjectRead,
+    ProjectUpdate,
+)
 from modules.projects.service import ProjectService
-from shared.http.authentication import CurrentPrincipal
+from shared.http.authentication import Caller, CurrentPrincipal
+from shared.http.exports import CSV, NDJSON, ExportResponse, export_response
+from shared.http.queries import described, document_view, list_query
 from shared.http.responses import PageOf, created_response, document_response, page_response
-from shared.http.routing import Route
-from shared.schemas import PageQuery
+from shared.http.routing import resource_router
+from shared.persistence.collection import ListQuery
+from shared.persistence.projection import View
 
-Service = Annotated[ProjectService, Depends(Provide[ProjectsContainer.service])]
-Repository = Annotated[ProjectRepository, Depends(Provide[ProjectsContainer.repository])]
+Service = Annotated[ProjectService, Provide[ProjectsContainer.service]]
+Repository = Annotated[ProjectRepository, Provide[ProjectsContainer.repository]]
+ProjectsQuery = Annotated[ListQuery, Depends(list_query(PROJECTS))]
+MembersQuery = Annotated[ListQuery, Depends(list_query(MEMBERS))]
+ExportQuery = Annotated[ListQuery, Depends(list_query(PROJECTS.without_pages()))]
+ProjectView = Annotated[View, Depends(document_view(ProjectRead))]
 
-router = APIRouter(prefix="/projects", tags=["projects"], route_class=Route)
+router = resource_router("/projects")
 
 
 @router.post("", status_code=201, response_model=ProjectRead)
@@ -28,24 +43,39 @@ async def create(data: ProjectCreate, principal: CurrentPrincipal, service: Serv
     return created_response(document, f"/api/v1/projects/{id}")
 
 
-@router.get("", response_model=PageOf[ProjectRead])
-async def list(
-    request: Request, page: Annotated[PageQuery, Query()], principal: CurrentPrincipal, repository: Repository
-) -> Response:
+@router.get("", response_model=PageOf[ProjectRead], openapi_extra=described(PROJECTS))
+async def list(request: Request, caller: Caller, query: ProjectsQuery, repository: Repository) -> Response:
     """The projects that you own or are a member of, newest first."""
-    return page_response(request, await repository.list(principal, page.size, page.cursor))
+    return page_response(request, await repository.list(caller, query))
 
 
-@router.get("/{project_id}", response_model=ProjectRead)
-async def get(project_id: UUID, principal: CurrentPrincipal, repository: Repository) -> Response:
+@router.get(
+    "/export",
+    status_code=200,
+    response_class=ExportResponse,
+    responses={200: {"description": "A project a line.", "content": {NDJSON: {}, CSV: {}}}},
+    openapi_extra=described(PROJECTS.without_pages()),
+)
+async def export(request: Request, principal: CurrentPrincipal, query: ExportQuery, repository: Repository) -> Response:
+    """All of your projects, as NDJSON or CSV; the parameters of the list narrow them."""
+    columns = query.shape.view.names(ProjectRead)
+    return await export_response(request, repository.export(principal, query), columns, "projects")
+
+
+@router.get("/{project_id}", response_model=ProjectRead, openapi_extra=described(ProjectRead))
+async def get(
+    request: Request, project_id: UUID, caller: Caller, view: ProjectView, repository: Repository
+) -> Response:
     """A project."""
-    return document_response(await repository.get(project_id, principal))
+    return document_response(request, await repository.get(project_id, caller, view))
 
 
 @router.patch("/{project_id}", response_model=ProjectRead)
-async def update(project_id: UUID, data: ProjectUpdate, principal: CurrentPrincipal, service: Service) -> Response:
+async def update(
+    request: Request, project_id: UUID, data: ProjectUpdate, principal: CurrentPrincipal, service: Service
+) -> Response:
     """Change a project."""
-    return document_response(await service.change(project_id, data, principal))
+    return document_response(request, await service.change(project_id, data, principal))
 
 
 @router.delete("/{project_id}", status_code=204)
@@ -55,9 +85,9 @@ async def delete(project_id: UUID, principal: CurrentPrincipal, service: Service
 
 
 @router.post("/{project_id}/restore", response_model=ProjectRead)
-async def restore(project_id: UUID, principal: CurrentPrincipal, service: Service) -> Response:
+async def restore(request: Request, project_id: UUID, principal: CurrentPrincipal, service: Service) -> Response:
     """Bring a deleted project back."""
-    return document_response(await service.restore(project_id, principal))
+    return document_response(request, await service.restore(project_id, principal))
 
 
 @router.put("/{project_id}/tags/{tag_id}", status_code=204)
@@ -72,16 +102,12 @@ async def detach_tag(project_id: UUID, tag_id: UUID, principal: CurrentPrincipal
     await service.detach(project_id, tag_id, principal)
 
 
-@router.get("/{project_id}/members", response_model=PageOf[MemberRead])
+@router.get("/{project_id}/members", response_model=PageOf[MemberRead], openapi_extra=described(MEMBERS))
 async def list_members(
-    request: Request,
-    project_id: UUID,
-    page: Annotated[PageQuery, Query()],
-    principal: CurrentPrincipal,
-    repository: Repository,
+    request: Request, project_id: UUID, caller: Caller, query: MembersQuery, repository: Repository
 ) -> Response:
     """Who shares in a project: the owner, then the others, the longest first."""
-    return page_response(request, await repository.members(project_id, principal, page.size, page.cursor))
+    return page_response(request, await repository.members(project_id, caller, query))
 
 
 @router.put("/{project_id}/members/{user_id}", status_code=204)

@@ -8,58 +8,17 @@ from pydantic import Field
 from sqlalchemy import func, literal, select, union_all
 
 from modules.projects.models import Project, ProjectMember, ProjectTag, Role, Status
-from modules.projects.policy import role_of_caller
+from modules.projects.policy import carries, role_of_caller
 from modules.tags.api import TagSummary
 from modules.users.api import UserSummary
-from shared.persistence.projection import Computed, Document, Many, One, table_of
+from shared.persistence.collection import Collection, CustomFilter
+from shared.persistence.projection import Computed, Document, Each, Many, One, OnRequest, table_of
 from shared.persistence.soft_delete import live
-from shared.schemas import UNCHANGED, Input, Line, Patch, Text
+from shared.schemas import UNCHANGED, Date, Input, Key, Line, Patch, Text
 
 Description = Annotated[Text, Field(max_length=10_000)]
 TagIds = Annotated[list[UUID], Field(max_length=100)]
 """The tags that a project carries, all of them. Naming one twice is naming it once."""
-
-
-class ProjectRead(Document, of=Project):
-    """A project."""
-
-    id: UUID
-    external_id: str | None
-    owner_id: UUID
-    name: str
-    description: str | None
-    status: Status
-    starts_on: date | None
-    due_on: date | None
-    tags: Annotated[list[TagSummary], Many(ProjectTag, order_by="name")]
-    my_role: Annotated[Role | Literal["admin"], Computed(role_of_caller)]
-    created_at: datetime
-    updated_at: datetime
-    version: int
-
-
-class ProjectCreate(Input):
-    """A new project."""
-
-    name: Line
-    external_id: Line | None = None
-    description: Description | None = None
-    status: Status = Status.ACTIVE
-    starts_on: date | None = None
-    due_on: date | None = None
-    tag_ids: TagIds = Field(default_factory=list)
-
-
-class ProjectUpdate(Patch):
-    """A change of a project; `tag_ids` replaces all of its tags."""
-
-    name: Line = UNCHANGED
-    external_id: Line | None = UNCHANGED
-    description: Description | None = UNCHANGED
-    status: Status = UNCHANGED
-    starts_on: date | None = UNCHANGED
-    due_on: date | None = UNCHANGED
-    tag_ids: TagIds = UNCHANGED
 
 
 _projects, _members = table_of(Project), table_of(ProjectMember)
@@ -84,6 +43,64 @@ class MemberRead(Document, of=MEMBERSHIPS):
     user: Annotated[UserSummary, One("user_id")]
     role: Role
     since: datetime
+
+
+MEMBERS = Collection(MemberRead, sorts=(), default_sort=(("place", False), ("since", False)), key="user_id")
+
+
+class ProjectRead(Document, of=Project):
+    """A project."""
+
+    id: UUID
+    external_id: str | None
+    owner_id: UUID
+    name: str
+    description: str | None
+    status: Status
+    starts_on: date | None
+    due_on: date | None
+    tags: Annotated[list[TagSummary], Many(ProjectTag, order_by="name")]
+    my_role: Annotated[Role | Literal["admin"], Computed(role_of_caller)]
+    owner: Annotated[UserSummary | None, One("owner_id"), OnRequest] = None
+    members: Annotated[list[MemberRead] | None, Each("project_id", ("place", "since", "user_id")), OnRequest] = None
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+
+PROJECTS = Collection(
+    ProjectRead,
+    filters=("id", "external_id", "owner_id", "name", "status", "starts_on", "due_on", "created_at", "updated_at"),
+    sorts=("created_at", "updated_at", "name", "status", "starts_on", "due_on"),
+    search="search",
+    custom={
+        "tag": CustomFilter(carries, "Carries the tag of this slug; give it again for more, all of which must match.")
+    },
+)
+
+
+class ProjectCreate(Input):
+    """A new project."""
+
+    name: Line
+    external_id: Key | None = None
+    description: Description | None = None
+    status: Status = Status.ACTIVE
+    starts_on: Date | None = None
+    due_on: Date | None = None
+    tag_ids: TagIds = Field(default_factory=list)
+
+
+class ProjectUpdate(Patch):
+    """A change of a project; `tag_ids` replaces all of its tags."""
+
+    name: Line = UNCHANGED
+    external_id: Key | None = UNCHANGED
+    description: Description | None = UNCHANGED
+    status: Status = UNCHANGED
+    starts_on: Date | None = UNCHANGED
+    due_on: Date | None = UNCHANGED
+    tag_ids: TagIds = UNCHANGED
 
 
 class MemberWrite(Input):

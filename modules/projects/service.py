@@ -13,7 +13,8 @@ from modules.tags.api import TagNotFound, TagsApi
 from modules.users.api import UserDeleted, UserNotFound, UserRestored, UsersApi
 from shared.auth.principal import Principal
 from shared.persistence.models import touch
-from shared.persistence.soft_delete import Deletion, delete, restore
+from shared.persistence.repository import Representation
+from shared.persistence.soft_delete import delete_group, restore_group
 
 
 class ProjectService:
@@ -24,7 +25,7 @@ class ProjectService:
         self._users = users
         self._tags = tags
 
-    async def create(self, data: ProjectCreate, principal: Principal) -> tuple[UUID, bytes]:
+    async def create(self, data: ProjectCreate, principal: Principal) -> tuple[UUID, Representation]:
         """A new project of the caller's. Raises ExternalIdTaken, DatesOutOfOrder, TagNotAttachable."""
         project = Project(owner_id=principal.user_id, **data.model_dump(exclude={"tag_ids"}))
         self._projects.session.add(project)
@@ -33,7 +34,7 @@ class ProjectService:
             await self._projects.attach(project.id, data.tag_ids)
         return project.id, await self._projects.get(project.id, principal)
 
-    async def change(self, id: UUID, data: ProjectUpdate, principal: Principal) -> bytes:
+    async def change(self, id: UUID, data: ProjectUpdate, principal: Principal) -> Representation:
         """Raises ProjectNotFound, ProjectForbidden, ExternalIdTaken, DatesOutOfOrder, TagNotAttachable."""
         project = await self._projects.lock(id, "change", principal)
         changes = data.changes()
@@ -57,18 +58,18 @@ class ProjectService:
         """Take a tag off a project; one that is not on it is off already. Raises ProjectNotFound, ProjectForbidden."""
         project = await self._projects.lock(id, "change", principal)
         if tag_id in await self._projects.tag_ids(id):
-            await self._projects.detach(id, [tag_id])
             touch(project)
+        await self._projects.detach(id, tag_id)
 
     async def delete(self, id: UUID, principal: Principal) -> None:
         """Raises ProjectNotFound, ProjectForbidden."""
         await self._projects.lock(id, "delete", principal)
-        await self._projects.session.execute(delete(Project, col(Project.id) == id, Deletion()))
+        await self._projects.delete(col(Project.id) == id)
 
-    async def restore(self, id: UUID, principal: Principal) -> bytes:
+    async def restore(self, id: UUID, principal: Principal) -> Representation:
         """Raises ProjectNotFound, ExternalIdTaken, OwnerDeleted."""
         project = await self._projects.lock(id, "restore", principal, include_deleted=True)
-        if not await self._users.are_live([project.owner_id]):
+        if not await self._users.hold_live([project.owner_id]):
             raise OwnerDeleted
         project.deleted_at = project.deletion_id = None
         return await self._projects.get(id, principal)
@@ -85,7 +86,7 @@ class ProjectService:
         else:
             member = await self._projects.member(id, user_id)
             if member is None:
-                if not await self._users.are_live([user_id]):
+                if not await self._users.hold_live([user_id]):
                     raise UserNotFound
                 self._projects.session.add(ProjectMember(project_id=id, user_id=user_id, role=role))
             elif member.role is role:
@@ -111,22 +112,21 @@ class ProjectService:
 
     async def delete_owned(self, event: UserDeleted) -> None:
         """An owner's projects go along with the account, and so do their memberships elsewhere."""
-        deletion = Deletion(event.deletion_id)
-        execute = self._projects.session.execute
-        await execute(delete(Project, col(Project.owner_id) == event.user_id, deletion))
-        await execute(delete(ProjectMember, col(ProjectMember.user_id) == event.user_id, deletion))
+        await self._projects.delete(col(Project.owner_id) == event.user_id, event.deletion_id)
+        memberships = col(ProjectMember.user_id) == event.user_id
+        await delete_group(self._projects.session, ProjectMember, memberships, event.deletion_id)
 
     async def restore_owned(self, event: UserRestored) -> None:
         """They come back with it, but for those deleted before."""
-        await self._projects.session.execute(restore(Project, event.deletion_id))
-        await self._projects.session.execute(restore(ProjectMember, event.deletion_id))
+        await self._projects.restore_group(event.deletion_id)
+        await restore_group(self._projects.session, ProjectMember, event.deletion_id)
 
     async def _set_tags(self, project: Project, tag_ids: Sequence[UUID], principal: Principal) -> bool:
         """Have the project carry just these tags. Whether that changed anything."""
         before, after = await self._projects.tag_ids(project.id), frozenset(tag_ids)
         # A tag that is on the project may stay, whoever put it there.
         await self._require_attachable(tag_ids, project, principal, but=before)
-        await self._projects.detach(project.id, before - after)
+        await self._projects.detach_all(project.id, but=after)
         await self._projects.attach(project.id, after - before)
         return before != after
 
@@ -141,7 +141,8 @@ class ProjectService:
     async def _hand_over(self, project: Project) -> None:
         """The project passes from its owner to the co-owner of longest standing. Raises LastOwner."""
         heir = await self._projects.first_co_owner(project.id)
-        if heir is None:
+        # An account that is being deleted just now takes its memberships along, and inherits nothing.
+        if heir is None or not await self._users.hold_live([heir.user_id]):
             raise LastOwner
         project.owner_id, project.owner_since = heir.user_id, heir.created_at
         await self._projects.session.delete(heir)

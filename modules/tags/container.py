@@ -12,6 +12,6 @@ class TagsContainer(containers.DeclarativeContainer):
 
     kernel = providers.DependenciesContainer()
 
-    repository = providers.Singleton(TagRepository, kernel.database, kernel.extensions, kernel.cursors)
+    repository = providers.Singleton(TagRepository, kernel.database, kernel.projector, kernel.cursors)
     service = providers.Factory(TagService, repository)
     api = providers.Factory(TagsApi, repository)

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import Index, text
 from sqlmodel import Field
 
-from shared.persistence.models import Resource, Table, deletion_group, live_unique
+from shared.persistence.models import Resource, Table, deletion_group, live_unique, searchable
 
 
 class Tag(Table, Resource, table=True):
@@ -22,3 +22,6 @@ class Tag(Table, Resource, table=True):
     name: str = Field(max_length=50)
     slug: str = Field(max_length=50)
     color: str = Field(max_length=7)
+
+
+searchable(Tag, "name", "slug")

@@ -2,6 +2,7 @@
 
 from modules.tags.container import TagsContainer
 from modules.tags.router import router
+from modules.tags.seeds import seed
 from modules.tags.service import TagService
 from modules.users.api import UserDeleted, UserRestored
 from shared.manifest import Module
@@ -12,4 +13,5 @@ module = Module(
     container=TagsContainer,
     router=router,
     handles={UserDeleted: TagService.delete_owned, UserRestored: TagService.restore_owned},
+    seed=seed,
 )

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, case, or_
+from sqlalchemy import ColumnElement, FromClause, case, exists, or_, select
 
 from modules.tags.extension_points import sharing
 from shared.auth.policy import ADMIN, Policy
@@ -20,25 +20,24 @@ class Role(StrEnum):
 
 def role_of_caller(tags: FromClause, extensions: Extensions) -> ColumnElement[Any]:
     """The owner's and the administrators' role; who sees something that carries the tag sees the tag."""
+    on_view = [contribution().subquery() for contribution in extensions[sharing]]
+    is_shared = (exists().where(shared.c.tag_id == tags.c.id).correlate(tags) for shared in on_view)
     return case(
         (tags.c.owner_id == CALLER_ID, Role.OWNER.value),
         (CALLER_IS_ADMIN, ADMIN),
-        (is_shared(tags, extensions), Role.VIEWER.value),
+        (or_(False, *is_shared), Role.VIEWER.value),
     )
 
 
-def is_own_or_shared(tags: FromClause, extensions: Extensions) -> ColumnElement[bool]:
-    """Whether the tag stands in the caller's list."""
-    return or_(tags.c.owner_id == CALLER_ID, is_shared(tags, extensions))
-
-
-def is_shared(tags: FromClause, extensions: Extensions) -> ColumnElement[bool]:
-    """Whether the caller sees the tag on something."""
-    return or_(False, *(contribution(tags) for contribution in extensions[sharing]))
+def own_and_shared(tags: FromClause, extensions: Extensions) -> tuple[ColumnElement[bool], ...]:
+    """The caller's own tags, and others' on what the caller sees."""
+    others = tags.c.owner_id != CALLER_ID
+    shared = [contribution().subquery() for contribution in extensions[sharing]]
+    return tags.c.owner_id == CALLER_ID, *(others & tags.c.id.in_(select(ids.c.tag_id)) for ids in shared)
 
 
 POLICY = Policy(
     role=role_of_caller,
-    listed=is_own_or_shared,
+    listed=own_and_shared,
     allowed=dict.fromkeys(("change", "delete", "restore"), frozenset({Role.OWNER, ADMIN})),
 )

@@ -9,7 +9,7 @@ from sqlmodel import col
 from modules.tags.errors import TagForbidden, TagNotFound
 from modules.tags.models import Tag
 from modules.tags.policy import POLICY
-from modules.tags.schemas import TagRead
+from modules.tags.schemas import TAGS
 from shared.persistence.repository import Repository
 
 
@@ -17,7 +17,7 @@ class TagRepository(Repository[Tag]):
     """Tags."""
 
     model = Tag
-    document = TagRead
+    collection = TAGS
     policy = POLICY
     absent = TagNotFound
     denied = TagForbidden

@@ -4,21 +4,25 @@ from typing import Annotated
 from uuid import UUID
 
 from dependency_injector.wiring import Provide
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Request, Response
 
 from modules.tags.container import TagsContainer
 from modules.tags.repository import TagRepository
-from modules.tags.schemas import TagCreate, TagRead, TagUpdate
+from modules.tags.schemas import TAGS, TagCreate, TagRead, TagUpdate
 from modules.tags.service import TagService
-from shared.http.authentication import CurrentPrincipal
+from shared.http.authentication import Caller, CurrentPrincipal
+from shared.http.queries import described, document_view, list_query
 from shared.http.responses import PageOf, created_response, document_response, page_response
-from shared.http.routing import Route
-from shared.schemas import PageQuery
+from shared.http.routing import resource_router
+from shared.persistence.collection import ListQuery
+from shared.persistence.projection import View
 
-Service = Annotated[TagService, Depends(Provide[TagsContainer.service])]
-Repository = Annotated[TagRepository, Depends(Provide[TagsContainer.repository])]
+Service = Annotated[TagService, Provide[TagsContainer.service]]
+Repository = Annotated[TagRepository, Provide[TagsContainer.repository]]
+TagsQuery = Annotated[ListQuery, Depends(list_query(TAGS))]
+TagView = Annotated[View, Depends(document_view(TagRead))]
 
-router = APIRouter(prefix="/tags", tags=["tags"], route_class=Route)
+router = resource_router("/tags")
 
 
 @router.post("", status_code=201, response_model=TagRead)
@@ -28,24 +32,24 @@ async def create(data: TagCreate, principal: CurrentPrincipal, service: Service)
     return created_response(document, f"/api/v1/tags/{id}")
 
 
-@router.get("", response_model=PageOf[TagRead])
-async def list(
-    request: Request, page: Annotated[PageQuery, Query()], principal: CurrentPrincipal, repository: Repository
-) -> Response:
+@router.get("", response_model=PageOf[TagRead], openapi_extra=described(TAGS))
+async def list(request: Request, caller: Caller, query: TagsQuery, repository: Repository) -> Response:
     """Your own tags and those on projects you see, newest first."""
-    return page_response(request, await repository.list(principal, page.size, page.cursor))
+    return page_response(request, await repository.list(caller, query))
 
 
-@router.get("/{tag_id}", response_model=TagRead)
-async def get(tag_id: UUID, principal: CurrentPrincipal, repository: Repository) -> Response:
+@router.get("/{tag_id}", response_model=TagRead, openapi_extra=described(TagRead))
+async def get(request: Request, tag_id: UUID, caller: Caller, view: TagView, repository: Repository) -> Response:
     """A tag."""
-    return document_response(await repository.get(tag_id, principal))
+    return document_response(request, await repository.get(tag_id, caller, view))
 
 
 @router.patch("/{tag_id}", response_model=TagRead)
-async def update(tag_id: UUID, data: TagUpdate, principal: CurrentPrincipal, service: Service) -> Response:
+async def update(
+    request: Request, tag_id: UUID, data: TagUpdate, principal: CurrentPrincipal, service: Service
+) -> Response:
     """Change a tag."""
-    return document_response(await service.change(tag_id, data, principal))
+    return document_response(request, await service.change(tag_id, data, principal))
 
 
 @router.delete("/{tag_id}", status_code=204)
@@ -55,6 +59,6 @@ async def delete(tag_id: UUID, principal: CurrentPrincipal, service: Service) ->
 
 
 @router.post("/{tag_id}/restore", response_model=TagRead)
-async def restore(tag_id: UUID, principal: CurrentPrincipal, service: Service) -> Response:
+async def restore(request: Request, tag_id: UUID, principal: CurrentPrincipal, service: Service) -> Response:
     """Bring a deleted tag back."""
-    return document_response(await service.restore(tag_id, principal))
+    return document_response(request, await service.restore(tag_id, principal))

@@ -12,6 +12,7 @@ from modules.tags.extension_points import project_counts
 from modules.tags.models import Tag
 from modules.tags.slugs import LONGEST, normalised_slug
 from shared.extensions import Extensions
+from shared.persistence.collection import Collection
 from shared.persistence.projection import Computed, Document
 from shared.schemas import UNCHANGED, Input, Line, Patch, Text
 
@@ -52,6 +53,14 @@ class TagRead(Document, of=Tag):
     created_at: datetime
     updated_at: datetime
     version: int
+
+
+TAGS = Collection(
+    TagRead,
+    filters=("id", "owner_id", "name", "slug", "color", "created_at", "updated_at"),
+    sorts=("created_at", "updated_at", "name", "slug"),
+    search="search",
+)
 
 
 class TagCreate(Input):

@@ -10,7 +10,7 @@ from modules.tags.schemas import TagCreate, TagUpdate
 from modules.tags.slugs import slugified
 from modules.users.api import UserDeleted, UserRestored
 from shared.auth.principal import Principal
-from shared.persistence.soft_delete import Deletion, delete, restore
+from shared.persistence.repository import Representation
 
 
 class TagService:
@@ -19,14 +19,14 @@ class TagService:
     def __init__(self, tags: TagRepository) -> None:
         self._tags = tags
 
-    async def create(self, data: TagCreate, principal: Principal) -> tuple[UUID, bytes]:
+    async def create(self, data: TagCreate, principal: Principal) -> tuple[UUID, Representation]:
         """A new tag of the caller's. Raises SlugTaken."""
         tag = Tag(owner_id=principal.user_id, name=data.name, color=data.color, slug=data.slug or "")
         tag.slug = tag.slug or slugified(tag.name) or f"tag-{tag.id.hex[-8:]}"
         self._tags.session.add(tag)
         return tag.id, await self._tags.get(tag.id, principal)
 
-    async def change(self, id: UUID, data: TagUpdate, principal: Principal) -> bytes:
+    async def change(self, id: UUID, data: TagUpdate, principal: Principal) -> Representation:
         """Raises TagNotFound, TagForbidden, SlugTaken."""
         (await self._tags.lock(id, "change", principal)).sqlmodel_update(data.changes())
         return await self._tags.get(id, principal)
@@ -34,9 +34,9 @@ class TagService:
     async def delete(self, id: UUID, principal: Principal) -> None:
         """Raises TagNotFound, TagForbidden."""
         await self._tags.lock(id, "delete", principal)
-        await self._tags.session.execute(delete(Tag, col(Tag.id) == id, Deletion()))
+        await self._tags.delete(col(Tag.id) == id)
 
-    async def restore(self, id: UUID, principal: Principal) -> bytes:
+    async def restore(self, id: UUID, principal: Principal) -> Representation:
         """Bring a tag back, onto the projects that carried it. Raises TagNotFound, SlugTaken."""
         tag = await self._tags.lock(id, "restore", principal, include_deleted=True)
         tag.deleted_at = tag.deletion_id = None
@@ -44,9 +44,8 @@ class TagService:
 
     async def delete_owned(self, event: UserDeleted) -> None:
         """An owner's tags go along with the account."""
-        deletion = Deletion(event.deletion_id)
-        await self._tags.session.execute(delete(Tag, col(Tag.owner_id) == event.user_id, deletion))
+        await self._tags.delete(col(Tag.owner_id) == event.user_id, event.deletion_id)
 
     async def restore_owned(self, event: UserRestored) -> None:
         """They come back with it, but for those deleted before."""
-        await self._tags.session.execute(restore(Tag, event.deletion_id))
+        await self._tags.restore_group(event.deletion_id)

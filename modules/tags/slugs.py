@@ -4,6 +4,8 @@ import re
 import unicodedata
 
 LONGEST = 50
+LONGEST_TEXT = 200
+"""What a slug is made of or read from. To normalise takes time in the square of a run of combining marks."""
 
 
 def slugified(name: str) -> str:
@@ -11,18 +13,21 @@ def slugified(name: str) -> str:
 
     Empty for a name that has neither letters nor digits.
     """
-    return _joined(_folded(name))[:LONGEST].rstrip("-")
+    return _joined(_folded(name[:LONGEST_TEXT]))[:LONGEST].rstrip("-")
 
 
 def normalised_slug(text: str) -> str | None:
     """A slug as it is kept; None for text that is none: it is one when there is nothing left to join."""
+    if len(text) > LONGEST_TEXT:
+        return None
     slug = _folded(text)
     return slug if 0 < len(slug) <= LONGEST and slug == _joined(slug) else None
 
 
 def _folded(text: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return unicodedata.normalize("NFC", re.sub(r"([a-z])[\u0300-\u036f]+", r"\1", decomposed))
+    for _ in range(2):  # What decomposes may have a case: 𝕬 is an A (Unicode §3.13, D146).
+        text = unicodedata.normalize("NFKD", text.casefold())
+    return unicodedata.normalize("NFC", re.sub(r"([a-z])[\u0300-\u036f]+", r"\1", text))
 
 
 def _joined(text: str) -> str:

@@ -42,6 +42,6 @@ class UsersApi:
     def __init__(self, users: UserRepository) -> None:
         self._users = users
 
-    async def are_live(self, ids: Collection[UUID]) -> bool:
-        """Whether each is the id of a live account."""
-        return await self._users.are_live(ids)
+    async def hold_live(self, ids: Collection[UUID]) -> bool:
+        """Whether each is the id of a live account; those that are cannot be deleted until the unit of work ends."""
+        return await self._users.hold_live(ids)

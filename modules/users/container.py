@@ -13,7 +13,7 @@ class UsersContainer(containers.DeclarativeContainer):
 
     kernel = providers.DependenciesContainer()
 
-    repository = providers.Singleton(UserRepository, kernel.database, kernel.extensions, kernel.cursors)
+    repository = providers.Singleton(UserRepository, kernel.database, kernel.projector, kernel.cursors)
     session_repository = providers.Singleton(SessionRepository, kernel.database)
     service = providers.Factory(
         UserService, repository, session_repository, passwords=kernel.passwords, events=kernel.events

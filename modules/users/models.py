@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Index, text
 from sqlmodel import Field
 
-from shared.persistence.models import Identified, Resource, Table, choice, deletion_group, live_unique
+from shared.persistence.models import Identified, Resource, Table, choice, deletion_group, live_unique, searchable
 
 
 class Role(StrEnum):
@@ -33,6 +33,9 @@ class User(Table, Resource, table=True):
     role: Role = Field(default=Role.USER, sa_type=choice(Role))
     is_active: bool = True
     email_verified: bool = False
+
+
+searchable(User, "full_name", "email")
 
 
 class UserSession(Table, Identified, table=True):

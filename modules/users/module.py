@@ -5,6 +5,7 @@ from modules.users.commands import promote
 from modules.users.container import UsersContainer
 from modules.users.repository import LIVE_SESSION
 from modules.users.router import router
+from modules.users.seeds import seed
 from shared.auth.authentication import live_sessions
 from shared.manifest import Module
 
@@ -15,4 +16,5 @@ module = Module(
     publishes=(UserDeleted, UserRestored),
     extends={live_sessions: LIVE_SESSION},
     commands=(promote,),
+    seed=seed,
 )

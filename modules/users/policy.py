@@ -19,7 +19,7 @@ def role_of_caller(users: FromClause, _: Extensions) -> ColumnElement[Any]:
 
 POLICY = Policy(
     role=role_of_caller,
-    listed=lambda _users, _extensions: CALLER_IS_ADMIN,
+    listed=lambda _users, _extensions: (CALLER_IS_ADMIN,),
     allowed={
         "change": frozenset({SELF, ADMIN}),
         "delete": frozenset({SELF, ADMIN}),

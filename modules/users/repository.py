@@ -5,22 +5,23 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Uuid, bindparam, func, select, update
+from sqlalchemy import Select, String, Uuid, bindparam, func, select, update
 from sqlmodel import col
 
 from modules.users.errors import UserForbidden, UserNotFound
 from modules.users.models import RefreshToken, Role, User, UserSession
 from modules.users.policy import POLICY
-from modules.users.schemas import UserRead, normalised_email
+from modules.users.schemas import USERS, normalised_email
 from shared.persistence.database import Database
 from shared.persistence.repository import Repository
+from shared.persistence.statements import Statement
 
 LIVE_SESSION: Select[bool] = (
-    select(col(User.role) == Role.ADMIN)
+    select((col(User.role) == Role.ADMIN).label("is_admin"))
     .join(UserSession, col(UserSession.user_id) == col(User.id))
     .where(
         col(UserSession.id) == bindparam("session_id", type_=Uuid()),
-        col(User.id) == bindparam("user_id", type_=Uuid()),
+        col(User.id) == bindparam("caller_id", type_=Uuid()),
         col(UserSession.revoked_at).is_(None),
         col(UserSession.expires_at) > func.now(),
         col(User.deleted_at).is_(None),
@@ -37,50 +38,55 @@ class Credentials(NamedTuple):
     password_hash: str
 
 
+_MAY_SIGN_IN = (col(User.deleted_at).is_(None), col(User.is_active))
+_CREDENTIALS = select(col(User.id), col(User.password_hash)).where(*_MAY_SIGN_IN)
+_CREDENTIALS_BY_EMAIL = Statement(
+    _CREDENTIALS.where(func.lower(col(User.email)) == func.lower(bindparam("email", type_=String())))
+)
+_CREDENTIALS_BY_ID = Statement(_CREDENTIALS.where(col(User.id) == bindparam("id", type_=Uuid())))
+
+
 class UserRepository(Repository[User]):
     """Accounts."""
 
     model = User
-    document = UserRead
+    collection = USERS
     policy = POLICY
     absent = UserNotFound
     denied = UserForbidden
 
-    async def credentials(self, who: ColumnElement[bool]) -> Credentials | None:
-        """Of the account that matches and may sign in."""
-        statement = select(col(User.id), col(User.password_hash)).where(
-            who, col(User.deleted_at).is_(None), col(User.is_active)
-        )
-        async with self._database.reading() as connection:
-            row = (await connection.execute(statement)).one_or_none()
-        return Credentials(*row) if row else None
+    async def credentials(self, email: str) -> Credentials | None:
+        """Of the account with this address, if it may sign in."""
+        # PostgreSQL folds the case of both sides, as its index does.
+        rows = await self._database.read(_CREDENTIALS_BY_EMAIL, {"email": normalised_email(email) or email})
+        return Credentials(*rows[0]) if rows else None
+
+    async def credentials_of(self, id: UUID) -> Credentials | None:
+        """Of the account with this id, if it may sign in."""
+        rows = await self._database.read(_CREDENTIALS_BY_ID, {"id": id})
+        return Credentials(*rows[0]) if rows else None
 
     async def hold(self, credentials: Credentials) -> User | None:
         """The account, locked, if it may still sign in with these: checking a password takes a while."""
-        statement = select(User).where(
-            col(User.id) == credentials.user_id,
-            col(User.password_hash) == credentials.password_hash,
-            col(User.is_active),
+        same = (col(User.id) == credentials.user_id, col(User.password_hash) == credentials.password_hash)
+        user: User | None = await self.session.scalar(
+            select(User).where(*same, *_MAY_SIGN_IN).with_for_update(key_share=True)
         )
-        user: User | None = await self.session.scalar(statement.with_for_update(key_share=True))
         return user
 
-    async def by_email(self, email: str) -> User:
-        """The live account with this address. Raises UserNotFound."""
-        user = await self.session.scalar(select(User).where(has_email(email)).with_for_update())
+    async def hold_live(self, ids: Collection[UUID]) -> bool:
+        """Whether each is the id of a live account; those that are cannot be deleted until the unit of work ends."""
+        held = select(col(User.id)).where(col(User.id).in_(ids)).order_by(col(User.id))
+        found = await self.session.scalars(held.with_for_update(read=True, key_share=True))
+        return len(found.all()) == len(set(ids))
+
+    async def promote(self, email: str) -> None:
+        """Make the live account with this address an administrator. Raises UserNotFound."""
+        has_email = func.lower(col(User.email)) == func.lower(normalised_email(email) or email)
+        user = await self.session.scalar(select(User).where(has_email).with_for_update())
         if user is None:
             raise UserNotFound
-        return user
-
-    async def are_live(self, ids: Collection[UUID]) -> bool:
-        """Whether each is the id of a live account."""
-        count = await self.session.scalar(select(func.count()).select_from(User).where(col(User.id).in_(ids)))
-        return count == len(set(ids))
-
-
-def has_email(email: str) -> ColumnElement[bool]:
-    """The account with this address, however it is spelled. PostgreSQL folds the case of both, as its index does."""
-    return func.lower(col(User.email)) == func.lower(normalised_email(email) or email)
+        user.role = Role.ADMIN
 
 
 class SessionRepository:

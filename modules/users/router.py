@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from dependency_injector.wiring import Provide
-from fastapi import APIRouter, Depends, Form, Query, Request, Response
+from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
@@ -13,6 +13,7 @@ from modules.users.container import UsersContainer
 from modules.users.errors import InvalidGrant, InvalidRequest
 from modules.users.repository import UserRepository
 from modules.users.schemas import (
+    USERS,
     PasswordChange,
     RevocationRequest,
     TokenRequest,
@@ -24,15 +25,19 @@ from modules.users.schemas import (
 )
 from modules.users.service import UserService
 from modules.users.sessions import SessionService
-from shared.http.authentication import Administrator, CurrentPrincipal
+from shared.http.authentication import Administrator, Caller, CurrentPrincipal
 from shared.http.problems import problem
+from shared.http.queries import described, document_view, list_query
 from shared.http.responses import PageOf, created_response, document_response, page_response
-from shared.http.routing import Route
-from shared.schemas import PageQuery
+from shared.http.routing import Route, resource_router
+from shared.persistence.collection import ListQuery
+from shared.persistence.projection import View
 
-Users = Annotated[UserService, Depends(Provide[UsersContainer.service])]
-Repository = Annotated[UserRepository, Depends(Provide[UsersContainer.repository])]
-Sessions = Annotated[SessionService, Depends(Provide[UsersContainer.session_service])]
+Users = Annotated[UserService, Provide[UsersContainer.service]]
+Repository = Annotated[UserRepository, Provide[UsersContainer.repository]]
+Sessions = Annotated[SessionService, Provide[UsersContainer.session_service]]
+UsersQuery = Annotated[ListQuery, Depends(list_query(USERS))]
+UserView = Annotated[View, Depends(document_view(UserRead))]
 
 
 class OAuthRoute(Route):
@@ -49,7 +54,9 @@ class OAuthRoute(Route):
             except (ValueError, LookupError) as error:  # Not in the charset that it names, or there is no such charset.
                 raise InvalidRequest from error
             except HTTPException as error:
-                raise InvalidRequest if error.status_code == 400 else error from error
+                if error.status_code != 400:
+                    raise
+                raise InvalidRequest from error
             try:
                 return await handle(request)
             except RequestValidationError as error:
@@ -58,8 +65,8 @@ class OAuthRoute(Route):
         return handle_form
 
 
-users = APIRouter(prefix="/users", tags=["users"], route_class=Route)
-auth = APIRouter(prefix="/auth", tags=["auth"], route_class=OAuthRoute)
+users = resource_router("/users")
+auth = resource_router("/auth", OAuthRoute)
 
 
 @users.post("", status_code=201, response_model=UserRead)
@@ -69,16 +76,16 @@ async def register(data: UserCreate, service: Users) -> Response:
     return created_response(document, f"/api/v1/users/{id}")
 
 
-@users.get("/me", response_model=UserRead)
-async def get_me(principal: CurrentPrincipal, repository: Repository) -> Response:
+@users.get("/me", response_model=UserRead, openapi_extra=described(UserRead))
+async def get_me(request: Request, caller: Caller, view: UserView, repository: Repository) -> Response:
     """Your own account."""
-    return document_response(await repository.get(principal.user_id, principal))
+    return document_response(request, await repository.get(caller.user_id, caller, view))
 
 
 @users.patch("/me", response_model=UserRead)
-async def update_me(data: UserUpdate, principal: CurrentPrincipal, service: Users) -> Response:
+async def update_me(request: Request, data: UserUpdate, principal: CurrentPrincipal, service: Users) -> Response:
     """Change your own profile."""
-    return document_response(await service.change(principal.user_id, data, principal))
+    return document_response(request, await service.change(principal.user_id, data, principal))
 
 
 @users.delete("/me", status_code=204)
@@ -93,24 +100,26 @@ async def change_password(data: PasswordChange, principal: CurrentPrincipal, ser
     await service.change_password(data, principal)
 
 
-@users.get("", response_model=PageOf[UserRead])
-async def list(
-    request: Request, page: Annotated[PageQuery, Query()], principal: Administrator, repository: Repository
-) -> Response:
+@users.get("", response_model=PageOf[UserRead], openapi_extra=described(USERS))
+async def list(request: Request, principal: Administrator, query: UsersQuery, repository: Repository) -> Response:
     """All accounts, newest first."""
-    return page_response(request, await repository.list(principal, page.size, page.cursor))
+    return page_response(request, await repository.list(principal, query))
 
 
-@users.get("/{user_id}", response_model=UserRead)
-async def get(user_id: UUID, principal: Administrator, repository: Repository) -> Response:
+@users.get("/{user_id}", response_model=UserRead, openapi_extra=described(UserRead))
+async def get(
+    request: Request, user_id: UUID, principal: Administrator, view: UserView, repository: Repository
+) -> Response:
     """Any account."""
-    return document_response(await repository.get(user_id, principal))
+    return document_response(request, await repository.get(user_id, principal, view))
 
 
 @users.patch("/{user_id}", response_model=UserRead)
-async def update(user_id: UUID, data: UserAdministration, principal: Administrator, service: Users) -> Response:
+async def update(
+    request: Request, user_id: UUID, data: UserAdministration, principal: Administrator, service: Users
+) -> Response:
     """Change any account, its role, and whether it may sign in."""
-    return document_response(await service.change(user_id, data, principal))
+    return document_response(request, await service.change(user_id, data, principal))
 
 
 @users.delete("/{user_id}", status_code=204)
@@ -120,9 +129,9 @@ async def delete(user_id: UUID, principal: Administrator, service: Users) -> Non
 
 
 @users.post("/{user_id}/restore", response_model=UserRead)
-async def restore(user_id: UUID, principal: Administrator, service: Users) -> Response:
+async def restore(request: Request, user_id: UUID, principal: Administrator, service: Users) -> Response:
     """Bring an account back, with what was deleted along with it."""
-    return document_response(await service.restore(user_id, principal))
+    return document_response(request, await service.restore(user_id, principal))
 
 
 @auth.post("/token", response_model=Tokens)
@@ -145,6 +154,4 @@ async def revoke(form: Annotated[RevocationRequest, Form()], service: Sessions) 
     return Response()
 
 
-router = APIRouter()
-router.include_router(users)
-router.include_router(auth)
+router = APIRouter(routes=[*users.routes, *auth.routes])

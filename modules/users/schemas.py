@@ -5,16 +5,23 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, StrictBool
 from pydantic_core import PydanticCustomError
 
 from modules.users.models import Role, User
+from shared.persistence.collection import Collection
 from shared.persistence.projection import Document
 from shared.schemas import UNCHANGED, Input, Line, Patch, Text
+
+LONGEST_EMAIL = 254
+"""A path has 256 characters (RFC 5321 §4.5.3.1.3), two of which are the brackets around the address."""
+LONGEST_PASSWORD = 256
 
 
 def normalised_email(address: str) -> str | None:
     """The one spelling of an address (Unicode in NFC, the domain in lower case); None for text that is none."""
+    if len(address) > LONGEST_EMAIL:  # To normalise takes time in the square of a run of combining marks.
+        return None
     try:
         return validate_email(address, check_deliverability=False).normalized
     except EmailNotValidError:
@@ -28,9 +35,11 @@ def _email(address: str) -> str:
     return normalised
 
 
-Email = Annotated[Text, Field(max_length=254, json_schema_extra={"format": "email"}), AfterValidator(_email)]
-Password = Annotated[Text, Field(min_length=8, max_length=256, json_schema_extra={"format": "password"})]
+Email = Annotated[Text, Field(max_length=LONGEST_EMAIL, json_schema_extra={"format": "email"}), AfterValidator(_email)]
+Password = Annotated[Text, Field(min_length=8, max_length=LONGEST_PASSWORD, json_schema_extra={"format": "password"})]
 """Taken exactly as it comes, without a rule on its characters (NIST SP 800-63B §5.1.1.2, ASVS 6.2.5 and 6.2.8)."""
+RefreshTokenText = Annotated[Text, Field(max_length=1000)]
+"""Longer than ours are, so that an access token sent in its place is told as a bad grant and not as a bad request."""
 
 
 class UserRead(Document, of=User):
@@ -45,6 +54,14 @@ class UserRead(Document, of=User):
     created_at: datetime
     updated_at: datetime
     version: int
+
+
+USERS = Collection(
+    UserRead,
+    filters=("id", "email", "full_name", "role", "is_active", "email_verified", "created_at", "updated_at"),
+    sorts=("created_at", "updated_at", "email", "full_name"),
+    search="search",
+)
 
 
 class UserCreate(Input):
@@ -66,29 +83,33 @@ class UserAdministration(UserUpdate):
     """A change of an account by an administrator."""
 
     role: Role = UNCHANGED
-    is_active: bool = UNCHANGED
+    is_active: StrictBool = UNCHANGED
 
 
 class PasswordChange(Input):
     """A change of password by who knows the present one."""
 
-    current_password: Annotated[Text, Field(max_length=256)]
+    current_password: Annotated[Text, Field(max_length=LONGEST_PASSWORD)]
     new_password: Password
 
 
 class TokenRequest(BaseModel):
     """The form of the token endpoint (RFC 6749 §4.3.2 and §6). Unknown parameters are ignored, as §3.2 says."""
 
-    grant_type: Text | None = Field(None, description="`password` or `refresh_token`")
-    username: Text | None = Field(None, description="The e-mail address, for `password`.")
-    password: Text | None = Field(None, json_schema_extra={"format": "password"})
-    refresh_token: Text | None = Field(None, description="For `refresh_token`.")
+    grant_type: Annotated[Text, Field(max_length=50)] | None = Field(None, description="`password` or `refresh_token`")
+    username: Annotated[Text, Field(max_length=LONGEST_EMAIL)] | None = Field(
+        None, description="The e-mail address, for `password`."
+    )
+    password: Annotated[Text, Field(max_length=LONGEST_PASSWORD)] | None = Field(
+        None, json_schema_extra={"format": "password"}
+    )
+    refresh_token: RefreshTokenText | None = Field(None, description="For `refresh_token`.")
 
 
 class RevocationRequest(BaseModel):
     """The form of the revocation endpoint (RFC 7009 §2.1)."""
 
-    token: Text = Field(min_length=1, description="A refresh token.")
+    token: RefreshTokenText = Field(min_length=1, description="A refresh token.")
 
 
 class Tokens(BaseModel):

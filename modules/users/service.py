@@ -6,13 +6,13 @@ from sqlmodel import col
 
 from modules.users.api import UserDeleted, UserRestored
 from modules.users.errors import WrongPassword
-from modules.users.models import Role, User
+from modules.users.models import User
 from modules.users.repository import SessionRepository, UserRepository
 from modules.users.schemas import PasswordChange, UserAdministration, UserCreate, UserUpdate
 from shared.auth.passwords import Passwords
 from shared.auth.principal import Principal
 from shared.events import Events
-from shared.persistence.soft_delete import Deletion, delete, restore
+from shared.persistence.repository import Representation
 
 
 class UserService:
@@ -26,14 +26,14 @@ class UserService:
         self._passwords = passwords
         self._events = events
 
-    async def register(self, data: UserCreate) -> tuple[UUID, bytes]:
+    async def register(self, data: UserCreate) -> tuple[UUID, Representation]:
         """A new account. Raises EmailTaken."""
         password_hash = await self._passwords.hash(data.password)
         user = User(email=data.email, full_name=data.full_name, password_hash=password_hash)
         self._users.session.add(user)
-        return user.id, await self._users.get(user.id, Principal(user.id))
+        return user.id, await self._users.get_trusted(user.id, Principal(user.id))
 
-    async def change(self, id: UUID, data: UserUpdate, principal: Principal) -> bytes:
+    async def change(self, id: UUID, data: UserUpdate, principal: Principal) -> Representation:
         """Raises UserNotFound, UserForbidden, EmailTaken."""
         administers = isinstance(data, UserAdministration)
         user = await self._users.lock(id, "administer" if administers else "change", principal)
@@ -41,13 +41,14 @@ class UserService:
         if changes.get("email", user.email) != user.email:
             user.email_verified = False
         user.sqlmodel_update(changes)
+        document = await self._users.get(id, principal)
         if not user.is_active:
             await self._sessions.revoke_all(id)
-        return await self._users.get(id, principal)
+        return document
 
     async def change_password(self, data: PasswordChange, principal: Principal) -> None:
         """Ends every other session of the account. Raises WrongPassword."""
-        known = await self._users.credentials(col(User.id) == principal.user_id)
+        known = await self._users.credentials_of(principal.user_id)
         if not await self._passwords.matches(data.current_password, known and known.password_hash):
             raise WrongPassword(pointer="/current_password")
         password_hash = await self._passwords.hash(data.new_password)
@@ -60,20 +61,19 @@ class UserService:
     async def delete(self, id: UUID, principal: Principal) -> None:
         """Delete an account, with what belongs to it. Raises UserNotFound, UserForbidden."""
         await self._users.lock(id, "delete", principal)
-        deletion = Deletion()
-        await self._users.session.execute(delete(User, col(User.id) == id, deletion))
+        deletion_id = await self._users.delete(col(User.id) == id)
         await self._sessions.revoke_all(id)
-        await self._events.publish(UserDeleted(id, deletion.id))
+        await self._events.publish(UserDeleted(id, deletion_id))
 
-    async def restore(self, id: UUID, principal: Principal) -> bytes:
+    async def restore(self, id: UUID, principal: Principal) -> Representation:
         """Bring an account back, with what went along. Raises UserNotFound, EmailTaken."""
         user = await self._users.lock(id, "restore", principal, include_deleted=True)
         deletion_id = user.deletion_id
         if deletion_id is not None:
-            await self._users.session.execute(restore(User, deletion_id))
+            await self._users.restore_group(deletion_id)
             await self._events.publish(UserRestored(id, deletion_id))
         return await self._users.get(id, principal)
 
     async def promote(self, email: str) -> None:
         """Make the account with this address an administrator. Raises UserNotFound."""
-        (await self._users.by_email(email)).role = Role.ADMIN
+        await self._users.promote(email)

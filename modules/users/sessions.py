@@ -2,13 +2,14 @@
 
 import hashlib
 import secrets
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from modules.users.errors import InvalidGrant, InvalidRequest, UnsupportedGrantType
 from modules.users.models import RefreshToken, UserSession
-from modules.users.repository import SessionRepository, UserRepository, has_email
+from modules.users.repository import SessionRepository, UserRepository
 from modules.users.schemas import TokenRequest, Tokens
-from shared.auth.passwords import Passwords
+from shared.auth.passwords import Passwords, TooManySignIns
 from shared.auth.tokens import SCOPE, AccessTokens
 
 REUSE_LEEWAY = timedelta(seconds=10)
@@ -53,19 +54,29 @@ class SessionService:
             found[1].revoke()
 
     async def _sign_in(self, username: str, password: str) -> Tokens:
-        known = await self._users.credentials(has_email(username))
+        known = await self._users.credentials(username)
         if not await self._passwords.matches(password, known and known.password_hash) or known is None:
             raise InvalidGrant
+        renewed = await self._renewed(known.password_hash, password)
         # The password may have been changed meanwhile, and the change ends only the sessions that there are.
         user = await self._users.hold(known)
         if user is None:
             raise InvalidGrant
-        if self._passwords.is_outdated(user.password_hash):
-            user.password_hash = await self._passwords.hash(password)
+        if renewed is not None:
+            user.password_hash = renewed
         now = datetime.now(UTC)
         session = UserSession(user_id=user.id, created_at=now, expires_at=now + self._lifetime)
         await self._sessions.add(session)
         return await self._tokens(session)
+
+    async def _renewed(self, encoded: str, password: str) -> str | None:
+        """A hash with today's parameters for one that was made with others. It is made before the account is locked,
+        since it takes a while, and not at all in a crowd: the next sign-in will do.
+        """
+        if self._passwords.is_outdated(encoded):
+            with suppress(TooManySignIns):
+                return await self._passwords.hash(password)
+        return None
 
     async def _refresh(self, token: str) -> Tokens | None:
         now = datetime.now(UTC)

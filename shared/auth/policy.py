@@ -1,6 +1,6 @@
 """Policy: one table a resource, action × role, evaluated in the statement that reads or locks the row."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,11 +22,12 @@ class Policy:
 
     `role` is the caller's role on a row, as text; NULL makes the row invisible, like one that never was.
     `listed` tells which of the visible rows stand in the collection: a list shows the caller's own world, while an
-    administrator reaches every row by its id.
+    administrator reaches every row by its id. It gives conditions that exclude each other, each of which an index of
+    its own answers; a row stands in the list when one holds.
     """
 
     role: RowExpression
-    listed: RowExpression
+    listed: Callable[[FromClause, Extensions], Sequence[ColumnElement[bool]]]
     allowed: Mapping[str, frozenset[str]]
     """The roles that may do each action. To see the row is to be allowed to read it."""
 

@@ -4,14 +4,18 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, ColumnElement, Uuid, bindparam
+from sqlalchemy import Boolean, ColumnElement, FromClause, Uuid, bindparam, literal_column, select
 
 from shared.errors import Forbidden
 
 
+class AdministratorsOnly(Forbidden):
+    """Only administrators may do this."""
+
+
 @dataclass(frozen=True)
 class Principal:
-    """An account that has shown who it is."""
+    """An account that has shown who it is, by a session that was alive a moment ago."""
 
     user_id: UUID
     session_id: UUID | None = None
@@ -19,8 +23,8 @@ class Principal:
     is_admin: bool = False
 
     def parameters(self) -> dict[str, Any]:
-        """The values of CALLER_ID and CALLER_IS_ADMIN for one execution of a statement."""
-        return {"caller_id": self.user_id, "caller_is_admin": self.is_admin}
+        """The values of the caller in a statement, be it behind the gate or over TRUSTED."""
+        return {"caller_id": self.user_id, "session_id": self.session_id, "caller_is_admin": self.is_admin}
 
     def require_admin(self) -> None:
         """Raises AdministratorsOnly for everyone else."""
@@ -28,9 +32,9 @@ class Principal:
             raise AdministratorsOnly
 
 
-class AdministratorsOnly(Forbidden):
-    """Only administrators may do this."""
-
-
 CALLER_ID: ColumnElement[UUID] = bindparam("caller_id", type_=Uuid())
-CALLER_IS_ADMIN: ColumnElement[bool] = bindparam("caller_is_admin", type_=Boolean())
+CALLER_IS_ADMIN: ColumnElement[bool] = literal_column("caller.is_admin", Boolean())
+"""A statement that uses it has a row named `caller` in its FROM: TRUSTED, or the gate of authentication.py."""
+
+TRUSTED: FromClause = select(bindparam("caller_is_admin", type_=Boolean()).label("is_admin")).subquery("caller")
+"""The caller's row for a principal that was authenticated already, as in a unit of work."""

@@ -1,30 +1,42 @@
-"""How an endpoint says who may call it: `principal: CurrentPrincipal`, or `principal: Administrator`."""
+"""How an endpoint says who may call it: `Caller`, `CurrentPrincipal` or `Administrator` as a parameter's type."""
 
 from typing import Annotated
 
-from dependency_injector.wiring import Provide, inject
+from dependency_injector.wiring import Provide
 from fastapi import Depends
 from fastapi.security import OAuth2PasswordBearer
 
-from shared.auth.authentication import Authenticator
+from shared.auth.authentication import Authenticator, Claimant
 from shared.auth.principal import Principal
 from shared.container import KernelContainer
 from shared.errors import Unauthenticated
-
-API_PREFIX = "/api/v1"
+from shared.http.injection import injected
+from shared.http.routing import API_PREFIX
 
 _bearer = OAuth2PasswordBearer(f"{API_PREFIX}/auth/token", refreshUrl=f"{API_PREFIX}/auth/token", auto_error=False)
 
+_Authenticator = Annotated[Authenticator, Provide[KernelContainer.authenticator]]
+_Token = Annotated[str | None, Depends(_bearer)]
 
-@inject
-async def current_principal(
-    token: Annotated[str | None, Depends(_bearer)],
-    authenticator: Annotated[Authenticator, Depends(Provide[KernelContainer.authenticator])],
-) -> Principal:
-    """The caller. Raises Unauthenticated."""
+
+@injected
+async def claimant(token: _Token, authenticator: _Authenticator) -> Claimant:
+    """Who the token says is calling. Raises Unauthenticated."""
     if token is None:
         raise Unauthenticated
-    return await authenticator.authenticate(token)
+    return authenticator.claimant(token)
+
+
+Caller = Annotated[Claimant, Depends(claimant)]
+"""For an endpoint that reads with one statement: it has the gate, which is the check of the session."""
+
+
+@injected
+async def current_principal(token: _Token, authenticator: _Authenticator) -> Principal:
+    """Who is calling, by a statement of its own. Raises Unauthenticated."""
+    if token is None:
+        raise Unauthenticated
+    return await authenticator.principal(token)
 
 
 CurrentPrincipal = Annotated[Principal, Depends(current_principal)]

@@ -5,24 +5,26 @@ import logging
 from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import TooLarge
-from shared.http.problems import InternalError, problem
-from shared.http.request_id import request_id_of
+from shared.http.problems import MEDIA_TYPE, InternalError, problem, problem_of_status
+from shared.http.request_id import current_request_id, request_id_of
 
 log = logging.getLogger("trellis")
 
-_ALWAYS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-_NOTHING_ACTIVE = "default-src 'none'; frame-ancestors 'none'"
+_ALWAYS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+"""As ASGI sends them: every answer has them, and no endpoint sets them."""
+_NOTHING_ACTIVE = b"default-src 'none'; frame-ancestors 'none'"
 _OWN_PAGES = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "worker-src blob:; frame-ancestors 'none'"
+    b"default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    b"worker-src blob:; frame-ancestors 'none'"
 )
 """The documentation's pages start themselves with a script of their own."""
 
@@ -36,32 +38,33 @@ class RequestContext:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            return await self._app(scope, receive, send)
-        request_id = request_id_of(scope)
-        started = False
-
-        async def send_with_headers(message: Message) -> None:
-            nonlocal started
-            if message["type"] == "http.response.start":
-                started = True
-                _add_headers(MutableHeaders(scope=message), request_id)
-            elif scope["method"] == "HEAD":
-                message = {**message, "body": b""}
-            await send(message)
-
+            await self._app(scope, receive, send)
+            return
+        request_id = current_request_id.set(request_id_of(scope))
+        answer = _Answer(scope, send)
         try:
-            length = Headers(scope=scope).get("content-length", "")
-            if length.isdecimal() and int(length[:20]) > self._max_body_bytes:
-                await problem(Request(scope), TooLarge())(scope, receive, send_with_headers)
-            else:
-                # HEAD is GET without the content (RFC 9110 §9.3.2), for whatever answers GET.
-                inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
-                await self._app(inner, self._within_limit(receive), send_with_headers)
+            await self._respond(scope, receive, answer)
+        except ClientDisconnect:
+            log.info("The client went away.")
         except Exception:
-            log.exception("Request %s failed.", request_id)
-            if started:
+            log.exception("Request %s failed.", request_id_of(scope))
+            if answer.started:
                 raise
-            await problem(Request(scope), InternalError())(scope, receive, send_with_headers)
+            await problem(Request(scope), InternalError())(scope, receive, answer.send)
+        finally:
+            current_request_id.reset(request_id)
+
+    async def _respond(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        length = Headers(scope=scope).get("content-length", "")
+        if length.isdecimal() and int(length[:20]) > self._max_body_bytes:
+            await problem(Request(scope), TooLarge())(scope, receive, answer.send)
+            return
+        # HEAD is GET without the content (RFC 9110 §9.3.2), for whatever answers GET.
+        inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        await self._app(inner, self._within_limit(receive), answer.send)
+        if answer.refusal is not None:
+            response = problem_of_status(Request(scope), *answer.refusal)
+            await response(scope, receive, answer.send)
 
     def _within_limit(self, receive: Receive) -> Receive:
         received = 0
@@ -77,9 +80,31 @@ class RequestContext:
         return receive_within_limit
 
 
+class _Answer:
+    """What is sent to the client: with the headers of every answer, and with a problem in the place of any other error
+    document, such as a mounted application's own.
+    """
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope = scope
+        self._send = send
+        self.started = False
+        self.refusal: tuple[int, Headers] | None = None
+        """The status and the headers of an error that was held back, since it is no problem."""
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            is_problem = headers.get("content-type") == MEDIA_TYPE
+            self.refusal = None if message["status"] < 400 or is_problem else (message["status"], headers)
+            _add_headers(headers, request_id_of(self._scope))
+        if self.refusal is None:
+            self.started = True
+            empty = self._scope["method"] == "HEAD" and "body" in message
+            await self._send({**message, "body": b""} if empty else message)
+
+
 def _add_headers(headers: MutableHeaders, request_id: str) -> None:
-    headers["X-Request-ID"] = request_id
-    for name, value in _ALWAYS.items():
-        headers[name] = value
     is_page = headers.get("content-type", "").startswith("text/html")
-    headers["Content-Security-Policy"] = _OWN_PAGES if is_page else _NOTHING_ACTIVE
+    policy = _OWN_PAGES if is_page else _NOTHING_ACTIVE
+    headers.raw.extend([*_ALWAYS, (b"content-security-policy", policy), (b"x-request-id", request_id.encode())])

@@ -9,22 +9,19 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, Field
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from shared import errors
 from shared.auth.tokens import InvalidToken
-from shared.errors import DomainError
+from shared.errors import DomainError, InvalidInput
 from shared.http.request_id import request_id_of
 
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 100
 MOST_CHARACTERS = 200
 """What a problem document lists and quotes at the most, whatever the size of the input."""
-
-
-class InvalidInput(errors.Invalid):
-    """The request does not fit its schema. See `errors`."""
 
 
 class MalformedBody(errors.Malformed):
@@ -39,6 +36,18 @@ class MethodNotAllowed(DomainError):
     """The path is known, but not with this method. See the Allow header."""
 
 
+class UnsupportedMediaType(DomainError):
+    """The body is of a kind that is not taken here. See the Content-Type header."""
+
+
+class RangeNotSatisfiable(DomainError):
+    """The resource has no such range. Its length is in the Content-Range header."""
+
+
+class RequestRefused(DomainError):
+    """The request is not taken as it is."""
+
+
 class InternalError(DomainError):
     """Something went wrong on our side. Quote the request_id when you report it."""
 
@@ -51,6 +60,9 @@ STATUS: Mapping[type[DomainError], HTTPStatus] = {
     MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+    RequestRefused: HTTPStatus.BAD_REQUEST,
     errors.Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
@@ -110,10 +122,10 @@ def problem(
     """The answer that tells of an error."""
     kind = type(error)
     status = status_of(kind)
-    place = {"pointer": error.pointer, "parameter": error.parameter}
-    if any(value is not None for value in place.values()):
-        named = {name: value for name, value in place.items() if value is not None}
-        inputs = [*inputs, {**named, "code": kind.code, "message": error.detail}]
+    if error.pointer is not None:
+        inputs = [*inputs, {"pointer": error.pointer, "code": kind.code, "message": error.detail}]
+    if error.parameter is not None:
+        inputs = [*inputs, {"parameter": _quoted(error.parameter), "code": kind.code, "message": error.detail}]
     document: dict[str, Any] = {
         "type": f"/problems/{kind.code}",
         "title": kind.title,
@@ -129,6 +141,22 @@ def problem(
     kept = {name: value for base in reversed(kind.__mro__) for name, value in HEADERS.get(base, {}).items()}
     content = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
     return Response(content, status.value, {**kept, **(headers or {})}, MEDIA_TYPE)
+
+
+_OF_STATUS: Mapping[int, type[DomainError]] = {
+    status.value: kind for kind, status in reversed(list(STATUS.items()))
+} | {404: NoSuchPath}
+_TELLING = ("Allow", "Content-Range", "Retry-After", "WWW-Authenticate")
+"""Headers that belong to a status and say how to go on."""
+
+
+def problem_of_status(request: Request, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """The answer in the place of an error that is known by its status alone. A refusal stays one, whatever its number:
+    RFC 9110 §15 has a client take a 4xx that it does not know for a 400.
+    """
+    kind = _OF_STATUS.get(status, RequestRefused if status < 500 else InternalError)
+    given = Headers(headers)
+    return problem(request, kind(), headers={name: given[name] for name in _TELLING if name in given})
 
 
 def install(app: FastAPI) -> None:
@@ -150,16 +178,12 @@ async def _invalid_input(request: Request, error: Exception) -> Response:
 
 async def _framework_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    known: dict[int, type[DomainError]] = {
-        400: MalformedBody,
-        404: NoSuchPath,
-        405: MethodNotAllowed,
-        413: errors.TooLarge,
-    }
+    if error.status_code == 400:
+        return problem(request, MalformedBody())
     headers = error.headers
-    if error.status_code == 405:  # The framework names the methods of the first route of the path alone.
-        headers = {"Allow": ", ".join(sorted(_allowed_methods(request)))}
-    return problem(request, known.get(error.status_code, InternalError)(), headers=headers)
+    if error.status_code == 405 and (methods := _allowed_methods(request)):
+        headers = {"Allow": ", ".join(sorted(methods))}  # The framework names those of the path's first route alone.
+    return problem_of_status(request, error.status_code, headers)
 
 
 def _allowed_methods(request: Request) -> set[str]:
@@ -177,18 +201,21 @@ def _input_error(found: Mapping[str, Any]) -> dict[str, str]:
     source, *path = found["loc"]
     if found["type"] == "json_invalid":
         path = []
-    place = (
-        {"pointer": "".join(f"/{_quoted(step)}" for step in path)}
-        if source == "body"
-        else {"parameter": _quoted(path[0]) if path else source}
-    )
+    if source == "body":
+        place = {"pointer": "".join(f"/{_escaped(_quoted(step))}" for step in path)}
+    else:
+        place = {"parameter": _quoted(path[0] if path else source)}
     return {**place, "code": found["type"], "message": _MESSAGES.get(found["type"], found["msg"])}
 
 
-def _quoted(step: object) -> str:
-    """A step of a JSON pointer. A field's name comes from the client: it may be long, or hold half a character."""
-    text = str(step)[:MOST_CHARACTERS].encode(errors="replace").decode()
-    return text.replace("~", "~0").replace("/", "~1")
+def _quoted(name: object) -> str:
+    """A name of the client's own: it may be long, or hold half a character."""
+    return str(name)[:MOST_CHARACTERS].encode(errors="replace").decode()
+
+
+def _escaped(step: str) -> str:
+    """A step of a JSON pointer (RFC 6901 §3)."""
+    return step.replace("~", "~0").replace("/", "~1")
 
 
 def catalogue() -> APIRouter:

@@ -1,12 +1,17 @@
 """The request id: one name for a request, in the answer, in the problem and in the log."""
 
 import re
+from contextvars import ContextVar
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
 from uuid_utils.compat import uuid7
 
 _SANE = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+
+
+current_request_id: ContextVar[str] = ContextVar("current_request_id", default="-")
+"""For the log: the id of the request that is being answered."""
 
 
 def request_id_of(scope: Scope) -> str:

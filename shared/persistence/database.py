@@ -1,19 +1,26 @@
 """The two lanes to PostgreSQL: units of work that write, and reads that answer from one statement."""
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
+import psycopg
 from psycopg import adapt
 from psycopg.abc import Buffer
+from psycopg.pq import TransactionStatus
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from sqlalchemy import event, exc, make_url
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from shared.errors import Conflict, DomainError, Invalid, Unavailable
+from shared.errors import Conflict, Contended, DomainError, Invalid, Unavailable
+from shared.persistence.statements import Row, Statement
 from shared.settings import Settings
+
+ReadConnection = psycopg.AsyncConnection[Row]
 
 
 class _DocumentLoader(adapt.Loader):
@@ -32,8 +39,12 @@ class Database:
     """Gives each unit of work its session, and each read its connection."""
 
     def __init__(self, settings: Settings) -> None:
-        self.write_engine = _engine(settings)
-        self.read_engine = _engine(settings, isolation_level="AUTOCOMMIT")
+        self.write_engine = _write_engine(settings)
+        self.read_pool = _read_pool(settings)
+        # A pool's own bookkeeping takes as long as a third of the query: connections that went out stay at hand.
+        self._at_hand: list[ReadConnection] = []
+        self._waiting = 0
+        self._streams = asyncio.Semaphore(max(1, settings.pool_size // 2))
 
     @asynccontextmanager
     async def unit_of_work(self) -> AsyncIterator[AsyncSession]:
@@ -61,59 +72,143 @@ class Database:
             raise RuntimeError("No unit of work is open: only state-changing requests, commands and jobs write.")
         return session
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """A connection to read with: of the unit of work once it has begun, so that it sees its own writes; else of
-        the read lane, in AUTOCOMMIT, where a read costs one round trip.
+    async def read(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
+        """The rows of a statement: in the unit of work once that has begun, so that it sees its own writes; else on the
+        read lane, in AUTOCOMMIT, where a read costs one round trip.
         """
         session = _open_session.get()
         with translated():
             if session is not None and session.in_transaction():
                 await session.flush()
-                yield await session.connection()
-            else:
-                async with self._read_connection() as connection:
-                    yield connection
+                own: Any = await (await session.connection()).get_raw_connection()
+                return await statement.rows(own.driver_connection, values)
+            try:
+                return await self._read(statement, values)
+            except psycopg.OperationalError as error:
+                if error.sqlstate is not None and not error.sqlstate.startswith("57P"):
+                    raise
+                # The connection was lost while it lay in the pool: the server restarted. Reading again is harmless.
+                await self._release()
+                await self.read_pool.check()
+                return await self._read(statement, values)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[ReadConnection]:
+        """A connection of the read lane to oneself, for what takes longer than one statement."""
+        with translated():
+            connection = await self._take()
+            try:
+                yield connection
+            finally:
+                await self._put_back(connection)
+
+    async def stream(self, statement: Statement, values: Mapping[str, Any]) -> AsyncGenerator[list[Row], None]:
+        """The rows of a statement that has very many, in batches; on a connection of the read lane to itself.
+
+        At most half of the lane's connections stream at once. Raises Unavailable when they do.
+        """
+        if self._streams.locked():
+            raise Unavailable("Too many exports are running just now.")
+        async with self._streams, self.reading() as connection, connection.transaction():
+            async for rows in statement.batches(connection, values):
+                yield rows
 
     async def close(self) -> None:
         """Close every connection."""
         await self.write_engine.dispose()
-        await self.read_engine.dispose()
+        await self._release()
+        await self.read_pool.close()
+
+    async def _read(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
+        connection = await self._take()
+        try:
+            return await statement.rows(connection, values)
+        finally:
+            await self._put_back(connection)
+
+    async def _release(self) -> None:
+        """Give the pool back what is at hand."""
+        while self._at_hand:
+            await self.read_pool.putconn(self._at_hand.pop())
+
+    async def _take(self) -> ReadConnection:
+        if self._at_hand:
+            return self._at_hand.pop()
+        if self.read_pool.closed:
+            await self.read_pool.open()
+        self._waiting += 1
+        try:
+            return await self.read_pool.getconn()
+        finally:
+            self._waiting -= 1
+
+    async def _put_back(self, connection: ReadConnection) -> None:
+        """Keep it at hand, unless somebody waits for one or it is of no use any more: the pool settles that."""
+        if self._waiting or connection.pgconn.transaction_status != TransactionStatus.IDLE:
+            await self.read_pool.putconn(connection)
+        else:
+            self._at_hand.append(connection)
 
     def _new_session(self) -> AsyncSession:
         return AsyncSession(self.write_engine, expire_on_commit=False)
 
-    def _read_connection(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        return self.read_engine.connect()
 
-
-def _engine(settings: Settings, **options: str) -> AsyncEngine:
-    if settings.database_url is None:
-        raise RuntimeError("The embedded PostgreSQL was not started: there is no DATABASE_URL.")
+def _session_settings(settings: Settings, **more: str) -> str:
+    """The `options` of a connection: the URL's own, and then ours."""
     session_settings = {
         "timezone": "UTC",
         "application_name": "trellis",
         "statement_timeout": f"{settings.statement_seconds * 1000:.0f}",
         "idle_in_transaction_session_timeout": f"{settings.statement_seconds * 2000:.0f}",
+        "jit": "off",  # It costs more than any statement of ours takes.
     }
+    session_settings |= more
+    given = make_url(settings.database_url or "").query.get("options", "")
+    return " ".join([str(given), *(f"-c {name}={value}" for name, value in session_settings.items())])
+
+
+_KEEPALIVE = {"connect_timeout": 5, "keepalives_idle": 30, "tcp_user_timeout": 15_000}
+"""Seconds, seconds and milliseconds: a server that was cut off is noticed before TCP would give up."""
+
+
+def _url(settings: Settings, driver: str) -> str:
+    if settings.database_url is None:
+        raise RuntimeError("The embedded PostgreSQL was not started: there is no DATABASE_URL.")
+    return make_url(settings.database_url).set(drivername=driver).render_as_string(hide_password=False)
+
+
+def _write_engine(settings: Settings) -> AsyncEngine:
     engine = create_async_engine(
-        make_url(settings.database_url).set(drivername="postgresql+psycopg"),
-        connect_args={
-            "connect_timeout": 5,
-            "options": " ".join(f"-c {name}={value}" for name, value in session_settings.items()),
-        },
+        _url(settings, "postgresql+psycopg"),
+        connect_args={**_KEEPALIVE, "options": _session_settings(settings)},
         pool_size=settings.pool_size,
         max_overflow=0,
         pool_timeout=settings.pool_wait_seconds,
         pool_use_lifo=True,
-        **options,
     )
-    event.listen(engine.sync_engine, "connect", _pass_documents_on)
+
+    def prepare(connection: Any, _record: object) -> None:
+        connection.driver_connection.adapters.register_loader("json", _DocumentLoader)
+
+    event.listen(engine.sync_engine, "connect", prepare)
     return engine
 
 
-def _pass_documents_on(connection: Any, _record: object) -> None:
-    connection.driver_connection.adapters.register_loader("json", _DocumentLoader)
+def _read_pool(settings: Settings) -> AsyncConnectionPool[ReadConnection]:
+    async def prepare(connection: ReadConnection) -> None:
+        connection.adapters.register_loader("json", _DocumentLoader)
+
+    # Planning a page takes PostgreSQL longer than reading it, so a plan is made once and kept, whatever the values.
+    options = _session_settings(settings, plan_cache_mode="force_generic_plan")
+    return AsyncConnectionPool(
+        _url(settings, "postgresql"),
+        kwargs={**_KEEPALIVE, "autocommit": True, "options": options},
+        configure=prepare,
+        min_size=1,
+        max_size=settings.pool_size,
+        timeout=settings.pool_wait_seconds,
+        open=False,  # That takes an event loop; the first read does it.
+    )
 
 
 @contextmanager
@@ -122,9 +217,11 @@ def translated() -> Iterator[None]:
     try:
         yield
     except exc.DBAPIError as error:
-        raise _domain_error(error) from error
-    except exc.TimeoutError as error:
+        raise _domain_error(error.orig) or error from error
+    except (exc.TimeoutError, PoolTimeout) as error:
         raise Unavailable("Every connection to the database is in use.") from error
+    except psycopg.Error as error:
+        raise _domain_error(error) or error from error
 
 
 _MEANING: Mapping[str | None, Callable[[], DomainError]] = {
@@ -132,23 +229,26 @@ _MEANING: Mapping[str | None, Callable[[], DomainError]] = {
     "23503": Conflict,  # foreign_key_violation
     "23514": Invalid,  # check_violation
     "57014": partial(Unavailable, "The database took too long to answer."),  # query_canceled, by the timeout
-    "55P03": partial(Unavailable, "Another change stood in the way."),  # lock_not_available
-    "40001": partial(Unavailable, "Another change stood in the way."),  # serialization_failure
-    "40P01": partial(Unavailable, "Another change stood in the way."),  # deadlock_detected
+    "25006": partial(Unavailable, "The database takes no changes just now."),  # read_only_sql_transaction
+    "40001": Contended,  # serialization_failure
+    "40P01": Contended,  # deadlock_detected
+    "55P03": Contended,  # lock_not_available
 }
 """What an SQLSTATE means where no constraint of ours is named."""
 
 
-def _domain_error(error: exc.DBAPIError) -> Exception:
-    constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
-    if constraint in DomainError.by_constraint:
-        return DomainError.by_constraint[constraint]()
-    log.warning("The database refused a statement: %s", error.orig)
-    state = getattr(error.orig, "sqlstate", None)
-    if state in _MEANING:
-        return _MEANING[state]()
-    if isinstance(error, exc.OperationalError | exc.InterfaceError) or error.connection_invalidated:
+def _domain_error(error: BaseException | None) -> DomainError | None:
+    """None for what is a fault of ours."""
+    if not isinstance(error, psycopg.Error):
+        return None
+    if error.diag.constraint_name in DomainError.by_constraint:
+        return DomainError.by_constraint[error.diag.constraint_name]()
+    # Not the whole message: its DETAIL quotes the row.
+    log.warning("The database refused a statement: %s %s", error.sqlstate, error.diag.message_primary or error)
+    if error.sqlstate in _MEANING:
+        return _MEANING[error.sqlstate]()
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return Unavailable("The database cannot be reached.")
-    if isinstance(error, exc.DataError):
+    if isinstance(error, psycopg.DataError):
         return Invalid("A value is outside of what the database can hold.")
-    return error
+    return None

@@ -5,7 +5,9 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Enum, Index, MetaData, TextClause, func, text
+from sqlalchemy import Column, Computed, Enum, Index, MetaData, TextClause, func, inspect, text
+from sqlalchemy import Table as SchemaTable
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm.attributes import flag_modified
 from sqlmodel import Field, SQLModel
 from uuid_utils.compat import uuid7
@@ -73,6 +75,21 @@ def deletion_group(name: str) -> Index:
 def live_unique(name: str, *columns: str | TextClause) -> Index:
     """A unique rule that holds among live rows only: a deleted one keeps its name and does not block it."""
     return Index(name, *columns, unique=True, postgresql_where=text("deleted_at IS NULL"))
+
+
+def searchable(model: type[SQLModel], *columns: str) -> None:
+    """Give a table the column `search`: the words of these columns, the earlier ones weighing more, and its index.
+
+    PostgreSQL keeps it. It is no attribute of the model, so that no row is loaded with it.
+    """
+    weighted = [
+        f"setweight(to_tsvector('simple', coalesce({column}, '')), '{weight}')"
+        for column, weight in zip(columns, "ABCD", strict=False)
+    ]
+    search = Column("search", TSVECTOR, Computed(" || ".join(weighted), persisted=True))
+    table: SchemaTable = inspect(model).local_table
+    table.append_column(search)
+    Index(f"ix_{table.name}_search", search, postgresql_using="gin")
 
 
 def touch(row: Versioned) -> None:

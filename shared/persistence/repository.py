@@ -1,68 +1,98 @@
 """The repository of a resource: what every module's own one begins with."""
 
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, select
+from sqlalchemy import ColumnElement, FromClause, Uuid, bindparam, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from shared.auth.authentication import Claimant, gate
 from shared.auth.policy import Policy
-from shared.auth.principal import Principal
+from shared.auth.principal import TRUSTED, Principal
+from shared.auth.tokens import InvalidToken
 from shared.errors import Forbidden, NotFound
-from shared.extensions import Extensions
+from shared.persistence.collection import Collection, ListQuery
 from shared.persistence.cursors import Cursors
 from shared.persistence.database import Database
-from shared.persistence.listing import Listing, Page
+from shared.persistence.listing import Documents, Listing, Page
 from shared.persistence.models import Resource
-from shared.persistence.projection import Document, as_json
-from shared.persistence.soft_delete import INCLUDE_DELETED, live
+from shared.persistence.projection import WHOLE, Projector, View
+from shared.persistence.soft_delete import INCLUDE_DELETED, delete_group, live, restore_group
+from shared.persistence.statements import Statement
 
 M = TypeVar("M", bound=Resource)
+
+
+@dataclass(frozen=True)
+class Representation:
+    """A document as the client gets it, with what tells its versions apart (RFC 9110 §8)."""
+
+    content: bytes
+    version: int
+
+    @property
+    def etag(self) -> str:
+        """Strong: the version, which `If-Match` compares, and a digest of the bytes, whatever is embedded in them."""
+        return f'"{self.version}-{hashlib.blake2b(self.content, digest_size=9).hexdigest()}"'
 
 
 class Repository(Generic[M]):
     """Reads the documents of a resource, and locks its rows for a change, both within what the policy allows."""
 
     model: type[M]
-    document: ClassVar[type[Document]]
+    collection: ClassVar[Collection]
     policy: ClassVar[Policy]
     absent: ClassVar[type[NotFound]]
     """Raised for a row that is not there, or not visible to the caller, which is the same to them."""
     denied: ClassVar[type[Forbidden]]
     """Raised for a row that is visible, when the caller's role does not allow the action."""
 
-    def __init__(self, database: Database, extensions: Extensions, cursors: Cursors) -> None:
+    def __init__(self, database: Database, projector: Projector, cursors: Cursors) -> None:
         self._database = database
-        rows = self.document.rows
-        document = as_json(self.document, rows, extensions)
-        role = self.policy.role(rows, extensions)
-        visible = (rows.c.id == bindparam("id", type_=Uuid())) & role.is_not(None)
-        self._document = select(document).where(visible, *live(rows))
-        self._lock = select(self.model, role).where(visible).with_for_update(of=self.model)
-        listed = select(document).where(self.policy.listed(rows, extensions), *live(rows))
-        self._listing = Listing(listed, (rows.c.created_at, rows.c.id), cursors, name=str(rows))
+        self._projector = projector
+        self._gate = gate(projector.extensions)
+        self._rows = self.collection.document.rows
+        self._listing = Listing(self.collection, self.policy, projector, cursors)
+        self._documents = lru_cache(maxsize=500)(self._compile)
+        role = self.policy.role(self._rows, projector.extensions)
+        self._visible = (self._rows.c.id == bindparam("id", type_=Uuid())) & role.is_not(None)
+        self._lock = (
+            select(self.model, role).select_from(TRUSTED).join(self.model, self._visible).with_for_update(of=self.model)
+        )
 
     @property
     def session(self) -> AsyncSession:
         """The session of the open unit of work."""
         return self._database.session
 
-    async def get(self, id: UUID, principal: Principal) -> bytes:
-        """The document, as JSON. Raises `absent`."""
-        async with self._database.reading() as connection:
-            document = (await connection.execute(self._document, principal.parameters() | {"id": id})).scalar()
-        if document is None:
-            raise self.absent
-        return bytes(document)
+    async def get(self, id: UUID, caller: Principal | Claimant, view: View = WHOLE) -> Representation:
+        """The document. Raises `absent`, and InvalidToken when the caller's session has ended.
 
-    async def list(self, principal: Principal, limit: int, cursor: str | None) -> Page:
-        """A page of the collection, newest first. Raises InvalidCursor."""
-        async with self._database.reading() as connection:
-            return await self._listing.page(connection, principal, limit, cursor)
+        A change answers with it too: it is read in the unit of work, after all locks were waited for, so that nothing
+        is kept for a session that ended meanwhile.
+        """
+        return await self._get(id, caller, view, self._gate)
+
+    async def get_trusted(self, id: UUID, principal: Principal) -> Representation:
+        """The document for a principal without a session, as at registration. Raises `absent`."""
+        return await self._get(id, principal, WHOLE, TRUSTED)
+
+    async def list(self, caller: Principal | Claimant, query: ListQuery) -> Page:
+        """A page of the collection. Raises InvalidCursor, and InvalidToken when the caller's session has ended."""
+        return await self._listing.page(self._database, caller, query)
+
+    def export(self, principal: Principal, query: ListQuery) -> Documents:
+        """Every document that the query matches, in batches. Raises Unavailable when too many exports run."""
+        return self._listing.export(self._database, principal, query)
 
     async def lock(self, id: UUID, action: str, principal: Principal, *, include_deleted: bool = False) -> M:
         """The row, locked until the unit of work ends. Raises `absent`, or `denied` when the role does not allow the
         action; a deleted row that one may not restore is absent.
+
+        The role is that of the moment of asking: a change that had to wait for a lock is not judged again.
         """
         options = {"populate_existing": True} | (INCLUDE_DELETED if include_deleted else {})
         found = await self.session.execute(self._lock, principal.parameters() | {"id": id}, execution_options=options)
@@ -73,3 +103,26 @@ class Repository(Generic[M]):
         role: str = row[1]
         self.policy.demand(action, role, self.denied if entity.deleted_at is None else self.absent)
         return entity
+
+    async def delete(self, where: ColumnElement[bool], deletion_id: UUID | None = None) -> UUID:
+        """Delete the live rows that match; the id of the deletion, a new one unless given, is their group's."""
+        return await delete_group(self.session, self.model, where, deletion_id)
+
+    async def restore_group(self, deletion_id: UUID) -> None:
+        """Bring back what one deletion took. Raises the error of a unique rule that stands in the way."""
+        await restore_group(self.session, self.model, deletion_id)
+
+    async def _get(self, id: UUID, caller: Principal | Claimant, view: View, source: FromClause) -> Representation:
+        found = await self._database.read(self._documents(view, source), caller.parameters() | {"id": id})
+        if not found:
+            raise InvalidToken
+        version, content = found[0]
+        if content is None:
+            raise self.absent
+        return Representation(content, version)
+
+    def _compile(self, view: View, source: FromClause) -> Statement:
+        content = self._projector.json(self.collection.document, self._rows, view)
+        document = select(self._rows.c.version, content.label("content")).where(self._visible, *live(self._rows))
+        answer = document.lateral("document")
+        return Statement(select(answer).select_from(source.outerjoin(answer, true())))

@@ -6,11 +6,15 @@ from pathlib import Path
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import to_tuple
-from sqlalchemy import text
-from sqlalchemy.exc import ProgrammingError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from psycopg.errors import UndefinedTable
+from sqlalchemy import column, select, table
+
+from shared.persistence.database import Database
+from shared.persistence.statements import Statement
 
 ALEMBIC_INI = Path(__file__).parents[2] / "alembic.ini"
+
+_CURRENT = Statement(select(column("version_num")).select_from(table("alembic_version")))
 
 
 @cache
@@ -18,15 +22,15 @@ def _scripts() -> ScriptDirectory:
     return ScriptDirectory.from_config(Config(ALEMBIC_INI))
 
 
-async def missing_revisions(connection: AsyncConnection) -> set[str]:
+async def missing_revisions(database: Database) -> set[str]:
     """The migrations that this version has and the database has not.
 
     A database may be ahead, because the next version's migrations ran before its rollout. It then names a revision that
     is unknown here, which comes after all that is known of its branch.
     """
     try:
-        waiting = list(await connection.scalars(text("SELECT version_num FROM alembic_version")))
-    except ProgrammingError:  # No such table: no migration ever ran.
+        waiting: list[str] = [revision for (revision,) in await database.read(_CURRENT, {})]
+    except UndefinedTable:  # No migration ever ran.
         waiting = []
     known = {script.revision: script for script in _scripts().walk_revisions("base", "heads")}
     applied: set[str] = set()

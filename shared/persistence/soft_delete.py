@@ -1,10 +1,10 @@
 """Soft delete: a deleted row is invisible everywhere unless asked for, and comes back with its group."""
 
-from dataclasses import dataclass, field
 from functools import cache
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Update, event, func, update
+from sqlalchemy import ColumnElement, FromClause, event, func, update
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from sqlalchemy.sql.base import ExecutableOption
 from sqlmodel import col
@@ -16,28 +16,25 @@ INCLUDE_DELETED = {"include_deleted": True}
 """Execution options of a statement that is to see deleted rows."""
 
 
-@dataclass(frozen=True)
-class Deletion:
-    """One act of deletion: its id groups the rows that it takes along."""
-
-    id: UUID = field(default_factory=uuid7)
-
-
 def live(rows: FromClause) -> tuple[ColumnElement[bool], ...]:
     """What holds for the rows that are not deleted; nothing for a table that knows no soft delete."""
     return (rows.c.deleted_at.is_(None),) if "deleted_at" in rows.c else ()
 
 
-def delete(model: type[SoftDeletable], where: ColumnElement[bool], deletion: Deletion) -> Update:
-    """The statement that deletes the live rows that match."""
-    deleted = update(model).where(where).values(deleted_at=func.now(), deletion_id=deletion.id)
-    return deleted.execution_options(synchronize_session=False)
+async def delete_group(
+    session: AsyncSession, model: type[SoftDeletable], where: ColumnElement[bool], deletion_id: UUID | None = None
+) -> UUID:
+    """Delete the live rows that match, together with what else has this deletion's id, and give that id."""
+    deletion_id = deletion_id or uuid7()
+    deleted = update(model).where(where).values(deleted_at=func.now(), deletion_id=deletion_id)
+    await session.execute(deleted, execution_options={"synchronize_session": False})
+    return deletion_id
 
 
-def restore(model: type[SoftDeletable], deletion_id: UUID) -> Update:
-    """The statement that brings a group back. A unique rule may stand in the way: then its error is raised."""
+async def restore_group(session: AsyncSession, model: type[SoftDeletable], deletion_id: UUID) -> None:
+    """Bring back what was deleted together. A unique rule may stand in the way: then its error is raised."""
     group = update(model).where(col(model.deletion_id) == deletion_id).values(deleted_at=None, deletion_id=None)
-    return group.execution_options(synchronize_session=False, **INCLUDE_DELETED)
+    await session.execute(group, execution_options={"synchronize_session": False, **INCLUDE_DELETED})
 
 
 @event.listens_for(Session, "do_orm_execute")

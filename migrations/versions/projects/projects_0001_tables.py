@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "projects_0001"
 down_revision = None
@@ -39,11 +40,21 @@ def upgrade() -> None:
         ),
         sa.Column("starts_on", sa.Date(), nullable=True),
         sa.Column("due_on", sa.Date(), nullable=True),
+        sa.Column(
+            "search",
+            postgresql.TSVECTOR(),
+            sa.Computed(
+                "setweight(to_tsvector('simple', coalesce(name, '')), 'A') || "
+                "setweight(to_tsvector('simple', coalesce(description, '')), 'B')",
+                persisted=True,
+            ),
+        ),
         sa.CheckConstraint("starts_on <= due_on", name=op.f("ck_projects_dates_in_order")),
         sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name=op.f("fk_projects_owner_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_projects")),
     )
     op.execute("CREATE TRIGGER touch BEFORE UPDATE ON projects\n        FOR EACH ROW EXECUTE FUNCTION trellis_touch()")
+    op.create_index("ix_projects_search", "projects", ["search"], unique=False, postgresql_using="gin")
     op.create_index(
         "ix_projects_deletion_id",
         "projects",

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "tags_0001"
 down_revision = None
@@ -22,10 +23,20 @@ def upgrade() -> None:
         sa.Column("name", sa.String(50), nullable=False),
         sa.Column("slug", sa.String(50), nullable=False),
         sa.Column("color", sa.String(7), nullable=False),
+        sa.Column(
+            "search",
+            postgresql.TSVECTOR(),
+            sa.Computed(
+                "setweight(to_tsvector('simple', coalesce(name, '')), 'A') || "
+                "setweight(to_tsvector('simple', coalesce(slug, '')), 'B')",
+                persisted=True,
+            ),
+        ),
         sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name=op.f("fk_tags_owner_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tags")),
     )
     op.execute("CREATE TRIGGER touch BEFORE UPDATE ON tags\n        FOR EACH ROW EXECUTE FUNCTION trellis_touch()")
+    op.create_index("ix_tags_search", "tags", ["search"], unique=False, postgresql_using="gin")
     op.create_index(
         "ix_tags_deletion_id",
         "tags",

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "users_0001"
 down_revision = None
@@ -28,6 +29,15 @@ def upgrade() -> None:
         ),
         sa.Column("is_active", sa.Boolean(), nullable=False),
         sa.Column("email_verified", sa.Boolean(), nullable=False),
+        sa.Column(
+            "search",
+            postgresql.TSVECTOR(),
+            sa.Computed(
+                "setweight(to_tsvector('simple', coalesce(full_name, '')), 'A') || "
+                "setweight(to_tsvector('simple', coalesce(email, '')), 'B')",
+                persisted=True,
+            ),
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
     )
     op.execute("CREATE TRIGGER touch BEFORE UPDATE ON users\n        FOR EACH ROW EXECUTE FUNCTION trellis_touch()")
@@ -37,6 +47,7 @@ def upgrade() -> None:
         [sa.literal_column("created_at DESC"), sa.literal_column("id DESC")],
         unique=False,
     )
+    op.create_index("ix_users_search", "users", ["search"], unique=False, postgresql_using="gin")
     op.create_index(
         "ix_users_deletion_id",
         "users",

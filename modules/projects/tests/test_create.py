@@ -21,12 +21,12 @@ async def ann(signed_in: Callable[..., Awaitable[Caller]]) -> Caller:
 
 
 BAD: dict[str, list[object]] = {
-    "name": [None, "", "  ", "x" * 201, 1, "a\0b"],
-    "external_id": ["", " ", "x" * 201, 1, "a\0b"],
+    "name": [None, "", "  ", "x" * 201, 1, "a\0b", "a\nb", "\x1b[0m", "\u200b"],
+    "external_id": ["", "x" * 201, 1, "a\0b", "42\n"],
     "description": ["x" * 10_001, 1, "a\0b"],
     "status": [None, "", "Active", "deleted", 1],
     "starts_on": ["2026-02-29", "tomorrow", "0000-01-01", "10000-01-01", []],
-    "due_on": ["2026-13-01", "", {}],
+    "due_on": ["2026-13-01", "", {}, 0, 1.5, True, "0", "2026-01-01T00:00:00Z", "20260101"],
     "tag_ids": [None, "x", {}, 1, [str(uuid4()) for _ in range(101)]],
 }
 
@@ -101,6 +101,7 @@ class TestFields:
             ("name", "é" * 200),
             ("external_id", "x"),
             ("external_id", "/" * 200),
+            ("external_id", " exactly as sent "),
             ("description", ""),
             ("description", "🎉" * 10_000),
             *(("status", status) for status in ("active", "paused", "completed", "archived")),

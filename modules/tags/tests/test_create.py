@@ -12,6 +12,7 @@ from modules.tags.schemas import DEFAULT_COLOR
 from modules.tags.tests.factories import TagFactory
 from modules.users.tests.factories import UserFactory
 from tests.callers import Caller
+from tests.unicode import short_normalize
 
 
 @pytest.fixture
@@ -123,6 +124,12 @@ class TestSlug:
         created = (await ann.post("/tags", json={"name": "x", "slug": "İstanbul"})).json()
         written = await ann.patch(f"/tags/{created['id']}", json={"slug": created["slug"]})
         assert written.status_code == 200, written.text
+
+    async def test_a_long_run_of_marks_is_never_normalised(self, ann: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+        """That takes time in the square of its length."""
+        monkeypatch.setattr("unicodedata.normalize", short_normalize)
+        refused = await ann.post("/tags", json={"name": "x", "slug": "a" + "\u0301" * 150_000})
+        assert places(refused) == ["/slug"]
 
     @pytest.mark.parametrize("second", [{"name": "Urgent!"}, {"name": "Other", "slug": "urgent"}])
     async def test_an_owner_has_each_only_once(self, ann: Caller, second: dict[str, str]) -> None:

@@ -179,7 +179,7 @@ class TestPages:
         assert len(ids(page)) == 100
         assert page.json()["next_cursor"]
 
-    @pytest.mark.parametrize("limit", ["0", "-1", str(-(10**30)), "abc", "", "1.5", "9" * 5000])
+    @pytest.mark.parametrize("limit", ["0", "-1", str(-(10**30)), "abc", "", "1.5"])
     async def test_a_limit_below_one_or_that_is_no_number_is_refused(self, ann: Caller, limit: str) -> None:
         refused = await ann.get("/tags", params={"limit": limit})
         assert refused.status_code == 422

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modules.tags.slugs import LONGEST, normalised_slug, slugified
+from tests.unicode import short_normalize
 
 
 class TestOfAName:
@@ -20,11 +21,16 @@ class TestOfAName:
             ("й и", "й-и"),
             ("日本語", "日本語"),
             ("_x_", "x"),
+            ("𝕬 ㎒", "a-mhz"),
             ("🎉", ""),
         ],
     )
     def test_keeps_what_tells_words_apart(self, name, slug):
         assert slugified(name) == slug
+
+    def test_is_made_of_no_more_than_a_name_can_have(self, monkeypatch):
+        monkeypatch.setattr("unicodedata.normalize", short_normalize)
+        assert slugified("a" + "\u0301" * 150_000) == "a"
 
     @given(st.text())
     def test_is_a_slug_or_empty(self, name):

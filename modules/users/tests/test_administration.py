@@ -156,6 +156,8 @@ class TestPatch:
             ("role", None),
             ("is_active", None),
             ("is_active", "maybe"),
+            ("is_active", "off"),
+            ("is_active", 0),
             ("email", None),
             ("full_name", ""),
             ("email_verified", True),

@@ -106,7 +106,7 @@ class TestRefresh:
         answer = await client.post("/auth/token", data=form, headers={"Authorization": "Bearer expired"})
         assert answer.status_code == 200
 
-    @pytest.mark.parametrize("body", ["unknown", "%ff", "%ed%a0%80", "%", "x" * 10_000])
+    @pytest.mark.parametrize("body", ["unknown", "%ff", "%ed%a0%80", "%", "x" * 1000])
     async def test_one_that_was_never_given_is_refused(self, client: AsyncClient, body: str) -> None:
         content = f"grant_type=refresh_token&refresh_token={body}".encode()
         assert refused(await client.post("/auth/token", content=content, headers=FORM))

@@ -1,0 +1,81 @@
+"""Exports: a collection of any size, as NDJSON or CSV, streamed in bounded memory."""
+
+import csv
+import json
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from io import StringIO
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from shared.http.responses import PRIVATE
+from shared.persistence.listing import Documents
+
+NDJSON = "application/x-ndjson"
+CSV = "text/csv"
+
+
+class ExportResponse(StreamingResponse):
+    """Streams the batches, and lets go of the connection they come from however it ends."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._lines.aclose()
+
+    def __init__(self, lines: AsyncGenerator[bytes, None], media_type: str, filename: str) -> None:
+        self._lines = lines
+        headers = PRIVATE | {"Content-Disposition": f'attachment; filename="{filename}"'}
+        super().__init__(lines, headers=headers, media_type=media_type)
+
+
+async def export_response(request: Request, batches: Documents, columns: Sequence[str], name: str) -> ExportResponse:
+    """200 with every document: CSV when the client accepts that and not NDJSON, else NDJSON.
+
+    The first batch is read before the answer begins, so that what goes wrong there is still a problem.
+    """
+    accepted = request.headers.get("accept", "")
+    as_csv = CSV in accepted and NDJSON not in accepted
+    first: list[bytes] = await anext(batches, [])
+    write = csv_lines(columns) if as_csv else ndjson_lines
+    header = _rows([columns]) if as_csv else b""
+    lines = _lines(header + write(first), batches, write)
+    return ExportResponse(lines, CSV if as_csv else NDJSON, f"{name}.{'csv' if as_csv else 'ndjson'}")
+
+
+def ndjson_lines(documents: Sequence[bytes]) -> bytes:
+    """A document a line."""
+    return b"".join(document + b"\n" for document in documents)
+
+
+def csv_lines(columns: Sequence[str]) -> Callable[[Sequence[bytes]], bytes]:
+    """A document a line (RFC 4180): null is empty, what is embedded is JSON."""
+
+    def write(documents: Sequence[bytes]) -> bytes:
+        parsed = (json.loads(document) for document in documents)
+        return _rows([[_cell(document[column]) for column in columns] for document in parsed])
+
+    return write
+
+
+async def _lines(
+    start: bytes, batches: Documents, write: Callable[[Sequence[bytes]], bytes]
+) -> AsyncGenerator[bytes, None]:
+    async with aclosing(batches):
+        yield start
+        async for batch in batches:
+            yield write(batch)
+
+
+def _rows(rows: Sequence[Sequence[Any]]) -> bytes:
+    text = StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict | bool) else value

@@ -1,0 +1,52 @@
+"""Statements of the read lane: compiled once to the text that PostgreSQL prepares, then only given values."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.raw_cursor import AsyncRawCursor, AsyncRawServerCursor
+from sqlalchemy import BindParameter, Select
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+Row = tuple[Any, ...]
+
+BATCH = 1000
+
+_DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+
+
+class Statement:
+    """A SELECT whose parameters are given by name.
+
+    It is written as an SQLAlchemy expression and executed by psycopg alone: SQLAlchemy's own execution would cost more
+    than PostgreSQL takes for the statement.
+    """
+
+    def __init__(self, select: Select[*tuple[Any, ...]], prefix: str = "") -> None:
+        compiled = select.compile(dialect=_DIALECT)
+        self._text = f"{prefix}{compiled}".encode()
+        self._names = compiled.positiontup or []
+        self._constants = {name: _as_sent(bind) for name, bind in compiled.binds.items() if not bind.required}
+
+    async def rows(self, connection: AsyncConnection[Any], values: Mapping[str, Any]) -> list[Row]:
+        """All rows. Raises psycopg's errors, and KeyError for a value that is missing."""
+        cursor = AsyncRawCursor(connection)
+        await cursor.execute(self._text, self._arguments(values), prepare=True)
+        return await cursor.fetchall()
+
+    async def batches(self, connection: AsyncConnection[Any], values: Mapping[str, Any]) -> AsyncIterator[list[Row]]:
+        """All rows, BATCH at a time: neither side holds more of them. Needs an open transaction."""
+        async with AsyncRawServerCursor(connection, "batches") as cursor:
+            await cursor.execute(self._text, self._arguments(values))
+            while rows := await cursor.fetchmany(BATCH):
+                yield rows
+
+    def _arguments(self, values: Mapping[str, Any]) -> list[Any]:
+        known = {**self._constants, **values}
+        return [known[name] for name in self._names]
+
+
+def _as_sent(bind: BindParameter[Any]) -> Any:
+    """A constant in the statement, as its type has it sent: an enumeration's member by its value."""
+    process = bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+    return process(bind.value) if process else bind.value
