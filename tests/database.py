@@ -3,9 +3,10 @@
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -13,9 +14,10 @@ from psycopg import sql
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from app.embedded import EmbeddedPostgres
 from app.migrations import upgrade
-from shared.embedded import EmbeddedPostgres
-from shared.persistence.database import Database
+from shared.persistence.database import Database, ReadConnection
+from shared.persistence.statements import Row, Statement
 
 TEMPLATE = "TRELLIS_TEST_TEMPLATE"
 """The environment variable by which the controller tells its workers where the migrated template is."""
@@ -78,10 +80,19 @@ class RolledBackDatabase(Database):
     def _new_session(self) -> AsyncSession:
         return AsyncSession(self.connection, join_transaction_mode="create_savepoint", expire_on_commit=False)
 
-    @asynccontextmanager
-    async def _read_connection(self) -> AsyncIterator[AsyncConnection]:
+    async def _read(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
         async with self.connection.begin_nested():
-            yield self.connection
+            return await statement.rows(await self._driver_connection(), values)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[ReadConnection]:
+        async with self.connection.begin_nested():
+            yield await self._driver_connection()
+
+    async def _driver_connection(self) -> ReadConnection:
+        raw: Any = await self.connection.get_raw_connection()
+        connection: ReadConnection = raw.driver_connection
+        return connection
 
 
 def _memory() -> str | None:

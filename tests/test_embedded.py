@@ -18,13 +18,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from shared import embedded
-from shared.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from app import embedded
+from app.embedded import EmbeddedPostgres, EmbeddedPostgresError
 
 LAUNCHER = """
 import sys
 from pathlib import Path
-from shared.embedded import EmbeddedPostgres
+from app.embedded import EmbeddedPostgres
 
 with EmbeddedPostgres(Path(sys.argv[1]), durable=False) as server:
     print(server.url, flush=True)

@@ -9,6 +9,7 @@ from dependency_injector import containers, errors, providers
 from app.container import compose
 from shared.container import KernelContainer
 from shared.manifest import discover
+from shared.persistence.repository import Representation
 
 FOUND = discover()
 CONTAINERS: dict[str, type[containers.DeclarativeContainer]] = {
@@ -44,8 +45,8 @@ class TestProviders:
         ann = await signed_in()
 
         class Stub:
-            async def get(self, *_: object) -> bytes:
-                return b'{"from":"the stub"}'
+            async def get(self, *_: object) -> Representation:
+                return Representation(b'{"from":"the stub"}', version=1)
 
         with application.containers["tags"].repository.override(providers.Object(Stub())):
             assert (await ann.get(f"/tags/{uuid4()}")).json() == {"from": "the stub"}

@@ -173,8 +173,8 @@ class TestRules:
 
     async def test_are_in_the_database_by_their_names(self, database):
         """What a violation names is what the model says."""
-        async with database.reading() as connection:
-            names = await connection.scalars(
+        async with database.connection.begin_nested():
+            names = await database.connection.scalars(
                 text("SELECT conname FROM pg_constraint UNION SELECT relname FROM pg_class WHERE relkind = 'i'")
             )
         assert breakable_rules(Table.metadata) - set(names) == set()
@@ -186,14 +186,14 @@ class TestTheMigratedDatabase:
     async def test_has_nowhere(self, database, flaw):
         """The schema is free of it."""
         query, _, _ = FLAWS[flaw]
-        async with database.reading() as connection:
-            assert set(await connection.scalars(text(query))) == set()
+        async with database.connection.begin_nested():
+            assert set(await database.connection.scalars(text(query))) == set()
 
     @pytest.mark.parametrize("flaw", FLAWS)
     async def test_would_be_caught_with(self, database, flaw):
         """A planted table that has it is found, and what is right about that table is not."""
         query, planted, found = FLAWS[flaw]
-        async with database.reading() as connection:
+        async with database.connection.begin_nested():
             for statement in planted.split(";"):
-                await connection.execute(text(statement))
-            assert set(await connection.scalars(text(query))) == found
+                await database.connection.execute(text(statement))
+            assert set(await database.connection.scalars(text(query))) == found

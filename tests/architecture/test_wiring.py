@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import inspect
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -102,8 +103,11 @@ def _name(dependant: Dependant) -> str:
 
 
 def _markers(dependant: Dependant) -> set[str]:
-    """The parameters whose dependency is a marker of dependency-injector's."""
-    return {str(wanted.name) for wanted in dependant.dependencies if wiring._is_marker(wanted.call)}
+    """The parameters that are marked, whether FastAPI sees them or not."""
+    if dependant.call is None or wiring._is_marker(dependant.call):
+        return set()
+    parameters = inspect.signature(inspect.unwrap(dependant.call)).parameters
+    return {name for name, parameter in parameters.items() if wiring._extract_marker(parameter)}
 
 
 def _injected(dependant: Dependant) -> set[str]:

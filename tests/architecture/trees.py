@@ -40,6 +40,7 @@ NOTES = {
         from dependency_injector import containers, providers
 
         from modules.notes.service import NoteService
+        from shared.http.routing import resource_router
 
 
         class NotesContainer(containers.DeclarativeContainer):
@@ -50,18 +51,17 @@ NOTES = {
     "router.py": """
         from typing import Annotated
 
-        from dependency_injector.wiring import Provide, inject
-        from fastapi import APIRouter, Depends
+        from dependency_injector.wiring import Provide
 
         from modules.notes.container import NotesContainer
         from modules.notes.service import NoteService
+        from shared.http.routing import resource_router
 
-        router = APIRouter(prefix="/notes", tags=["notes"])
+        router = resource_router("/notes")
 
 
         @router.get("")
-        @inject
-        async def show(service: Annotated[NoteService, Depends(Provide[NotesContainer.service])]) -> str:
+        async def show(service: Annotated[NoteService, Provide[NotesContainer.service]]) -> str:
             return type(service.users).__name__
     """,
     "module.py": """

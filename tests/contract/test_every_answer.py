@@ -2,6 +2,8 @@
 
 import json
 import re
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +63,10 @@ class TestOpenApi:
         ids = [operation["operationId"] for operation in operations]
         assert len(ids) == len(set(ids))
         assert {"projects_create", "projects_update", "tags_list", "users_register", "auth_token"} <= set(ids)
+
+    async def test_has_the_version_of_the_project(self, client):
+        project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+        assert (await client.get("http://test/openapi.json")).json()["info"]["version"] == project["version"]
 
     async def test_tells_of_problems_where_an_operation_can_fail(self, client):
         document = (await client.get("http://test/openapi.json")).json()

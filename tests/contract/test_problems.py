@@ -5,7 +5,7 @@ import logging
 from uuid import uuid4
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException
 
 from shared.errors import DomainError
 from tests.callers import anonymous
@@ -53,6 +53,88 @@ class TestPathsAndMethods:
         answer = await client.request(method, "/projects")
         is_problem(answer, 405, "method_not_allowed")
         assert set(answer.headers["Allow"].replace(" ", "").split(",")) == {"GET", "HEAD", "POST"}
+
+
+class TestStaticFiles:
+    """They are a mounted application, with answers of its own."""
+
+    PATH = "http://test/static-offline-docs/swagger-ui.css"
+
+    async def test_a_malformed_range_is_told_as_a_problem(self, client):
+        is_problem(await client.get(self.PATH, headers={"Range": "bytes=abc"}), 400, "malformed")
+
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    async def test_a_range_that_is_not_there_is_told_with_the_length(self, client, method):
+        length = (await client.get(self.PATH)).headers["Content-Length"]
+        answer = await client.request(method, self.PATH, headers={"Range": "bytes=99999999-"})
+        assert answer.headers["Content-Range"] == f"bytes */{length}"
+        assert answer.status_code == 416
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        if method == "GET":
+            is_problem(answer, 416, "range_not_satisfiable")
+
+    async def test_a_range_that_is_there_is_given(self, client):
+        answer = await client.get(self.PATH, headers={"Range": "bytes=0-9"})
+        assert (answer.status_code, len(answer.content)) == (206, 10)
+
+    async def test_a_method_that_they_do_not_know_is_not_allowed(self, client):
+        answer = await client.post(self.PATH)
+        is_problem(answer, 405, "method_not_allowed")
+        assert answer.headers["Allow"] == "GET, HEAD"
+
+    async def test_one_that_is_not_there_is_not_found(self, client):
+        is_problem(await client.get(f"{self.PATH}.map"), 404, "no_such_path")
+
+
+class TestErrorsOfTheFramework:
+    @pytest.mark.parametrize(
+        ("status", "answered", "code"),
+        [
+            (401, 401, "unauthenticated"),
+            (403, 403, "forbidden"),
+            (415, 415, "unsupported_media_type"),
+            (418, 400, "request_refused"),
+            (451, 400, "request_refused"),
+            (500, 500, "internal_error"),
+            (503, 503, "unavailable"),
+        ],
+    )
+    async def test_that_blame_the_client_are_not_taken_upon_us(self, app, client, status, answered, code):
+        async def refuse() -> None:
+            raise HTTPException(status)
+
+        app.add_api_route("/refuse", refuse)
+        try:
+            is_problem(await client.get("http://test/refuse"), answered, code)
+        finally:
+            app.router.routes.pop()
+
+
+class TestAClientThatGoesAway:
+    @pytest.mark.parametrize("path", ["/api/v1/auth/token", "/api/v1/users"])
+    async def test_ends_its_request_quietly(self, app, client, caplog, path):
+        kind = b"application/json" if path.endswith("users") else b"application/x-www-form-urlencoded"
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "headers": [(b"content-type", kind), (b"content-length", b"100")],
+        }
+        messages = iter(
+            [{"type": "http.request", "body": b"grant_type=", "more_body": True}, {"type": "http.disconnect"}]
+        )
+
+        async def receive():
+            return next(messages)
+
+        async def send(message):
+            pass
+
+        with caplog.at_level(logging.WARNING, "trellis"):
+            await app(scope, receive, send)
+        assert caplog.text == ""
 
 
 class TestCredentials:
@@ -223,7 +305,7 @@ class TestParameters:
         problem = is_problem(await ann.get("/projects", params={"cursor": cursor}), 400, "invalid_cursor")
         assert problem["errors"][0]["parameter"] == "cursor"
 
-    @pytest.mark.parametrize("cursor", ["\0", "A" * 1001])
+    @pytest.mark.parametrize("cursor", ["\0", "A" * 4001])
     async def test_a_cursor_that_cannot_be_one_is_named(self, signed_in, cursor):
         ann = await signed_in()
         problem = is_problem(await ann.get("/projects", params={"cursor": cursor}), 422, "invalid_input")
@@ -233,6 +315,11 @@ class TestParameters:
         ann = await signed_in()
         problem = is_problem(await ann.get("/projects", params={"nonsense": "1"}), 422, "invalid_input")
         assert problem["errors"][0]["parameter"] == "nonsense"
+
+    async def test_its_name_is_no_json_pointer(self, signed_in):
+        ann = await signed_in()
+        problem = is_problem(await ann.get("/projects", params={"a/b~c": "1"}), 422, "invalid_input")
+        assert problem["errors"][0]["parameter"] == "a/b~c"
 
 
 class TestRowsOfOtherPeople:

@@ -23,7 +23,7 @@ class BookForbidden(Forbidden):
 
 POLICY = Policy(
     role=lambda rows, extensions: null(),
-    listed=lambda rows, extensions: true(),
+    listed=lambda rows, extensions: (true(),),
     allowed={"write": frozenset({Role.OWNER}), "borrow": frozenset(Role), "burn": frozenset()},
 )
 
@@ -46,7 +46,11 @@ class TestPrincipal:
 
     def test_gives_its_statements_who_is_calling(self) -> None:
         id = uuid7()
-        assert Principal(id, is_admin=True).parameters() == {"caller_id": id, "caller_is_admin": True}
+        assert Principal(id, is_admin=True).parameters() == {
+            "caller_id": id,
+            "session_id": None,
+            "caller_is_admin": True,
+        }
 
     def test_cannot_become_somebody_else(self) -> None:
         principal = Principal(uuid7())

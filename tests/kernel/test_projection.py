@@ -1,7 +1,7 @@
 """Projections: the JSON that PostgreSQL writes is the document that the schema declares."""
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
@@ -15,7 +15,7 @@ from sqlmodel import Field, SQLModel
 
 from shared.extensions import ExtensionPoint, Extensions
 from shared.persistence.models import choice
-from shared.persistence.projection import Computed, Document, Many, One, as_json
+from shared.persistence.projection import WHOLE, Computed, Document, Each, Many, One, OnRequest, Projector, View
 
 
 class Scratch(SQLModel):
@@ -117,8 +117,9 @@ async def connection(database):
     return database.connection
 
 
-async def document(connection, kind, id, extensions=None) -> bytes:
-    statement = select(as_json(kind, kind.rows, extensions or Extensions())).where(kind.rows.c.id == id)
+async def document(connection, kind, id, extensions=None, view=WHOLE) -> bytes:
+    projector = Projector(extensions or Extensions(), timedelta(days=30))
+    statement = select(projector.json(kind, kind.rows, view)).where(kind.rows.c.id == id)
     found: bytes = (await connection.execute(statement)).scalar_one()
     return found
 
@@ -182,6 +183,38 @@ class TestMany:
         authors = json.loads(written)["authors"]
         assert [(author["name"], UUID(author["id"]).int) for author in authors] == [("a", 1), ("a", 3), ("b", 0)]
         assert b"},{" in written
+
+
+class ShelfWithBooks(Document, of=Shelf):
+    id: UUID
+    label: str
+    books: Annotated[list[BookRead] | None, Each("shelf_id", ("title",)), OnRequest] = None
+
+
+class TestEach:
+    async def test_embeds_the_rows_that_name_this_one(self, connection):
+        shelf = {"id": uuid4(), "label": "top"}
+        await connection.execute(insert(Shelf).values(**shelf))
+        for title in ("b", "a"):
+            await connection.execute(insert(Book).values(**a_book(title=title, shelf_id=shelf["id"])))
+        asked = View(include=frozenset({"books"}))
+        found = json.loads(await document(connection, ShelfWithBooks, shelf["id"], view=asked))
+        assert [book["title"] for book in found["books"]] == ["a", "b"]
+
+
+class TestAView:
+    async def test_leaves_out_what_was_not_asked_for(self, connection):
+        shelf = {"id": uuid4(), "label": "top"}
+        await connection.execute(insert(Shelf).values(**shelf))
+        assert list(json.loads(await document(connection, ShelfWithBooks, shelf["id"]))) == ["id", "label"]
+        some = View(fields=frozenset({"label"}))
+        assert await document(connection, ShelfWithBooks, shelf["id"], view=some) == b'{"label":"top"}'
+
+    async def test_of_the_trash_tells_when_the_row_goes_for_good(self, connection):
+        shelf = {"id": uuid4(), "label": "top", "deleted_at": datetime(2026, 1, 1, tzinfo=UTC)}
+        await connection.execute(insert(Shelf).values(**shelf))
+        found = json.loads(await document(connection, ShelfWithBooks, shelf["id"], view=View(trash=True)))
+        assert (found["deleted_at"], found["purge_at"]) == ("2026-01-01T00:00:00+00:00", "2026-01-31T00:00:00+00:00")
 
 
 class TestComputed:

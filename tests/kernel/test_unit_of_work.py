@@ -7,13 +7,14 @@ import psycopg
 import pytest
 from fastapi import APIRouter, FastAPI
 from httpx2 import ASGITransport, AsyncClient
-from sqlalchemy import text
+from sqlalchemy import func, literal, select, table, text
 
 from shared.errors import Conflict, DomainError, Unavailable
 from shared.http import problems
 from shared.http.middleware import RequestContext
 from shared.http.routing import Route
 from shared.persistence.database import Database
+from shared.persistence.statements import Statement
 from tests.database import clone
 
 TABLES = """
@@ -134,8 +135,7 @@ class TestAUnitOfWork:
         """Hashing a password takes 45 ms: a connection held meanwhile would be one that others wait for."""
         async with real.unit_of_work() as session:
             assert real.write_engine.pool.checkedout() == 0
-            async with real.reading() as connection:
-                assert (await connection.execute(text("SELECT 1"))).scalar() == 1
+            assert await real.read(Statement(select(literal(1))), {}) == [(1,)]
             assert real.write_engine.pool.checkedout() == 0
             await session.execute(text("SELECT 1"))
             assert real.write_engine.pool.checkedout() == 1
@@ -143,14 +143,37 @@ class TestAUnitOfWork:
     async def test_reads_what_it_has_written(self, real, note_ids):
         async with real.unit_of_work() as session:
             await session.execute(text("INSERT INTO notes VALUES (1, NULL, 1)"))
-            async with real.reading() as connection:
-                assert (await connection.execute(text("SELECT count(*) FROM notes"))).scalar() == 1
+            assert await real.read(Statement(select(func.count()).select_from(table("notes"))), {}) == [(1,)]
             await session.rollback()
         assert note_ids() == []
 
     async def test_is_unknown_outside(self, real):
         with pytest.raises(RuntimeError, match="No unit of work is open"):
             _ = real.session
+
+
+class TestTheReadLane:
+    async def test_hands_its_connections_on_to_who_waits(self, real):
+        slow = Statement(select(func.pg_sleep(0.02), func.pg_backend_pid()))
+        rows = await asyncio.gather(*(real.read(slow, {}) for _ in range(10)))
+        assert len({pid for ((_, pid),) in rows}) <= 2
+        assert real.read_pool.get_stats()["pool_size"] <= 2
+
+    async def test_gives_a_connection_to_who_wants_one_for_longer(self, real):
+        for _ in range(3):
+            await asyncio.gather(*(real.read(Statement(select(func.pg_sleep(0.01))), {}) for _ in range(2)))
+        async with real.reading() as first, real.reading() as second:
+            assert first is not second
+
+    async def test_is_503_when_every_connection_is_in_use(self, real):
+        async with real.reading(), real.reading():
+            with pytest.raises(Unavailable, match="in use"):
+                await real.read(Statement(select(literal(1))), {})
+
+    async def test_is_whole_again_after_a_read_was_cancelled(self, real):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(real.read(Statement(select(func.pg_sleep(0.9))), {}), 0.1)
+        assert [await real.read(Statement(select(literal(1))), {}) for _ in range(3)] == [[(1,)]] * 3
 
 
 class TestWhatTheDatabaseRefuses:
@@ -162,8 +185,8 @@ class TestWhatTheDatabaseRefuses:
             ("SELECT 1 / 0", "invalid"),
             ("SELECT pg_sleep(5)", "unavailable"),
             ("SELECT pg_terminate_backend(pg_backend_pid())", "unavailable"),
-            ("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$", "unavailable"),
-            ("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40P01'; END $$", "unavailable"),
+            ("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$", "contended"),
+            ("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40P01'; END $$", "contended"),
         ],
     )
     async def test_is_raised_as_a_domain_error(self, real, statement, error):
@@ -190,5 +213,13 @@ class TestWhatTheDatabaseRefuses:
 
     async def test_on_the_read_lane_too(self, real):
         with pytest.raises(Unavailable):
-            async with real.reading() as connection:
-                await connection.execute(text("SELECT pg_sleep(5)"))
+            await real.read(Statement(select(func.pg_sleep(5))), {})
+
+    async def test_is_no_matter_when_a_connection_was_lost_in_the_pool(self, real, url):
+        """The server restarted meanwhile; reading again is harmless."""
+        pid = Statement(select(func.pg_backend_pid()))
+        ((first,),) = await real.read(pid, {})
+        with psycopg.connect(url) as connection:
+            connection.execute("SELECT pg_terminate_backend(%s)", [first])
+        ((second,),) = await real.read(pid, {})
+        assert first != second

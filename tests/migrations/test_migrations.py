@@ -94,7 +94,7 @@ class TestModels:
         [
             "ALTER TABLE tags DROP COLUMN color",
             "ALTER TABLE tags ALTER created_at DROP DEFAULT",
-            "ALTER TABLE tags ALTER name TYPE varchar(51)",
+            "ALTER TABLE tags ALTER color TYPE varchar(8)",
             "DROP INDEX uq_tags_owner_id_slug",
             "CREATE TABLE forgotten (id int)",
         ],

@@ -8,12 +8,12 @@ import psycopg
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import make_url
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.migrations import upgrade
+from shared.persistence.database import Database
 from shared.persistence.models import owners
 from shared.persistence.schema import ALEMBIC_INI, missing_revisions
+from shared.settings import Settings
 from tests.architecture.trees import ROOT, run
 from tests.migrations.catalog import connect, tables
 from tests.migrations.test_migrations import MODULES, REVISIONS, label, required
@@ -28,11 +28,11 @@ def missing(url: str) -> set[str]:
     """The revisions that a database lacks."""
 
     async def ask() -> set[str]:
-        engine = create_async_engine(make_url(url).set(drivername="postgresql+psycopg"))
-        async with engine.connect() as connection:
-            found = await missing_revisions(connection)
-        await engine.dispose()
-        return found
+        database = Database(Settings(DATABASE_URL=url))
+        try:
+            return await missing_revisions(database)
+        finally:
+            await database.close()
 
     return asyncio.run(ask())
 

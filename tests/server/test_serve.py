@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -11,7 +12,10 @@ from pathlib import Path
 import httpx2
 import psycopg
 import pytest
+from sqlalchemy import make_url
 
+from app.cli import _revival
+from app.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from tests.database import clone
 from tests.servers import PATIENCE, ROOT, serving, trellis
 
@@ -53,7 +57,7 @@ class TestOverTheEmbeddedDatabase:
     @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
     def test_a_signal_stops_everything_the_database_included(self, tmp_path, how):
         with serving(tmp_path) as server:
-            assert server.stop(how) == 128 + how
+            assert server.stop(how) == 0
             assert not postgres_processes(tmp_path / "data")
             assert "Traceback" not in server.output()
 
@@ -124,7 +128,7 @@ class TestOverAServerOfYourOwn:
                 assert server.process.poll() is None
             output, _ = request.communicate(timeout=PATIENCE)
             assert output == "201"
-            assert server.process.wait(PATIENCE) == 128 + signal.SIGTERM
+            assert server.process.wait(PATIENCE) == 0
 
     def test_does_not_start_in_production_without_a_secret(self):
         refused = trellis("serve", DATABASE_URL="postgresql://nowhere/x")
@@ -138,6 +142,23 @@ class TestOverAServerOfYourOwn:
         assert refused.stderr.startswith("trellis: TRELLIS_SECRET is too weak.")
         assert secret not in refused.stderr
 
+    def test_logs_json_lines_with_the_id_of_the_request(self, tmp_path):
+        settings = {"TRELLIS_SECRET": SECRET, "TRELLIS_ENVIRONMENT": "production"}
+        with clone() as url, serving(tmp_path, DATABASE_URL=url, **settings) as server:
+            httpx2.get(f"{server.url}/nowhere", headers={"X-Request-ID": "abc-1"})
+            lines = [json.loads(line) for line in server.output().splitlines()]
+        assert {"Trellis", "Docs"}.isdisjoint(server.output().split())
+        assert any(line["message"] == f"Listening on {server.url}" for line in lines)
+        (access,) = [line for line in lines if line["request_id"] == "abc-1"]
+        assert access["logger"] == "uvicorn.access"
+        assert access["message"].endswith('"GET /nowhere HTTP/1.1" 404')
+
+    def test_logs_no_requests_when_told_not_to(self, tmp_path):
+        with clone() as url, serving(tmp_path, DATABASE_URL=url, TRELLIS_ACCESS_LOG="false") as server:
+            httpx2.get(f"{server.url}/nowhere")
+            assert "Listening on" in server.output()
+            assert "/nowhere" not in server.output()
+
     def test_a_setting_that_is_wrong_is_named(self):
         refused = trellis("serve", DATABASE_URL="postgresql://nowhere/x", TRELLIS_SECRET=SECRET, PORT="http")
         assert refused.returncode == 1
@@ -148,6 +169,56 @@ class TestOverAServerOfYourOwn:
         with serving(tmp_path, until="/health/live", DATABASE_URL=nowhere) as server:
             ready = httpx2.get(f"{server.url}/health/ready", timeout=PATIENCE)
         assert (ready.status_code, ready.json()["code"], ready.headers["Retry-After"]) == (503, "unavailable", "1")
+
+
+class TestWhatStopsAStart:
+    """It is told in a sentence."""
+
+    @pytest.mark.parametrize("command", ["serve", "migrate"])
+    def test_a_database_url_that_is_none(self, command):
+        is_told(trellis(command, DATABASE_URL="foo"), "DATABASE_URL is no URL of a PostgreSQL")
+
+    @pytest.mark.parametrize("command", ["serve", "migrate"])
+    def test_production_without_a_database(self, command):
+        refused = trellis(command, TRELLIS_ENVIRONMENT="production", DATABASE_URL="")
+        is_told(refused, "TRELLIS_ENVIRONMENT is production, but DATABASE_URL is not set")
+
+    def test_a_database_out_of_reach_of_migrate(self):
+        refused = trellis("migrate", DATABASE_URL="postgresql://trellis:x@127.0.0.1:1/trellis")
+        is_told(refused, "The database cannot be reached: connection failed")
+
+    def test_a_database_that_does_not_let_migrate_in(self):
+        with clone() as url:
+            stranger = make_url(url).set(username="nobody", password="hunter2").render_as_string(hide_password=False)
+            refused = trellis("migrate", DATABASE_URL=stranger)
+        is_told(refused, "The database cannot be reached: connection failed")
+        assert "hunter2" not in refused.stderr
+
+    def test_a_port_in_use(self):
+        with clone() as url, socket.create_server(("127.0.0.1", 0)) as taken:
+            port = str(taken.getsockname()[1])
+            refused = trellis("serve", DATABASE_URL=url, TRELLIS_ENVIRONMENT="development", PORT=port)
+        is_told(refused, f"Cannot listen on 127.0.0.1, port {port}: Address already in use.")
+        assert refused.stdout == ""
+
+
+class TestHelp:
+    def test_needs_no_database(self, tmp_path):
+        data = tmp_path / "data"
+        helped = trellis("users", "promote", "--help", TRELLIS_DATA_DIR=str(data))
+        assert (helped.returncode, data.exists()) == (0, False)
+        assert "Make the account with this e-mail address an administrator." in helped.stdout
+
+
+class TestRevival:
+    @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), EmbeddedPostgresError("Not ready.")])
+    async def test_that_fails_does_not_stop_the_server(self, error, caplog):
+        class Dead(EmbeddedPostgres):
+            def revive(self):
+                raise error
+
+        await _revival(Dead(Path("nowhere")))()
+        assert str(error) in caplog.text
 
 
 class TestMigrate:
@@ -183,6 +254,12 @@ class TestAFirstSession:
             ("GET", 401),
         ]
         assert '"description":"For the roses"' in pasted.stdout
+
+
+def is_told(refused, sentence):
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1].startswith(f"trellis: {sentence}")
+    assert "Traceback" not in refused.stderr
 
 
 def _await_lock(url: str) -> None:

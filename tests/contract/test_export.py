@@ -1,0 +1,76 @@
+"""`GET /projects/export`: everything that the list would show, in one piece."""
+
+import csv
+import io
+import json
+
+import pytest
+
+from modules.projects.tests.factories import ProjectFactory, ProjectTagFactory
+from modules.tags.tests.factories import TagFactory
+
+
+@pytest.fixture
+async def ann(signed_in):
+    return await signed_in(full_name="Ann")
+
+
+@pytest.fixture
+async def projects(ann):
+    made = [await ProjectFactory.saved(owner_id=ann.id, name=f'Project "{n}", new\nline') for n in range(5)]
+    tag = await TagFactory.saved(owner_id=ann.id, slug="garden")
+    await ProjectTagFactory.saved(project_id=made[0].id, tag_id=tag.id)
+    return made
+
+
+class TestNdjson:
+    async def test_has_the_document_of_each_project_on_a_line_of_its_own(self, ann, projects):
+        exported = await ann.get("/projects/export")
+        assert exported.headers["Content-Type"] == "application/x-ndjson"
+        lines = exported.content.splitlines()
+        assert lines == [(await ann.get(f"/projects/{project.id}")).content for project in projects]
+
+    async def test_of_nothing_is_empty(self, ann):
+        exported = await ann.get("/projects/export")
+        assert (exported.status_code, exported.content) == (200, b"")
+
+    async def test_holds_more_than_a_batch(self, ann, monkeypatch, projects):
+        monkeypatch.setattr("shared.persistence.statements.BATCH", 2)
+        assert len((await ann.get("/projects/export")).content.splitlines()) == 5
+
+    async def test_shows_nothing_of_others(self, ann, projects, signed_in):
+        eve = await signed_in()
+        assert (await eve.get("/projects/export")).content == b""
+
+
+class TestCsv:
+    async def test_has_a_header_and_a_row_for_each_project(self, ann, projects):
+        exported = await ann.get("/projects/export", headers={"Accept": "text/csv"})
+        assert exported.headers["Content-Type"].startswith("text/csv")
+        rows = list(csv.DictReader(io.StringIO(exported.text, newline="")))
+        assert [row["name"] for row in rows] == [project.name for project in projects]
+        assert json.loads(rows[0]["tags"])[0]["slug"] == "garden"
+        assert rows[0]["due_on"] == ""
+
+    async def test_of_nothing_is_the_header_alone(self, ann):
+        exported = await ann.get("/projects/export", headers={"Accept": "text/csv"})
+        assert exported.text.startswith("id,external_id,owner_id,name,")
+        assert len(exported.text.splitlines()) == 1
+
+
+class TestParameters:
+    async def test_narrow_it_like_the_list(self, ann, projects):
+        found = await ann.get("/projects/export", params={"tag": "garden", "fields": "id,name"})
+        assert [json.loads(line) for line in found.content.splitlines()] == [
+            {"id": str(projects[0].id), "name": projects[0].name}
+        ]
+
+    @pytest.mark.parametrize("name", ["limit", "cursor", "sort", "count", "nonsense"])
+    async def test_of_pages_are_refused(self, ann, name):
+        refused = await ann.get("/projects/export", params={name: "1"})
+        assert (refused.status_code, refused.json()["errors"][0]["parameter"]) == (422, name)
+
+
+class TestWithoutASession:
+    async def test_it_is_a_problem_and_no_empty_file(self, client):
+        assert (await client.get("/projects/export")).status_code == 401

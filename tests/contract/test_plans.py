@@ -1,0 +1,169 @@
+"""What a list costs: a caller with few rows pays for those, however many others there are."""
+
+from contextlib import contextmanager
+
+import pytest
+from psycopg.raw_cursor import AsyncRawCursor
+
+from modules.projects.tests.factories import ProjectFactory, ProjectTagFactory
+from modules.tags.tests.factories import TagFactory
+from modules.users.tests.factories import UserFactory
+from shared.persistence.statements import Statement
+from tests.contract.reading import NOON, ids, items, projects_of, shared_with
+
+CROWD = """
+INSERT INTO projects (id, owner_id, name, description, status, created_at)
+SELECT gen_random_uuid(), {others}[1 + mod(n, 20)], 'Project ' || n, 'word' || mod(n, 1000), 'active',
+    timestamptz '2026-01-01' + n * interval '1 second'
+FROM generate_series(1, 20000) AS n;
+INSERT INTO tags (id, owner_id, name, slug, color, created_at)
+SELECT gen_random_uuid(), {others}[1 + mod(n, 20)], 'Tag ' || n, 'crowd-' || n, '#000000',
+    timestamptz '2026-01-01' + n * interval '1 second'
+FROM generate_series(1, 20000) AS n;
+INSERT INTO project_tags (project_id, tag_id)
+SELECT p.id, t.id
+FROM (SELECT id, row_number() OVER (ORDER BY created_at) AS n FROM projects WHERE owner_id = ANY ({others})) AS p
+JOIN (SELECT id, row_number() OVER (ORDER BY created_at) AS n FROM tags WHERE owner_id = ANY ({others})) AS t USING (n);
+INSERT INTO project_members (project_id, user_id, role)
+SELECT id, {others}[1], 'viewer' FROM projects WHERE owner_id <> {others}[1] AND owner_id = ANY ({others});
+ANALYZE projects; ANALYZE tags; ANALYZE project_tags; ANALYZE project_members; ANALYZE users; ANALYZE sessions
+"""
+
+
+@pytest.fixture
+async def crowd(database):
+    """Twenty accounts with a thousand projects each, all of which the first one sees."""
+    crowd = [await UserFactory.saved() for _ in range(20)]
+    others = "(ARRAY[" + ",".join(f"'{user.id}'" for user in crowd) + "]::uuid[])"
+    for statement in CROWD.format(others=others).split(";"):
+        await database.connection.exec_driver_sql(statement)
+    return crowd
+
+
+@pytest.fixture
+async def few(ann, bob, crowd):
+    """Ann's seven projects with a tag on each, of which three are Bob's, among 20,000 that she does not see."""
+    projects = [*await projects_of(ann, 4), *[await shared_with(ann, project) for project in await projects_of(bob, 3)]]
+    for project in projects:
+        tag = await TagFactory.saved(owner_id=project.owner_id, created_at=NOON)
+        await ProjectTagFactory.saved(project_id=project.id, tag_id=tag.id)
+    return projects
+
+
+@contextmanager
+def executed():
+    """The statements of the read lane meanwhile, with the values that they were given."""
+    noted = []
+    rows = Statement.rows
+
+    async def note(self, connection, values):
+        noted.append((self._text, [{**self._constants, **values}[name] for name in self._names]))
+        return await rows(self, connection, values)
+
+    Statement.rows = note  # type: ignore[method-assign]
+    try:
+        yield noted
+    finally:
+        Statement.rows = rows  # type: ignore[method-assign]
+
+
+async def plan(database, text, values):
+    """How PostgreSQL would go about the statement: every node of its plan."""
+    raw = await database.connection.get_raw_connection()
+    cursor = AsyncRawCursor(raw.driver_connection)
+    await cursor.execute(b"EXPLAIN (VERBOSE) " + text, values)
+    return [line for (line,) in await cursor.fetchall()]
+
+
+async def sequential_scans(database, table="projects"):
+    """How many there were of the table in this transaction."""
+    query = f"SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = '{table}'"
+    return (await database.connection.exec_driver_sql(query)).scalar_one()
+
+
+async def cost(database, answering):
+    """The plan of the one statement that gives an answer, and the answer."""
+    with executed() as statements:
+        answer = await answering
+    ((text, values),) = statements
+    return await plan(database, text, values), answer
+
+
+class TestAList:
+    async def test_of_a_caller_with_few_rows_scans_no_table(self, ann, few, database):
+        first = await ann.get("/projects", params={"limit": 2})
+        deep = f"http://test{first.links['next']['url']}"
+        requests = {
+            "the first page": "/projects",
+            "a deep page": deep,
+            "a page by status": "/projects?status=active",
+            "a page by tag": f"/projects?tag={items(first)[0]['tags'][0]['slug']}",
+            "a page with all that can be embedded": "/projects?include=owner,members",
+            "a counted page": "/projects?count=exact",
+            "the trash": "/projects?deleted=include",
+            "a page by name": "/projects?sort=name&limit=3",
+            "the tags": "/tags",
+            "counted tags": "/tags?count=exact",
+            "one project": f"/projects/{few[0].id}",
+            "its members": f"/projects/{few[0].id}/members",
+        }
+        scanning = {}
+        for name, path in requests.items():
+            lines, answer = await cost(database, ann.get(path))
+            assert answer.status_code == 200, answer.text
+            found = [
+                line.strip()
+                for line in lines
+                if "Seq Scan on public.projects" in line or "Seq Scan on public.tags" in line
+            ]
+            if found:
+                scanning[name] = found
+        assert not scanning
+
+        expected = sorted(few, key=lambda project: (project.created_at, project.id), reverse=True)
+        assert ids(await ann.get("/projects")) == [str(project.id) for project in expected]
+        assert len(ids(await ann.get("/tags"))) == 7
+
+    async def test_scans_no_table_however_often_it_is_asked_for(self, ann, few, database):
+        """After five executions, PostgreSQL may take to a plan for any values."""
+        first = await ann.get("/projects", params={"limit": 1})
+        for path in ("/projects", f"http://test{first.links['next']['url']}", "/tags", "/projects?q=word7"):
+            before = await sequential_scans(database)
+            for _ in range(12):
+                assert (await ann.get(path)).status_code == 200
+            assert await sequential_scans(database) == before, path
+
+    async def test_by_many_tags_is_the_statement_of_one_tag(self, ann):
+        """A join more for each would take seconds to plan, at the cost of a few bytes."""
+        await projects_of(ann, 1)
+        with executed() as statements:
+            for count in (1, 100):
+                answer = await ann.get("/projects", params=[("tag", f"t{n}") for n in range(count)])
+                assert answer.status_code == 200
+        assert statements[0][0] is statements[1][0]
+
+    async def test_that_did_scan_one_would_be_told(self, database):
+        """What these tests rely on."""
+        before = await sequential_scans(database)
+        await database.connection.exec_driver_sql("SELECT count(description) FROM projects")
+        assert await sequential_scans(database) == before + 1
+        lines = await plan(database, b"SELECT count(description) FROM projects", [])
+        assert any("Seq Scan on public.projects" in line for line in lines)
+
+
+class TestASearch:
+    async def test_of_a_rare_word_uses_an_index(self, ann, few, database):
+        own = await ProjectFactory.saved(owner_id=ann.id, name="unheard")
+        for sort in ("-relevance", "-created_at"):
+            lines, answer = await cost(database, ann.get("/projects", params={"q": "unheard", "sort": sort}))
+            assert ids(answer) == [str(own.id)]
+            assert not [line for line in lines if "Seq Scan on public.projects" in line]
+
+    async def test_that_takes_too_long_is_ended_and_said_so(self, crowd, signed_in, database):
+        """No table is read without a bound."""
+        caller = await signed_in(crowd[0])
+        await database.connection.exec_driver_sql("SET LOCAL statement_timeout = '2ms'")
+        answer = await caller.get("/projects", params={"q": "project", "sort": "-relevance", "count": "exact"})
+        await database.connection.exec_driver_sql("SET LOCAL statement_timeout = '60s'")
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert answer.headers["Retry-After"]
