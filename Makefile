@@ -16,8 +16,8 @@ serve: .venv/installed  ## Serve on http://127.0.0.1:8000, over the embedded Pos
 	@if [ -n "$$DATABASE_URL" ]; then $(BIN)/trellis migrate; fi
 	@exec $(BIN)/trellis serve
 
-test: .venv/installed  ## Run the whole test suite.
-	@$(BIN)/pytest --cov --cov-report=term:skip-covered
+test: .venv/installed  ## Run the whole test suite; PYTEST='--cov' measures the coverage.
+	@$(BIN)/pytest $(PYTEST)
 
 lint: .venv/installed  ## Check format, style, types and architecture.
 	@$(BIN)/ruff format --check .
