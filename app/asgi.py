@@ -12,9 +12,7 @@ from app.container import Application
 from shared.http import health, openapi, problems
 from shared.http.middleware import RequestContext
 
-DESCRIPTION = (
-    """A REST API with a contract to rely on. Errors are problem details (RFC 9457); `/problems` lists them."""
-)
+DESCRIPTION = "A REST API with a contract to rely on. Errors are problem details (RFC 9457); `/problems` lists them."
 
 
 def create_app(application: Application) -> FastAPI:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+import psycopg
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 60.0
@@ -99,3 +100,15 @@ def _environment(changes: dict[str, str]) -> dict[str, str]:
     ours = ("TRELLIS_", "DATABASE_URL", "PORT")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return kept | {"PYTHONPATH": str(ROOT)} | changes
+
+
+def await_lock(url: str) -> None:
+    """Wait until somebody waits for a lock in this database."""
+    deadline = time.monotonic() + PATIENCE
+    with psycopg.connect(url, autocommit=True) as connection:
+        while time.monotonic() < deadline:
+            row = connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()
+            if row and row[0]:
+                return
+            time.sleep(0.02)
+    raise AssertionError("Nobody waits for the lock.")

@@ -21,16 +21,16 @@ CSV = "text/csv"
 class ExportResponse(StreamingResponse):
     """Streams the batches, and lets go of the connection they come from however it ends."""
 
+    def __init__(self, lines: AsyncGenerator[bytes, None], media_type: str, filename: str) -> None:
+        self._lines = lines
+        headers = PRIVATE | {"Content-Disposition": f'attachment; filename="{filename}"'}
+        super().__init__(lines, headers=headers, media_type=media_type)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
             await self._lines.aclose()
-
-    def __init__(self, lines: AsyncGenerator[bytes, None], media_type: str, filename: str) -> None:
-        self._lines = lines
-        headers = PRIVATE | {"Content-Disposition": f'attachment; filename="{filename}"'}
-        super().__init__(lines, headers=headers, media_type=media_type)
 
 
 async def export_response(request: Request, batches: Documents, columns: Sequence[str], name: str) -> ExportResponse:

@@ -22,7 +22,6 @@ MOST_ATTEMPTS = 3
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 """Methods that change nothing (RFC 9110 §9.2.1): their reads take the read lane."""
 
-
 API_PREFIX = "/api/v1"
 
 
@@ -34,10 +33,9 @@ class Route(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, injected(endpoint), **options)
-        if (self.methods or set()) <= SAFE_METHODS:
-            self.app = short_way(self.endpoint) or self.app
-
         self._start = self.path.partition("{")[0]
+        if self._only_reads():
+            self.app = short_way(self.endpoint) or self.app
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         # Most of a hundred routes begin otherwise, and telling that is cheaper than a regular expression.
@@ -45,7 +43,7 @@ class Route(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        if self.methods is not None and self.methods <= SAFE_METHODS:
+        if self._only_reads():
             return handle
 
         async def handle_in_unit_of_work(request: Request) -> Response:
@@ -62,6 +60,9 @@ class Route(APIRoute):
                     await asyncio.sleep(random.uniform(0, 0.05 * attempts))  # noqa: S311 (only not to meet again)
 
         return handle_in_unit_of_work
+
+    def _only_reads(self) -> bool:
+        return (self.methods or set()) <= SAFE_METHODS
 
 
 def resource_router(path: str, route_class: type[Route] = Route) -> APIRouter:

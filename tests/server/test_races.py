@@ -3,17 +3,24 @@
 import asyncio
 
 import httpx2
+import psycopg
 import pytest
 
 from tests.database import clone
-from tests.servers import PATIENCE, serving
+from tests.servers import PATIENCE, await_lock, serving
 
 ANN = {"email": "ann@example.com", "password": "correct horse battery", "full_name": "Ann"}
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with clone() as url, serving(tmp_path_factory.mktemp("server"), DATABASE_URL=url) as server:
+def url():
+    with clone() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def server(url, tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("server"), DATABASE_URL=url) as server:
         yield server
 
 
@@ -87,3 +94,20 @@ class TestAtOnce:
             http.delete(f"{members}/{co_owner}", headers=theirs),
         )
         assert await statuses(*leaving) == [204, 409]
+
+
+class TestWhileTheAccountIsDeleted:
+    @pytest.mark.parametrize("table", ["projects", "tags"])
+    async def test_nothing_is_made_that_would_outlive_it(self, http, url, table):
+        """The foreign key waits for the deletion, and then finds the row still there: soft deletion keeps it."""
+        await sign_in(http, email=f"{table}@gone.example.com")
+        me = (await http.get("/users/me")).json()["id"]
+        with psycopg.connect(url) as deletion:
+            deletion.execute("UPDATE users SET deleted_at = now(), deletion_id = id WHERE id = %s", [me])
+            deletion.execute("SELECT FROM users WHERE id = %s FOR UPDATE", [me])
+            making = asyncio.create_task(http.post(f"/{table}", json={"name": "x"}))
+            await asyncio.to_thread(await_lock, url)
+            deletion.execute("UPDATE sessions SET revoked_at = now() WHERE user_id = %s", [me])
+        assert (await making).status_code == 401
+        with psycopg.connect(url) as connection:
+            assert connection.execute(f"SELECT FROM {table} WHERE owner_id = %s", [me]).rowcount == 0

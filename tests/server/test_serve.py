@@ -17,7 +17,7 @@ from sqlalchemy import make_url
 from app.cli import _revival
 from app.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from tests.database import clone
-from tests.servers import PATIENCE, ROOT, serving, trellis
+from tests.servers import PATIENCE, ROOT, await_lock, serving, trellis
 
 ACCOUNT = {"email": "ann@example.com", "password": "correct horse battery", "full_name": "Ann"}
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -122,7 +122,7 @@ class TestOverAServerOfYourOwn:
                     stdout=subprocess.PIPE,
                     text=True,
                 )
-                _await_lock(url)
+                await_lock(url)
                 server.process.terminate()
                 time.sleep(0.2)
                 assert server.process.poll() is None
@@ -260,14 +260,3 @@ def is_told(refused, sentence):
     assert refused.returncode == 1
     assert refused.stderr.splitlines()[-1].startswith(f"trellis: {sentence}")
     assert "Traceback" not in refused.stderr
-
-
-def _await_lock(url: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    with psycopg.connect(url, autocommit=True) as connection:
-        while time.monotonic() < deadline:
-            row = connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()
-            if row and row[0]:
-                return
-            time.sleep(0.02)
-    raise AssertionError("Nobody waits for the lock.")
