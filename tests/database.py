@@ -16,8 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.embedded import EmbeddedPostgres
 from app.migrations import upgrade
-from shared.persistence.database import Database, ReadConnection
+from shared.persistence.database import Database
+from shared.persistence.lane import ReadConnection, ReadLane
 from shared.persistence.statements import Row, Statement
+from shared.settings import Settings
 
 TEMPLATE = "TRELLIS_TEST_TEMPLATE"
 """The environment variable by which the controller tells its workers where the migrated template is."""
@@ -67,6 +69,10 @@ class RolledBackDatabase(Database):
 
     connection: AsyncConnection
 
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.read_lane = _SavepointLane(self)
+
     @asynccontextmanager
     async def rolled_back(self) -> AsyncIterator[None]:
         """What happens inside never happened."""
@@ -80,19 +86,25 @@ class RolledBackDatabase(Database):
     def _new_session(self) -> AsyncSession:
         return AsyncSession(self.connection, join_transaction_mode="create_savepoint", expire_on_commit=False)
 
-    async def _read(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
-        async with self.connection.begin_nested():
-            return await statement.rows(await self._driver_connection(), values)
+
+class _SavepointLane(ReadLane):
+    """Reads on that connection; one that fails does not end its transaction."""
+
+    def __init__(self, database: RolledBackDatabase) -> None:
+        self._database = database
+
+    async def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
+        async with self.connection() as connection:
+            return await statement.rows(connection, values)
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[ReadConnection]:
-        async with self.connection.begin_nested():
-            yield await self._driver_connection()
+    async def connection(self) -> AsyncIterator[ReadConnection]:
+        async with self._database.connection.begin_nested():
+            raw: Any = await self._database.connection.get_raw_connection()
+            yield raw.driver_connection
 
-    async def _driver_connection(self) -> ReadConnection:
-        raw: Any = await self.connection.get_raw_connection()
-        connection: ReadConnection = raw.driver_connection
-        return connection
+    def close(self) -> None:
+        """It is not the lane's own."""
 
 
 def _memory() -> str | None:

@@ -11,16 +11,13 @@ from typing import Any
 import psycopg
 from psycopg import adapt
 from psycopg.abc import Buffer
-from psycopg.pq import TransactionStatus
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from sqlalchemy import event, exc, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from shared.errors import Conflict, Contended, DomainError, Invalid, Unavailable
+from shared.persistence.lane import ReadConnection, ReadLane
 from shared.persistence.statements import Row, Statement
 from shared.settings import Settings
-
-ReadConnection = psycopg.AsyncConnection[Row]
 
 
 class _DocumentLoader(adapt.Loader):
@@ -40,10 +37,7 @@ class Database:
 
     def __init__(self, settings: Settings) -> None:
         self.write_engine = _write_engine(settings)
-        self.read_pool = _read_pool(settings)
-        # A pool's own bookkeeping takes as long as a third of the query: connections that went out stay at hand.
-        self._at_hand: list[ReadConnection] = []
-        self._waiting = 0
+        self.read_lane = _read_lane(settings)
         self._streams = asyncio.Semaphore(max(1, settings.pool_size // 2))
 
     @asynccontextmanager
@@ -82,25 +76,14 @@ class Database:
                 await session.flush()
                 own: Any = await (await session.connection()).get_raw_connection()
                 return await statement.rows(own.driver_connection, values)
-            try:
-                return await self._read(statement, values)
-            except psycopg.OperationalError as error:
-                if error.sqlstate is not None and not error.sqlstate.startswith("57P"):
-                    raise
-                # The connection was lost while it lay in the pool: the server restarted. Reading again is harmless.
-                await self._release()
-                await self.read_pool.check()
-                return await self._read(statement, values)
+            return await self.read_lane.rows(statement, values)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[ReadConnection]:
         """A connection of the read lane to oneself, for what takes longer than one statement."""
         with translated():
-            connection = await self._take()
-            try:
+            async with self.read_lane.connection() as connection:
                 yield connection
-            finally:
-                await self._put_back(connection)
 
     async def stream(self, statement: Statement, values: Mapping[str, Any]) -> AsyncGenerator[list[Row], None]:
         """The rows of a statement that has very many, in batches; on a connection of the read lane to itself.
@@ -116,38 +99,7 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.write_engine.dispose()
-        await self._release()
-        await self.read_pool.close()
-
-    async def _read(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
-        connection = await self._take()
-        try:
-            return await statement.rows(connection, values)
-        finally:
-            await self._put_back(connection)
-
-    async def _release(self) -> None:
-        """Give the pool back what is at hand."""
-        while self._at_hand:
-            await self.read_pool.putconn(self._at_hand.pop())
-
-    async def _take(self) -> ReadConnection:
-        if self._at_hand:
-            return self._at_hand.pop()
-        if self.read_pool.closed:
-            await self.read_pool.open()
-        self._waiting += 1
-        try:
-            return await self.read_pool.getconn()
-        finally:
-            self._waiting -= 1
-
-    async def _put_back(self, connection: ReadConnection) -> None:
-        """Keep it at hand, unless somebody waits for one or it is of no use any more: the pool settles that."""
-        if self._waiting or connection.pgconn.transaction_status != TransactionStatus.IDLE:
-            await self.read_pool.putconn(connection)
-        else:
-            self._at_hand.append(connection)
+        self.read_lane.close()
 
     def _new_session(self) -> AsyncSession:
         return AsyncSession(self.write_engine, expire_on_commit=False)
@@ -160,7 +112,9 @@ def _session_settings(settings: Settings, **more: str) -> str:
         "application_name": "trellis",
         "statement_timeout": f"{settings.statement_seconds * 1000:.0f}",
         "idle_in_transaction_session_timeout": f"{settings.statement_seconds * 2000:.0f}",
-        "jit": "off",  # It costs more than any statement of ours takes.
+        # Starting either costs more than any statement of ours takes.
+        "jit": "off",
+        "max_parallel_workers_per_gather": "0",
     }
     session_settings |= more
     given = make_url(settings.database_url or "").query.get("options", "")
@@ -194,21 +148,18 @@ def _write_engine(settings: Settings) -> AsyncEngine:
     return engine
 
 
-def _read_pool(settings: Settings) -> AsyncConnectionPool[ReadConnection]:
-    async def prepare(connection: ReadConnection) -> None:
-        connection.adapters.register_loader("json", _DocumentLoader)
-
+def _read_lane(settings: Settings) -> ReadLane:
     # Planning a page takes PostgreSQL longer than reading it, so a plan is made once and kept, whatever the values.
     options = _session_settings(settings, plan_cache_mode="force_generic_plan")
-    return AsyncConnectionPool(
-        _url(settings, "postgresql"),
-        kwargs={**_KEEPALIVE, "autocommit": True, "options": options},
-        configure=prepare,
-        min_size=1,
-        max_size=settings.pool_size,
-        timeout=settings.pool_wait_seconds,
-        open=False,  # That takes an event loop; the first read does it.
-    )
+    url = _url(settings, "postgresql")
+
+    async def connect() -> ReadConnection:
+        keywords: dict[str, Any] = {**_KEEPALIVE, "options": options}
+        connection = await ReadConnection.connect(url, autocommit=True, **keywords)
+        connection.adapters.register_loader("json", _DocumentLoader)
+        return connection
+
+    return ReadLane(connect, settings.pool_size, settings.pool_wait_seconds)
 
 
 @contextmanager
@@ -218,7 +169,7 @@ def translated() -> Iterator[None]:
         yield
     except exc.DBAPIError as error:
         raise _domain_error(error.orig) or error from error
-    except (exc.TimeoutError, PoolTimeout) as error:
+    except exc.TimeoutError as error:
         raise Unavailable("Every connection to the database is in use.") from error
     except psycopg.Error as error:
         raise _domain_error(error) or error from error

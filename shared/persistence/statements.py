@@ -24,24 +24,25 @@ class Statement:
 
     def __init__(self, select: Select[*tuple[Any, ...]], prefix: str = "") -> None:
         compiled = select.compile(dialect=_DIALECT)
-        self._text = f"{prefix}{compiled}".encode()
+        self.text = f"{prefix}{compiled}".encode()
         self._names = compiled.positiontup or []
         self._constants = {name: _as_sent(bind) for name, bind in compiled.binds.items() if not bind.required}
 
     async def rows(self, connection: AsyncConnection[Any], values: Mapping[str, Any]) -> list[Row]:
         """All rows. Raises psycopg's errors, and KeyError for a value that is missing."""
         cursor = AsyncRawCursor(connection)
-        await cursor.execute(self._text, self._arguments(values), prepare=True)
+        await cursor.execute(self.text, self.arguments(values), prepare=True)
         return await cursor.fetchall()
 
     async def batches(self, connection: AsyncConnection[Any], values: Mapping[str, Any]) -> AsyncIterator[list[Row]]:
         """All rows, BATCH at a time: neither side holds more of them. Needs an open transaction."""
         async with AsyncRawServerCursor(connection, "batches") as cursor:
-            await cursor.execute(self._text, self._arguments(values))
+            await cursor.execute(self.text, self.arguments(values))
             while rows := await cursor.fetchmany(BATCH):
                 yield rows
 
-    def _arguments(self, values: Mapping[str, Any]) -> list[Any]:
+    def arguments(self, values: Mapping[str, Any]) -> list[Any]:
+        """The parameters in the text's order. Raises KeyError for one that is missing."""
         known = {**self._constants, **values}
         return [known[name] for name in self._names]
 

@@ -57,7 +57,7 @@ def executed():
     rows = Statement.rows
 
     async def note(self, connection, values):
-        noted.append((self._text, [{**self._constants, **values}[name] for name in self._names]))
+        noted.append((self.text, self.arguments(values)))
         return await rows(self, connection, values)
 
     Statement.rows = note  # type: ignore[method-assign]

@@ -1,6 +1,7 @@
 """The trash: `deleted=only` and `deleted=include`, what it shows, and to whom."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,8 @@ async def rows(admin):
     projects = [await ProjectFactory.saved(owner_id=admin.id, name="p", deleted_at=at) for at in (None, NOON)]
     tags = [await TagFactory.saved(owner_id=admin.id, deleted_at=at) for at in (None, NOON)]
     users = [admin, await UserFactory.saved(deleted_at=NOON)]
-    return {path: [str(row.id) for row in pair] for path, pair in zip(LISTS, (projects, tags, users), strict=True)}
+    pairs: tuple[list[Any], ...] = (projects, tags, users)
+    return {path: [str(row.id) for row in pair] for path, pair in zip(LISTS, pairs, strict=True)}
 
 
 class TestDeletedRows:
