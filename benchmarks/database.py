@@ -57,7 +57,7 @@ INSERT INTO projects (id, created_at, updated_at, owner_id, owner_since, externa
 SELECT pg_temp.uuid7('project', i), moment, moment, accounts.id, moment,
     CASE WHEN i % 2 = 0 THEN 'EXT-' || i END,
     initcap({words}[1 + i % 19]) || ' and ' || {words}[1 + i * 7 % 19] || ' ' || i,
-    CASE WHEN i % 3 <> 0 THEN 'Planned in spring for the ' || CASE WHEN i % 10 = 1 THEN {common} ELSE 'yard' END
+    CASE WHEN i % 3 <> 0 THEN 'Planned in spring for the ' || CASE WHEN i / 10 % 10 = 1 THEN {common} ELSE 'yard' END
         || CASE WHEN i <= 500 AND i % 10 = 0 THEN ' of the ' || {rare} ELSE '' END
         || ', to be looked at again once the ' || {words}[1 + i * 3 % 19] || ' stands; “see № ' || i || '”.' END,
     (ARRAY['active', 'active', 'active', 'paused', 'completed', 'archived'])[1 + i / 10 % 6],

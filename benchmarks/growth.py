@@ -53,7 +53,7 @@ def main(seconds: int, rounds: int, walk_seconds: int, huge: bool, quick: bool) 
             reader, deep = register(server, "reader"), register(server, "deep")
         filler = Filler(url, reader.id, deep.id)
         stack.callback(filler.close)
-        progress = Progress(3 * len(sizes) + len(depths) + 4)
+        progress = Progress(3 * len(sizes) + len(depths) + 5)
         pace = Pace(seconds, rounds, progress)
         grown = [_at_size(url, filler, reader, rows, pace) for rows in sizes]
         deep_rows = depths[-1] + 10 * STRIDE
@@ -61,6 +61,7 @@ def main(seconds: int, rounds: int, walk_seconds: int, huge: bool, quick: bool) 
         progress.done(f"filled: {filler.projects:,} projects, of which one account owns {deep_rows:,}")
         with running(TRELLIS, url) as server:
             deepened = _at_depths(server, deep, depths, walk_seconds, pace)
+            exported = _export(server, deep, progress)
         memory = _memory(url, reader, filler.project_ids(reader.id, 100), max(seconds, 3), progress)
         results = {
             "quick": quick,
@@ -71,6 +72,7 @@ def main(seconds: int, rounds: int, walk_seconds: int, huge: bool, quick: bool) 
             "deep_rows": deep_rows,
             "depths": deepened,
             "depth_not_reached": [depth for depth in depths if depth not in {one["depth"] for one in deepened}],
+            "export": exported,
             "memory": memory,
         }
     report.keep("growth", results)
@@ -129,6 +131,19 @@ def _walk(server: Server, caller: Account, depth: int, seconds: int) -> Iterator
             page = answer.raise_for_status().json()
             seen, cursor = seen + len(page["items"]), page["next_cursor"]
             yield seen, cursor
+
+
+def _export(server: Server, caller: Account, progress: Progress) -> Mapping[str, Any]:
+    """The resident memory of one worker before and, the most, while it exports all that the caller owns."""
+    before = most = server.resident_mib()
+    began, lines = time.monotonic(), 0
+    with httpx2.stream("GET", f"{server.url}{PREFIX}/projects/export", headers=caller.headers, timeout=60) as answer:
+        for chunk in answer.raise_for_status().iter_bytes(1 << 20):
+            lines += chunk.count(b"\n")
+            most = max(most, server.resident_mib())
+    seconds = time.monotonic() - began
+    progress.done(f"exported {lines:,} in {seconds:.0f} s: {before:.0f} MiB before, {most:.0f} at most")
+    return {"rows": lines, "seconds": round(seconds, 1), "before_mib": round(before, 1), "most_mib": round(most, 1)}
 
 
 def _memory(url: str, caller: Account, ids: Sequence[str], seconds: int, progress: Progress) -> Mapping[str, Any]:

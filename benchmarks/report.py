@@ -105,6 +105,7 @@ def growth(results: Mapping[str, Any]) -> str:
     if results["depth_not_reached"]:
         lines += [f"Depths that were not reached in time: {', '.join(map(str, results['depth_not_reached']))}.", ""]
     lines += _searches(results)
+    lines += ["", _export(results["export"])]
     memory = results["memory"]
     lines += ["", f"Memory of one worker under {memory['connections']:,} open connections, MiB resident:", ""]
     rows = [[one["moment"], f"{one['mib']:.0f}", one.get("load", "")] for one in memory["moments"]]
@@ -165,6 +166,13 @@ def _searches(results: Mapping[str, Any]) -> list[str]:
     rows = [[f"{one['rows']:,}", *(f"{one['search_ms'][word]:.2f}" for word in words)] for one in searched]
     plot = _plot("search", charts.lines("A page of a search", "projects in the table", "ms", series))
     return [*_table(header, rows), "", plot]
+
+
+def _export(export: Mapping[str, Any]) -> str:
+    return (
+        f"An export of {export['rows']:,} projects takes {export['seconds']:.0f} s; the worker's resident memory is "
+        f"{export['before_mib']:.0f} MiB before and {export['most_mib']:.0f} MiB at most meanwhile."
+    )
 
 
 def _machine(told: Mapping[str, Any]) -> str:
