@@ -84,7 +84,7 @@ def signed_in(app: FastAPI, application: Application, database: RolledBackDataba
         now = datetime.now(UTC)
         session = UserSession(user_id=user.id, created_at=now, expires_at=now + timedelta(hours=1))
         async with database.unit_of_work() as unit:
-            unit.add(session)
+            unit.session.add(session)
         token = application.kernel.access_tokens().issue(user.id, session.id)
         return Caller(app, user.id, session.id, token)
 

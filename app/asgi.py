@@ -9,8 +9,10 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from app.container import Application
-from shared.http import health, openapi, problems
+from shared.http import batch, health, journal, openapi, problems
+from shared.http.imports import ImportRoute, Imports
 from shared.http.middleware import RequestContext
+from shared.http.mutations import Mutations
 
 DESCRIPTION = "A REST API with a contract to rely on. Errors are problem details (RFC 9457); `/problems` lists them."
 
@@ -36,14 +38,28 @@ def create_app(application: Application) -> FastAPI:
         redirect_slashes=False,
         swagger_ui_parameters={"persistAuthorization": True},
     )
-    app.state.database = kernel.database()
-    app.add_middleware(RequestContext, max_body_bytes=kernel.settings().max_body_bytes)
+    app.state.mutations = Mutations(
+        kernel.database(),
+        kernel.authenticator(),
+        kernel.idempotency(),
+        kernel.resources(),
+        require_if_match=kernel.settings().require_if_match,
+    )
+    app.state.imports = Imports(kernel.authenticator(), max(1, kernel.settings().pool_size // 2))
+    routes = [route for module in application.modules for route in module.router.routes]
+    app.add_middleware(
+        RequestContext,
+        max_body_bytes=kernel.settings().max_body_bytes,
+        larger={route.path: kernel.settings().max_import_bytes for route in routes if isinstance(route, ImportRoute)},
+    )
     problems.install(app)
     openapi.install(app)
     application.wire()
     for module in application.modules:
         # Not included but taken over: FastAPI matches the routes of an included router anew at every level.
         app.router.routes.extend(module.router.routes)
+    batch.install(app, kernel.database(), kernel.settings().max_body_bytes)
+    app.router.routes.extend(journal.router(kernel.journal(), kernel.changes()).routes)
     app.include_router(problems.catalogue(), responses=openapi.ANY_PROBLEM)
     app.include_router(health.router(kernel.database()))
     return app

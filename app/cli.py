@@ -1,4 +1,4 @@
-"""The command line: `trellis serve`, `trellis migrate`, `trellis seed`, and each module's commands under its name."""
+"""The command line: `trellis serve`, `migrate`, `seed`, `purge`, and each module's commands under its name."""
 
 import logging
 import logging.config
@@ -18,6 +18,7 @@ from app.asgi import create_app
 from app.container import compose
 from app.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from app.migrations import upgrade, write_revision
+from app.purging import purge_command
 from app.seeding import seed_command
 from shared.http import logs
 from shared.manifest import ManifestError, Module, discover
@@ -169,6 +170,7 @@ def main() -> None:
             if module.commands:
                 trellis.add_command(_commands_of(module))
         trellis.add_command(seed_command(modules, _database))
+        trellis.add_command(purge_command(_database))
         trellis()
     except (ManifestError, SettingsError, StartError, EmbeddedPostgresError, CommandError) as error:
         sys.exit(f"trellis: {error}")

@@ -49,6 +49,7 @@ def compose(settings: Settings, modules: Sequence[Module]) -> Application:
         settings=providers.Object(settings),
         extensions=providers.Object(Extensions(pair for module in modules for pair in module.extends.items())),
         events=providers.Object(Events(handlers)),
+        repositories=providers.Object(tuple(resource for module in modules for resource in module.resources)),
     )
     composed: dict[str, Container] = {}
     for module in modules:

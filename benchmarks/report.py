@@ -105,7 +105,7 @@ def growth(results: Mapping[str, Any]) -> str:
     if results["depth_not_reached"]:
         lines += [f"Depths that were not reached in time: {', '.join(map(str, results['depth_not_reached']))}.", ""]
     lines += _searches(results)
-    lines += ["", _export(results["export"])]
+    lines += ["", _streamed("export", results["export"]), "", _streamed("import", results["import"])]
     memory = results["memory"]
     lines += ["", f"Memory of one worker under {memory['connections']:,} open connections, MiB resident:", ""]
     rows = [[one["moment"], f"{one['mib']:.0f}", one.get("load", "")] for one in memory["moments"]]
@@ -168,10 +168,11 @@ def _searches(results: Mapping[str, Any]) -> list[str]:
     return [*_table(header, rows), "", plot]
 
 
-def _export(export: Mapping[str, Any]) -> str:
+def _streamed(what: str, told: Mapping[str, Any]) -> str:
+    pace = told["rows"] / told["seconds"]
     return (
-        f"An export of {export['rows']:,} projects takes {export['seconds']:.0f} s; the worker's resident memory is "
-        f"{export['before_mib']:.0f} MiB before and {export['most_mib']:.0f} MiB at most meanwhile."
+        f"An {what} of {told['rows']:,} projects takes {told['seconds']:.0f} s, {pace:,.0f} a second; the worker's "
+        f"resident memory is {told['before_mib']:.0f} MiB before and {told['most_mib']:.0f} MiB at most meanwhile."
     )
 
 

@@ -11,16 +11,19 @@ from alembic.operations.ops import CreateTableOp, ExecuteSQLOp, MigrateOperation
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from sqlalchemy import Column, Connection, Table, create_engine, make_url, pool, text
+from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.schema import SchemaItem
 from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 
 from shared.manifest import discover
 from shared.persistence import models
+from shared.persistence.journal import TransactionId
 from shared.settings import Settings
 
 LOCK = 0x7472656C6C6973  # "trellis"
 
+ischema_names["xid8"] = TransactionId  # SQLAlchemy knows no such type, and warns when it finds one.
 discover()  # Imports every module, and with it every table.
 module = context.get_x_argument(as_dictionary=True).get("module")
 
@@ -36,12 +39,19 @@ writer = Rewriter()
 
 
 @writer.rewrites(CreateTableOp)
-def touch_on_update(_context: MigrationContext, _revision: object, table: CreateTableOp) -> list[MigrateOperation]:
-    """A table of versioned rows gets the trigger that keeps their version, so that no author can forget it."""
-    trigger = f"""CREATE TRIGGER touch BEFORE UPDATE ON {table.table_name}
-        FOR EACH ROW EXECUTE FUNCTION trellis_touch()"""
-    versioned = any(getattr(column, "name", None) == "version" for column in table.columns)
-    return [table, ExecuteSQLOp(trigger)] if versioned else [table]
+def with_triggers(_context: MigrationContext, _revision: object, table: CreateTableOp) -> list[MigrateOperation]:
+    """A table gets the triggers that keep its rows' version, and those that write the journal: no author forgets."""
+    columns = {column.name: column for column in table.columns if isinstance(column, Column)}
+    statements = []
+    resource, subject = table.info.get("part_of", (table.table_name, "id"))
+    if "version" in columns:
+        statements.append(f"""CREATE TRIGGER touch BEFORE UPDATE ON {table.table_name}
+        FOR EACH ROW EXECUTE FUNCTION trellis_touch()""")
+    if "version" in columns or "part_of" in table.info:
+        untold = [name for name, column in columns.items() if column.computed or column.info.get("secret")]
+        names = ",".join(sorted({"updated_at", *untold} & columns.keys()))
+        statements.append(f"SELECT trellis_journal('{table.table_name}', '{resource}', '{subject}', '{{{names}}}')")
+    return [table, *map(ExecuteSQLOp, statements)]
 
 
 def plain_type(kind: str, item: object, _context: object) -> str | Literal[False]:

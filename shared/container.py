@@ -7,9 +7,13 @@ from shared.auth.passwords import Passwords
 from shared.auth.tokens import AccessTokens
 from shared.events import Events
 from shared.extensions import Extensions
+from shared.persistence.changes import Changes
 from shared.persistence.cursors import Cursors
 from shared.persistence.database import Database
+from shared.persistence.history import Journal
+from shared.persistence.idempotency import Idempotency
 from shared.persistence.projection import Projector
+from shared.persistence.resources import Resources
 from shared.settings import Settings
 
 
@@ -19,6 +23,7 @@ class KernelContainer(containers.DeclarativeContainer):
     settings = providers.Dependency(instance_of=Settings)
     extensions = providers.Dependency(instance_of=Extensions)
     events = providers.Dependency(instance_of=Events)
+    repositories = providers.Dependency(instance_of=tuple)
 
     database = providers.Singleton(Database, settings)
     projector = providers.Singleton(Projector, extensions, settings.provided.retention)
@@ -28,3 +33,9 @@ class KernelContainer(containers.DeclarativeContainer):
     )
     passwords = providers.Singleton(Passwords, settings.provided.argon2_memory_kib, settings.provided.argon2_iterations)
     authenticator = providers.Singleton(Authenticator, database, access_tokens, extensions)
+    idempotency = providers.Singleton(Idempotency, database, extensions, settings.provided.signing_key)
+    resources = providers.Singleton(Resources, repositories, database, extensions)
+    journal = providers.Singleton(Journal, database, projector, cursors)
+    changes = providers.Singleton(
+        Changes, repositories, database, projector, cursors, settings.provided.journal_retention
+    )

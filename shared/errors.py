@@ -7,7 +7,8 @@ the client reads, and `constraint=` names the database constraints that decide i
 import inspect
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
+from uuid import UUID
 
 
 class DomainError(Exception):
@@ -16,8 +17,10 @@ class DomainError(Exception):
     code: ClassVar[str]
     title: ClassVar[str]
     retryable: ClassVar[bool] = False
-    members: ClassVar[Mapping[str, Any]] = {}
-    """Extra members of the problem document (RFC 9457 §3.2)."""
+    constraint: ClassVar[str | None] = None
+    """The name of the database constraint that decides it."""
+    members: Mapping[str, Any] = {}
+    """Extra members of the problem document (RFC 9457 §3.2): of the kind, or of the one error."""
 
     catalogue: ClassVar[dict[str, type["DomainError"]]] = {}
     """Every error there is, by code."""
@@ -33,6 +36,7 @@ class DomainError(Exception):
         if known.__module__ != cls.__module__:
             raise TypeError(f"The error code {cls.code!r} of {cls.__module__} is taken by {known.__module__}.")
         if constraint is not None:
+            cls.constraint = constraint
             DomainError.by_constraint[constraint] = cls
         if members is not None:
             cls.members = members
@@ -66,8 +70,22 @@ class NotFound(DomainError):
     """Nothing that you may see is here."""
 
 
+class Gone(DomainError):
+    """What this refers to is not kept any more."""
+
+
+class Obstacle(NamedTuple):
+    """A row that stands in the way."""
+
+    resource: str
+    id: UUID
+
+
 class Conflict(DomainError):
     """The present state of the resource stands in the way."""
+
+    obstacle: Obstacle | None = None
+    """What does, where that is known. The caller is told of it if they may see it."""
 
 
 class Invalid(DomainError):
@@ -90,6 +108,12 @@ class Unavailable(DomainError):
 
 class Contended(Unavailable):
     """Another change stood in the way, and still did when this one was tried again."""
+
+
+class CommitInDoubt(Unavailable):
+    """The database was lost just when the change was to be kept, and whether it was is not known. An idempotency key
+    makes it safe to ask again.
+    """
 
 
 class InvalidCursor(Malformed):

@@ -14,6 +14,7 @@ from fastapi import APIRouter
 
 from shared.events import Event
 from shared.extensions import ExtensionPoint
+from shared.persistence.repository import Repository
 from shared.seeding import Seeding
 
 
@@ -38,6 +39,9 @@ class Module:
     """The method of the container's `service` that takes each event."""
     extends: Mapping[ExtensionPoint[Any], Any] = field(default_factory=dict)
     """What this module contributes to the kernel's and to required modules' extension points."""
+    resources: Sequence[type[Repository[Any]]] = ()
+    """The repositories of what has a document of its own: the kernel tells of their changes to whom their policies let
+    see them."""
     commands: Sequence[click.Command] = ()
     """Subcommands of `trellis <name>`; click's context object opens the module's container."""
     seed: Callable[[Seeding], None] | None = None

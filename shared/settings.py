@@ -49,6 +49,8 @@ class Settings(BaseSettings):
     shutdown_seconds: Seconds = 20
     """How long requests in flight may take to finish after SIGTERM."""
     max_body_bytes: int = Field(1 << 20, gt=0)
+    max_import_bytes: int = Field(256 << 20, gt=0)
+    """Of a file to import; it waits on disk, in the folder that TMPDIR names, until all of it is there."""
     access_log: bool = True
     """A line for each request."""
 
@@ -59,11 +61,15 @@ class Settings(BaseSettings):
     statement_seconds: Seconds = 10
     """How long PostgreSQL may work on one statement."""
 
+    require_if_match: bool = False
+    """Whether a change without `If-Match` is answered 428."""
     access_token_seconds: int = Field(900, gt=0)
     refresh_token_seconds: int = Field(30 * 86_400, gt=0)
     """How long a session lives after its last refresh."""
     retention_days: int = Field(30, gt=0)
     """How long a deleted row can be restored."""
+    journal_days: int = Field(90, gt=0)
+    """How long the journal is kept, and so how old a cursor of the change feed can be."""
     argon2_memory_kib: int = Field(19_456, ge=8)
     argon2_iterations: int = Field(2, ge=1)
     """With the memory above the least that OWASP recommends for argon2id; about 45 ms a password."""
@@ -120,6 +126,11 @@ class Settings(BaseSettings):
     def retention(self) -> timedelta:
         """How long a deleted row can be restored."""
         return timedelta(days=self.retention_days)
+
+    @property
+    def journal_retention(self) -> timedelta:
+        """How long the journal is kept."""
+        return timedelta(days=self.journal_days)
 
     @property
     def signing_key(self) -> bytes:

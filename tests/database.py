@@ -11,14 +11,16 @@ from uuid import uuid4
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import make_url
+from sqlalchemy import Connection, event, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.embedded import EmbeddedPostgres
 from app.migrations import upgrade
 from shared.persistence.database import Database
-from shared.persistence.lane import ReadConnection, ReadLane
+from shared.persistence.journal import origin
+from shared.persistence.lane import ReadConnection, ReadLane, Wire
 from shared.persistence.statements import Row, Statement
+from shared.persistence.unit_of_work import UnitOfWork
 from shared.settings import Settings
 
 TEMPLATE = "TRELLIS_TEST_TEMPLATE"
@@ -72,6 +74,7 @@ class RolledBackDatabase(Database):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.read_lane = _SavepointLane(self)
+        event.listen(self.write_engine.sync_engine, "savepoint", _tell_origin)
 
     @asynccontextmanager
     async def rolled_back(self) -> AsyncIterator[None]:
@@ -83,8 +86,15 @@ class RolledBackDatabase(Database):
             finally:
                 await transaction.rollback()
 
-    def _new_session(self) -> AsyncSession:
-        return AsyncSession(self.connection, join_transaction_mode="create_savepoint", expire_on_commit=False)
+    def _new_unit(self) -> UnitOfWork:
+        session = AsyncSession(self.connection, join_transaction_mode="create_savepoint", expire_on_commit=False)
+        return UnitOfWork(self.write_engine, session)
+
+
+def _tell_origin(connection: Connection, _name: str) -> None:
+    """What beginning a transaction does for the journal, for the savepoint that stands in its place."""
+    setting = text("SELECT set_config('trellis.origin', :origin, true)")
+    connection.execute(setting, {"origin": str(origin.get() or "")})
 
 
 class _SavepointLane(ReadLane):
@@ -94,14 +104,22 @@ class _SavepointLane(ReadLane):
         self._database = database
 
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
-        async with self.connection() as connection:
-            return await statement.rows(connection, values)
+        async with self._in_savepoint() as raw:
+            wire: Wire = raw.info["wire"]
+            try:
+                return await wire.rows(statement, values)
+            finally:
+                wire.unplug()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[ReadConnection]:
-        async with self._database.connection.begin_nested():
-            raw: Any = await self._database.connection.get_raw_connection()
+        async with self._in_savepoint() as raw:
             yield raw.driver_connection
+
+    @asynccontextmanager
+    async def _in_savepoint(self) -> AsyncIterator[Any]:
+        async with self._database.connection.begin_nested():
+            yield await self._database.connection.get_raw_connection()
 
     def close(self) -> None:
         """It is not the lane's own."""

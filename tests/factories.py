@@ -22,6 +22,6 @@ class RowFactory(factory.Factory[R], Generic[R]):
     async def saved(cls, **columns: object) -> R:
         """A row that is in the database."""
         row = cls.build(**columns)
-        async with cls.database.unit_of_work() as session:
-            session.add(row)
+        async with cls.database.unit_of_work() as unit:
+            unit.session.add(row)
         return row

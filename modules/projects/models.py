@@ -7,7 +7,17 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Index, func, text
 from sqlmodel import Field
 
-from shared.persistence.models import Resource, SoftDeletable, Table, choice, deletion_group, live_unique, searchable
+from shared.persistence.models import (
+    Resource,
+    SoftDeletable,
+    Table,
+    choice,
+    deletion_group,
+    deletion_time,
+    live_unique,
+    part_of,
+    searchable,
+)
 
 
 class Status(StrEnum):
@@ -36,6 +46,7 @@ class Project(Table, Resource, table=True):
         live_unique("uq_projects_owner_id_external_id", "owner_id", "external_id"),
         Index("ix_projects_owner_id_created_at_id", "owner_id", text("created_at DESC"), text("id DESC")),
         deletion_group("ix_projects_deletion_id"),
+        deletion_time("ix_projects_deleted_at"),
     )
 
     owner_id: UUID = Field(foreign_key="users.id")
@@ -56,12 +67,18 @@ class ProjectMember(Table, SoftDeletable, table=True):
     """Somebody who shares in a project beside its owner. Deleted with their account only: leaving removes the row."""
 
     __tablename__ = "project_members"
-    __table_args__ = (deletion_group("ix_project_members_deletion_id"),)
+    __table_args__ = (
+        deletion_group("ix_project_members_deletion_id"),
+        deletion_time("ix_project_members_deleted_at"),
+    )
 
-    project_id: UUID = Field(foreign_key="projects.id", primary_key=True)
-    user_id: UUID = Field(foreign_key="users.id", primary_key=True, index=True)
+    project_id: UUID = Field(foreign_key="projects.id", primary_key=True, ondelete="CASCADE")
+    user_id: UUID = Field(foreign_key="users.id", primary_key=True, index=True, ondelete="CASCADE")
     role: Role = Field(sa_type=choice(Role))
     created_at: datetime = Field(default=None, nullable=False, sa_column_kwargs={"server_default": func.now()})
+
+
+part_of(ProjectMember, "project_id")
 
 
 class ProjectTag(Table, table=True):
@@ -69,5 +86,8 @@ class ProjectTag(Table, table=True):
 
     __tablename__ = "project_tags"
 
-    project_id: UUID = Field(foreign_key="projects.id", primary_key=True)
-    tag_id: UUID = Field(foreign_key="tags.id", primary_key=True, index=True)
+    project_id: UUID = Field(foreign_key="projects.id", primary_key=True, ondelete="CASCADE")
+    tag_id: UUID = Field(foreign_key="tags.id", primary_key=True, index=True, ondelete="CASCADE")
+
+
+part_of(ProjectTag, "project_id")

@@ -2,6 +2,7 @@
 
 from modules.projects.container import ProjectsContainer
 from modules.projects.policy import count_carrying, tags_on_view
+from modules.projects.repository import ProjectRepository
 from modules.projects.router import router
 from modules.projects.seeds import seed
 from modules.projects.service import ProjectService
@@ -14,6 +15,7 @@ module = Module(
     requires=("users", "tags"),
     container=ProjectsContainer,
     router=router,
+    resources=(ProjectRepository,),
     handles={UserDeleted: ProjectService.delete_owned, UserRestored: ProjectService.restore_owned},
     extends={sharing: tags_on_view, project_counts: count_carrying},
     seed=seed,

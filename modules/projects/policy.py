@@ -7,10 +7,10 @@ from sqlalchemy import ColumnElement, CompoundSelect, FromClause, case, exists, 
 
 from modules.projects.models import Project, ProjectMember, ProjectTag, Role
 from modules.tags.api import TagSummary
-from shared.auth.policy import ADMIN, Policy
+from shared.auth.policy import ADMIN, Policy, among
 from shared.auth.principal import CALLER_ID, CALLER_IS_ADMIN
 from shared.extensions import Extensions
-from shared.persistence.projection import table_of
+from shared.persistence.models import table_of
 from shared.persistence.soft_delete import live
 
 
@@ -33,7 +33,7 @@ def own_and_shared(
     """The projects that the caller owns, and the others that the caller is a member of."""
     members = table_of(ProjectMember).alias()
     shared = select(members.c.project_id).where(members.c.user_id == CALLER_ID, *live(members))
-    return projects.c.owner_id == CALLER_ID, (projects.c.owner_id != CALLER_ID) & projects.c.id.in_(shared)
+    return projects.c.owner_id == CALLER_ID, (projects.c.owner_id != CALLER_ID) & among(projects.c.id, shared)
 
 
 _EDITORS = frozenset({Role.EDITOR, Role.OWNER, ADMIN})

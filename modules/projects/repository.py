@@ -3,23 +3,26 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ARRAY, ColumnElement, Uuid, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
-from modules.projects.errors import ProjectForbidden, ProjectNotFound
+from modules.projects.errors import ExternalIdTaken, ProjectForbidden, ProjectNotFound
 from modules.projects.models import Project, ProjectMember, ProjectTag, Role
 from modules.projects.policy import MEMBERSHIP, POLICY
-from modules.projects.schemas import MEMBERS, PROJECTS
+from modules.projects.schemas import MEMBERS, PROJECTS, ProjectCreate
 from modules.tags.api import TagSummary
 from shared.auth.authentication import Claimant
 from shared.persistence.collection import ListQuery
 from shared.persistence.cursors import Cursors
 from shared.persistence.database import Database
+from shared.persistence.importing import Batch, BulkInsert
 from shared.persistence.listing import Listing, Page
-from shared.persistence.projection import Projector, table_of
+from shared.persistence.models import table_of
+from shared.persistence.projection import Projector
 from shared.persistence.repository import Repository
 from shared.persistence.soft_delete import live
+from shared.persistence.statements import Statement
 
 
 class ProjectRepository(Repository[Project]):
@@ -33,6 +36,8 @@ class ProjectRepository(Repository[Project]):
 
     def __init__(self, database: Database, projector: Projector, cursors: Cursors) -> None:
         super().__init__(database, projector, cursors)
+        taken = ExternalIdTaken(pointer="/external_id")
+        self._import = BulkInsert(database, Project, ProjectCreate, ("owner_id",), taken)
         self._members = Listing(MEMBERS, MEMBERSHIP, projector, cursors, scope=("project_id",))
 
     async def members(self, id: UUID, caller: Claimant, query: ListQuery) -> Page:
@@ -71,6 +76,14 @@ class ProjectRepository(Repository[Project]):
             links = [{"project_id": id, "tag_id": tag_id} for tag_id in tag_ids]
             await self.session.execute(insert(ProjectTag).values(links).on_conflict_do_nothing())
 
+    async def add_all(self, batch: Batch[ProjectCreate], owner_id: UUID) -> None:
+        """Store projects with their tags. Those whose external_id is taken are refused."""
+        ids = await self._import.store(batch, owner_id=owner_id)
+        links = [(ids[line], tag_id) for line, project in batch.rows.items() for tag_id in project.tag_ids]
+        if links:
+            project_ids, tag_ids = zip(*links, strict=True)
+            await self._database.execute(_ATTACH, {"project_ids": [*project_ids], "tag_ids": [*tag_ids]})
+
     async def detach(self, id: UUID, tag_id: UUID) -> None:
         """Take a tag off a project, also a deleted one, which would come back with it."""
         await self.session.execute(delete(ProjectTag).where(*_on(id), col(ProjectTag.tag_id) == tag_id))
@@ -78,6 +91,17 @@ class ProjectRepository(Repository[Project]):
     async def detach_all(self, id: UUID, but: Collection[UUID]) -> None:
         """Take off all other tags than these."""
         await self.session.execute(delete(ProjectTag).where(*_on(id), col(ProjectTag.tag_id).not_in(but)))
+
+
+def _array(name: str) -> ColumnElement[UUID]:
+    return func.unnest(bindparam(name, type_=ARRAY(Uuid)))
+
+
+_ATTACH = Statement(
+    insert(ProjectTag)
+    .from_select(["project_id", "tag_id"], select(_array("project_ids"), _array("tag_ids")))
+    .on_conflict_do_nothing()
+)
 
 
 def _on(id: UUID) -> tuple[ColumnElement[bool]]:

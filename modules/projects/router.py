@@ -15,15 +15,22 @@ from modules.projects.schemas import (
     MemberWrite,
     ProjectCreate,
     ProjectRead,
+    ProjectReplace,
     ProjectUpdate,
 )
 from modules.projects.service import ProjectService
 from shared.http.authentication import Caller, CurrentPrincipal
 from shared.http.exports import CSV, NDJSON, ExportResponse, export_response
+from shared.http.imports import importing, lines_of
+from shared.http.journal import HistoryQuery
+from shared.http.mutations import IF_NONE_MATCH
+from shared.http.paths import key_parameter, path_key
 from shared.http.queries import described, document_view, list_query
 from shared.http.responses import PageOf, created_response, document_response, page_response
 from shared.http.routing import resource_router
 from shared.persistence.collection import ListQuery
+from shared.persistence.history import HISTORY, HistoryRead
+from shared.persistence.importing import Import, Imported
 from shared.persistence.projection import View
 
 Service = Annotated[ProjectService, Provide[ProjectsContainer.service]]
@@ -31,6 +38,8 @@ Repository = Annotated[ProjectRepository, Provide[ProjectsContainer.repository]]
 ProjectsQuery = Annotated[ListQuery, Depends(list_query(PROJECTS))]
 MembersQuery = Annotated[ListQuery, Depends(list_query(MEMBERS))]
 ExportQuery = Annotated[ListQuery, Depends(list_query(PROJECTS.without_pages()))]
+ProjectLines = Annotated[Import[ProjectCreate], Depends(lines_of(ProjectCreate))]
+ExternalId = Annotated[str, Depends(path_key("external_id"))]
 ProjectView = Annotated[View, Depends(document_view(ProjectRead))]
 
 router = resource_router("/projects")
@@ -62,12 +71,43 @@ async def export(request: Request, principal: CurrentPrincipal, query: ExportQue
     return await export_response(request, repository.export(principal, query), columns, "projects")
 
 
+@importing(router, ProjectCreate, {"external_id": "crm/42", "name": "Relaunch", "due_on": "2026-12-31", "tag_ids": []})
+async def import_(lines: ProjectLines, principal: CurrentPrincipal, service: Service) -> Imported:
+    """Make projects of your own, very many at once."""
+    return await service.import_(lines, principal)
+
+
+# Before the paths that have an id where this one has its word: a key may look like the rest of theirs.
+@router.put(
+    "/by-external-id/{external_id:key}",
+    response_model=ProjectRead,
+    responses={201: {"model": ProjectRead, "description": "It is new."}},
+    openapi_extra={"parameters": [key_parameter("external_id"), IF_NONE_MATCH]},
+)
+async def upsert(
+    request: Request, external_id: ExternalId, data: ProjectReplace, principal: CurrentPrincipal, service: Service
+) -> Response:
+    """Make a project of your own by your own key for it, or replace the one that has the key."""
+    id, is_new, document = await service.upsert(external_id, data, principal)
+    if is_new:
+        return created_response(document, f"/api/v1/projects/{id}")
+    return document_response(request, document)
+
+
 @router.get("/{project_id}", response_model=ProjectRead, openapi_extra=described(ProjectRead))
 async def get(
     request: Request, project_id: UUID, caller: Caller, view: ProjectView, repository: Repository
 ) -> Response:
     """A project."""
     return document_response(request, await repository.get(project_id, caller, view))
+
+
+@router.get("/{project_id}/history", response_model=PageOf[HistoryRead], openapi_extra=described(HISTORY))
+async def history(
+    request: Request, project_id: UUID, caller: Caller, query: HistoryQuery, repository: Repository
+) -> Response:
+    """Who changed what of a project, newest first."""
+    return page_response(request, await repository.history(project_id, caller, query))
 
 
 @router.patch("/{project_id}", response_model=ProjectRead)

@@ -12,7 +12,8 @@ from modules.projects.policy import carries, role_of_caller
 from modules.tags.api import TagSummary
 from modules.users.api import UserSummary
 from shared.persistence.collection import Collection, CustomFilter
-from shared.persistence.projection import Computed, Document, Each, Many, One, OnRequest, table_of
+from shared.persistence.models import table_of
+from shared.persistence.projection import Computed, Document, Each, Many, One, OnRequest
 from shared.persistence.soft_delete import live
 from shared.schemas import UNCHANGED, Date, Input, Key, Line, Patch, Text
 
@@ -79,16 +80,21 @@ PROJECTS = Collection(
 )
 
 
-class ProjectCreate(Input):
-    """A new project."""
+class ProjectReplace(Input):
+    """A project as a whole, but for the client's own key of it."""
 
     name: Line
-    external_id: Key | None = None
     description: Description | None = None
     status: Status = Status.ACTIVE
     starts_on: Date | None = None
     due_on: Date | None = None
     tag_ids: TagIds = Field(default_factory=list)
+
+
+class ProjectCreate(ProjectReplace):
+    """A new project."""
+
+    external_id: Key | None = None
 
 
 class ProjectUpdate(Patch):

@@ -5,13 +5,15 @@ from uuid import UUID
 
 from sqlmodel import col
 
-from modules.projects.errors import LastOwner, MemberNotFound, OwnerDeleted, TagNotAttachable
+from modules.projects.errors import DatesOutOfOrder, LastOwner, MemberNotFound, OwnerDeleted, TagNotAttachable
 from modules.projects.models import Project, ProjectMember, Role
 from modules.projects.repository import ProjectRepository
-from modules.projects.schemas import ProjectCreate, ProjectUpdate
+from modules.projects.schemas import ProjectCreate, ProjectReplace, ProjectUpdate
 from modules.tags.api import TagNotFound, TagsApi
 from modules.users.api import UserDeleted, UserNotFound, UserRestored, UsersApi
 from shared.auth.principal import Principal
+from shared.errors import DomainError
+from shared.persistence.importing import Import, Imported
 from shared.persistence.models import touch
 from shared.persistence.repository import Representation
 from shared.persistence.soft_delete import delete_group, restore_group
@@ -27,19 +29,45 @@ class ProjectService:
 
     async def create(self, data: ProjectCreate, principal: Principal) -> tuple[UUID, Representation]:
         """A new project of the caller's. Raises ExternalIdTaken, DatesOutOfOrder, TagNotAttachable."""
-        project = Project(owner_id=principal.user_id, **data.model_dump(exclude={"tag_ids"}))
-        self._projects.session.add(project)
+        columns = data.model_dump(exclude={"tag_ids"})
+        id = await self._projects.add(owner_id=principal.user_id, **columns)
         if data.tag_ids:
-            await self._require_attachable(data.tag_ids, project, principal)
-            await self._projects.attach(project.id, data.tag_ids)
-        return project.id, await self._projects.get(project.id, principal)
+            await self._require_attachable(data.tag_ids, {principal.user_id})
+            await self._projects.attach(id, data.tag_ids)
+        return id, await self._projects.get(id, principal)
+
+    async def import_(self, lines: Import[ProjectCreate], principal: Principal) -> Imported:
+        """New projects of the caller's. Raises ImportFailed."""
+        tags: frozenset[UUID] = frozenset()
+        async for batch in lines:
+            named = {tag_id for project in batch.rows.values() for tag_id in project.tag_ids}
+            if unknown := named - tags:
+                tags |= await self._tags.attachable(unknown, {principal.user_id})
+            for line, project in [*batch.rows.items()]:
+                if error := _wrong(project, tags):
+                    batch.refuse(line, error)
+            await self._projects.add_all(batch, principal.user_id)
+        return lines.outcome()
+
+    async def upsert(
+        self, external_id: str, data: ProjectReplace, principal: Principal
+    ) -> tuple[UUID, bool, Representation]:
+        """The caller's own project with this key, as a whole: its id, and whether it is new. Raises DatesOutOfOrder,
+        TagNotAttachable.
+        """
+        key = {"owner_id": principal.user_id, "external_id": external_id}
+        columns = data.model_dump(exclude={"tag_ids"})
+        id, is_new = await self._projects.upsert([*key], principal, **key, **columns)
+        if data.tag_ids or not is_new:
+            await self._set_tags(id, data.tag_ids, {principal.user_id})
+        return id, is_new, await self._projects.get(id, principal)
 
     async def change(self, id: UUID, data: ProjectUpdate, principal: Principal) -> Representation:
         """Raises ProjectNotFound, ProjectForbidden, ExternalIdTaken, DatesOutOfOrder, TagNotAttachable."""
         project = await self._projects.lock(id, "change", principal)
         changes = data.changes()
         tag_ids = changes.pop("tag_ids", None)
-        if tag_ids is not None and await self._set_tags(project, tag_ids, principal):
+        if tag_ids is not None and await self._set_tags(id, tag_ids, {principal.user_id, project.owner_id}):
             touch(project)
         project.sqlmodel_update(changes)
         return await self._projects.get(id, principal)
@@ -71,7 +99,7 @@ class ProjectService:
         project = await self._projects.lock(id, "restore", principal, include_deleted=True)
         if not await self._users.hold_live([project.owner_id]):
             raise OwnerDeleted
-        project.deleted_at = project.deletion_id = None
+        await self._projects.restore(col(Project.id) == id)
         return await self._projects.get(id, principal)
 
     async def set_member(self, id: UUID, user_id: UUID, role: Role, principal: Principal) -> None:
@@ -121,19 +149,19 @@ class ProjectService:
         await self._projects.restore_group(event.deletion_id)
         await restore_group(self._projects.session, ProjectMember, event.deletion_id)
 
-    async def _set_tags(self, project: Project, tag_ids: Sequence[UUID], principal: Principal) -> bool:
-        """Have the project carry just these tags. Whether that changed anything."""
-        before, after = await self._projects.tag_ids(project.id), frozenset(tag_ids)
+    async def _set_tags(self, id: UUID, tag_ids: Sequence[UUID], owner_ids: Collection[UUID]) -> bool:
+        """Have the project carry just these tags, new ones being of these owners. Whether that changed anything."""
+        before, after = await self._projects.tag_ids(id), frozenset(tag_ids)
         # A tag that is on the project may stay, whoever put it there.
-        await self._require_attachable(tag_ids, project, principal, but=before)
-        await self._projects.detach_all(project.id, but=after)
-        await self._projects.attach(project.id, after - before)
+        await self._require_attachable(tag_ids, owner_ids, but=before)
+        await self._projects.detach_all(id, but=after)
+        await self._projects.attach(id, after - before)
         return before != after
 
     async def _require_attachable(
-        self, tag_ids: Sequence[UUID], project: Project, principal: Principal, but: Collection[UUID] = ()
+        self, tag_ids: Sequence[UUID], owner_ids: Collection[UUID], but: Collection[UUID] = ()
     ) -> None:
-        attachable = await self._tags.attachable(tag_ids, {principal.user_id, project.owner_id})
+        attachable = await self._tags.attachable(tag_ids, owner_ids)
         for index, tag_id in enumerate(tag_ids):
             if tag_id not in attachable and tag_id not in but:
                 raise TagNotAttachable(pointer=f"/tag_ids/{index}")
@@ -146,3 +174,13 @@ class ProjectService:
             raise LastOwner
         project.owner_id, project.owner_since = heir.user_id, heir.created_at
         await self._projects.session.delete(heir)
+
+
+def _wrong(project: ProjectCreate, tags: Collection[UUID]) -> DomainError | None:
+    """The rule that a new project breaks, beside those of its table, when these are the tags that it may carry."""
+    if project.starts_on and project.due_on and project.due_on < project.starts_on:
+        return DatesOutOfOrder()
+    for index, tag_id in enumerate(project.tag_ids):
+        if tag_id not in tags:
+            return TagNotAttachable(pointer=f"/tag_ids/{index}")
+    return None

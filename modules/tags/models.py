@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import Index, text
 from sqlmodel import Field
 
-from shared.persistence.models import Resource, Table, deletion_group, live_unique, searchable
+from shared.persistence.models import Resource, Table, deletion_group, deletion_time, live_unique, searchable
 
 
 class Tag(Table, Resource, table=True):
@@ -16,6 +16,7 @@ class Tag(Table, Resource, table=True):
         live_unique("uq_tags_owner_id_slug", "owner_id", "slug"),
         Index("ix_tags_owner_id_created_at_id", "owner_id", text("created_at DESC"), text("id DESC")),
         deletion_group("ix_tags_deletion_id"),
+        deletion_time("ix_tags_deleted_at"),
     )
 
     owner_id: UUID = Field(foreign_key="users.id")

@@ -1,6 +1,7 @@
 """The manifest of the tags module."""
 
 from modules.tags.container import TagsContainer
+from modules.tags.repository import TagRepository
 from modules.tags.router import router
 from modules.tags.seeds import seed
 from modules.tags.service import TagService
@@ -12,6 +13,7 @@ module = Module(
     requires=("users",),
     container=TagsContainer,
     router=router,
+    resources=(TagRepository,),
     handles={UserDeleted: TagService.delete_owned, UserRestored: TagService.restore_owned},
     seed=seed,
 )

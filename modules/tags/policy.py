@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, case, exists, or_, select
 
 from modules.tags.extension_points import sharing
-from shared.auth.policy import ADMIN, Policy
+from shared.auth.policy import ADMIN, Policy, among
 from shared.auth.principal import CALLER_ID, CALLER_IS_ADMIN
 from shared.extensions import Extensions
 
@@ -33,7 +33,7 @@ def own_and_shared(tags: FromClause, extensions: Extensions) -> tuple[ColumnElem
     """The caller's own tags, and others' on what the caller sees."""
     others = tags.c.owner_id != CALLER_ID
     shared = [contribution().subquery() for contribution in extensions[sharing]]
-    return tags.c.owner_id == CALLER_ID, *(others & tags.c.id.in_(select(ids.c.tag_id)) for ids in shared)
+    return tags.c.owner_id == CALLER_ID, *(others & among(tags.c.id, select(ids.c.tag_id)) for ids in shared)
 
 
 POLICY = Policy(

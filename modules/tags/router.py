@@ -11,10 +11,12 @@ from modules.tags.repository import TagRepository
 from modules.tags.schemas import TAGS, TagCreate, TagRead, TagUpdate
 from modules.tags.service import TagService
 from shared.http.authentication import Caller, CurrentPrincipal
+from shared.http.journal import HistoryQuery
 from shared.http.queries import described, document_view, list_query
 from shared.http.responses import PageOf, created_response, document_response, page_response
 from shared.http.routing import resource_router
 from shared.persistence.collection import ListQuery
+from shared.persistence.history import HISTORY, HistoryRead
 from shared.persistence.projection import View
 
 Service = Annotated[TagService, Provide[TagsContainer.service]]
@@ -42,6 +44,14 @@ async def list(request: Request, caller: Caller, query: TagsQuery, repository: R
 async def get(request: Request, tag_id: UUID, caller: Caller, view: TagView, repository: Repository) -> Response:
     """A tag."""
     return document_response(request, await repository.get(tag_id, caller, view))
+
+
+@router.get("/{tag_id}/history", response_model=PageOf[HistoryRead], openapi_extra=described(HISTORY))
+async def history(
+    request: Request, tag_id: UUID, caller: Caller, query: HistoryQuery, repository: Repository
+) -> Response:
+    """Who changed what of a tag, newest first."""
+    return page_response(request, await repository.history(tag_id, caller, query))
 
 
 @router.patch("/{tag_id}", response_model=TagRead)

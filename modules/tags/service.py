@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from sqlmodel import col
+from uuid_utils.compat import uuid7
 
 from modules.tags.models import Tag
 from modules.tags.repository import TagRepository
@@ -21,10 +22,10 @@ class TagService:
 
     async def create(self, data: TagCreate, principal: Principal) -> tuple[UUID, Representation]:
         """A new tag of the caller's. Raises SlugTaken."""
-        tag = Tag(owner_id=principal.user_id, name=data.name, color=data.color, slug=data.slug or "")
-        tag.slug = tag.slug or slugified(tag.name) or f"tag-{tag.id.hex[-8:]}"
-        self._tags.session.add(tag)
-        return tag.id, await self._tags.get(tag.id, principal)
+        id = uuid7()
+        slug = data.slug or slugified(data.name) or f"tag-{id.hex[-8:]}"
+        await self._tags.add(id=id, owner_id=principal.user_id, name=data.name, slug=slug, color=data.color)
+        return id, await self._tags.get(id, principal)
 
     async def change(self, id: UUID, data: TagUpdate, principal: Principal) -> Representation:
         """Raises TagNotFound, TagForbidden, SlugTaken."""
@@ -38,8 +39,8 @@ class TagService:
 
     async def restore(self, id: UUID, principal: Principal) -> Representation:
         """Bring a tag back, onto the projects that carried it. Raises TagNotFound, SlugTaken."""
-        tag = await self._tags.lock(id, "restore", principal, include_deleted=True)
-        tag.deleted_at = tag.deletion_id = None
+        await self._tags.lock(id, "restore", principal, include_deleted=True)
+        await self._tags.restore(col(Tag.id) == id)
         return await self._tags.get(id, principal)
 
     async def delete_owned(self, event: UserDeleted) -> None:

@@ -7,7 +7,17 @@ from uuid import UUID
 from sqlalchemy import Index, text
 from sqlmodel import Field
 
-from shared.persistence.models import Identified, Resource, Table, choice, deletion_group, live_unique, searchable
+from shared.persistence.models import (
+    SECRET,
+    Identified,
+    Resource,
+    Table,
+    choice,
+    deletion_group,
+    deletion_time,
+    live_unique,
+    searchable,
+)
 
 
 class Role(StrEnum):
@@ -25,11 +35,12 @@ class User(Table, Resource, table=True):
         live_unique("uq_users_email", text("lower(email)")),
         Index("ix_users_created_at_id", text("created_at DESC"), text("id DESC")),
         deletion_group("ix_users_deletion_id"),
+        deletion_time("ix_users_deleted_at"),
     )
 
     email: str = Field(max_length=254)
     full_name: str = Field(max_length=200)
-    password_hash: str
+    password_hash: str = Field(sa_column_kwargs=SECRET)
     role: Role = Field(default=Role.USER, sa_type=choice(Role))
     is_active: bool = True
     email_verified: bool = False
@@ -43,7 +54,7 @@ class UserSession(Table, Identified, table=True):
 
     __tablename__ = "sessions"
 
-    user_id: UUID = Field(foreign_key="users.id", index=True)
+    user_id: UUID = Field(foreign_key="users.id", index=True, ondelete="CASCADE")
     created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None = None
@@ -63,5 +74,5 @@ class RefreshToken(Table, table=True):
     __tablename__ = "refresh_tokens"
 
     digest: bytes = Field(primary_key=True)
-    session_id: UUID = Field(foreign_key="sessions.id", index=True)
+    session_id: UUID = Field(foreign_key="sessions.id", index=True, ondelete="CASCADE")
     used_at: datetime | None = None

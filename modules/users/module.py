@@ -3,7 +3,7 @@
 from modules.users.api import UserDeleted, UserRestored
 from modules.users.commands import promote
 from modules.users.container import UsersContainer
-from modules.users.repository import LIVE_SESSION
+from modules.users.repository import LIVE_SESSION, UserRepository
 from modules.users.router import router
 from modules.users.seeds import seed
 from shared.auth.authentication import live_sessions
@@ -13,6 +13,7 @@ module = Module(
     name="users",
     container=UsersContainer,
     router=router,
+    resources=(UserRepository,),
     publishes=(UserDeleted, UserRestored),
     extends={live_sessions: LIVE_SESSION},
     commands=(promote,),

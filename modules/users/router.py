@@ -26,11 +26,13 @@ from modules.users.schemas import (
 from modules.users.service import UserService
 from modules.users.sessions import SessionService
 from shared.http.authentication import Administrator, Caller, CurrentPrincipal
+from shared.http.journal import HistoryQuery
 from shared.http.problems import problem
 from shared.http.queries import described, document_view, list_query
 from shared.http.responses import PageOf, created_response, document_response, page_response
 from shared.http.routing import Route, resource_router
 from shared.persistence.collection import ListQuery
+from shared.persistence.history import HISTORY, HistoryRead
 from shared.persistence.projection import View
 
 Users = Annotated[UserService, Provide[UsersContainer.service]]
@@ -48,6 +50,7 @@ class OAuthRoute(Route):
 
         async def handle_form(request: Request) -> Response:
             try:
+                await request.body()  # Kept: an idempotency key is about the body too.
                 form = await request.form()
                 if len(form) < len(form.multi_items()):
                     raise InvalidRequest
@@ -112,6 +115,14 @@ async def get(
 ) -> Response:
     """Any account."""
     return document_response(request, await repository.get(user_id, principal, view))
+
+
+@users.get("/{user_id}/history", response_model=PageOf[HistoryRead], openapi_extra=described(HISTORY))
+async def history(
+    request: Request, user_id: UUID, principal: Administrator, query: HistoryQuery, repository: Repository
+) -> Response:
+    """Who changed what of any account, newest first."""
+    return page_response(request, await repository.history(user_id, principal, query))
 
 
 @users.patch("/{user_id}", response_model=UserRead)

@@ -6,7 +6,7 @@ from sqlmodel import col
 
 from modules.users.api import UserDeleted, UserRestored
 from modules.users.errors import WrongPassword
-from modules.users.models import User
+from modules.users.models import Role, User
 from modules.users.repository import SessionRepository, UserRepository
 from modules.users.schemas import PasswordChange, UserAdministration, UserCreate, UserUpdate
 from shared.auth.passwords import Passwords
@@ -29,9 +29,15 @@ class UserService:
     async def register(self, data: UserCreate) -> tuple[UUID, Representation]:
         """A new account. Raises EmailTaken."""
         password_hash = await self._passwords.hash(data.password)
-        user = User(email=data.email, full_name=data.full_name, password_hash=password_hash)
-        self._users.session.add(user)
-        return user.id, await self._users.get_trusted(user.id, Principal(user.id))
+        id = await self._users.add(
+            email=data.email,
+            full_name=data.full_name,
+            password_hash=password_hash,
+            role=Role.USER,
+            is_active=True,
+            email_verified=False,
+        )
+        return id, await self._users.get_trusted(id, Principal(id))
 
     async def change(self, id: UUID, data: UserUpdate, principal: Principal) -> Representation:
         """Raises UserNotFound, UserForbidden, EmailTaken."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause
+from sqlalchemy import ColumnElement, FromClause, Select, func
 
 from shared.errors import DomainError
 from shared.extensions import Extensions
@@ -14,6 +14,14 @@ ADMIN = "admin"
 
 RowExpression = Callable[[FromClause, Extensions], ColumnElement[Any]]
 """An expression over a row of a table or of an alias of it; it may use CALLER_ID and CALLER_IS_ADMIN."""
+
+
+def among(column: ColumnElement[Any], ids: Select[Any]) -> ColumnElement[bool]:
+    """Whether the column is one of these ids, which are found first.
+
+    An IN might have PostgreSQL scan the column's table and look for each row among them.
+    """
+    return column == func.any(func.array(ids.scalar_subquery()))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, ColumnElement, FromClause, Uuid, bindparam, literal_column, select
+from sqlalchemy import Boolean, ColumnElement, FromClause, Uuid, bindparam, cast, literal_column, select
 
 from shared.errors import Forbidden
 
@@ -36,5 +36,5 @@ CALLER_ID: ColumnElement[UUID] = bindparam("caller_id", type_=Uuid())
 CALLER_IS_ADMIN: ColumnElement[bool] = literal_column("caller.is_admin", Boolean())
 """A statement that uses it has a row named `caller` in its FROM: TRUSTED, or the gate of authentication.py."""
 
-TRUSTED: FromClause = select(bindparam("caller_is_admin", type_=Boolean()).label("is_admin")).subquery("caller")
+TRUSTED: FromClause = select(cast(bindparam("caller_is_admin"), Boolean()).label("is_admin")).subquery("caller")
 """The caller's row for a principal that was authenticated already, as in a unit of work."""

@@ -1,6 +1,7 @@
 """What surrounds every request: its id, the headers of every answer, the limit of its body, and the last resort."""
 
 import logging
+from collections.abc import Mapping
 
 from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
@@ -32,9 +33,11 @@ _OWN_PAGES = (
 class RequestContext:
     """Pure ASGI: behind Starlette's BaseHTTPMiddleware, a client that went away would never be noticed."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_body_bytes: int, larger: Mapping[str, int] | None = None) -> None:
+        """`larger` limits by path, of what takes more than the rest."""
         self._app = app
         self._max_body_bytes = max_body_bytes
+        self._larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -55,29 +58,31 @@ class RequestContext:
             current_request_id.reset(request_id)
 
     async def _respond(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        limit = self._larger.get(scope["path"], self._max_body_bytes)
         length = Headers(scope=scope).get("content-length", "")
-        if length.isdecimal() and int(length[:20]) > self._max_body_bytes:
+        if length.isdecimal() and int(length[:20]) > limit:
             await problem(Request(scope), TooLarge())(scope, receive, answer.send)
             return
         # HEAD is GET without the content (RFC 9110 §9.3.2), for whatever answers GET.
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
-        await self._app(inner, self._within_limit(receive), answer.send)
+        await self._app(inner, _within(limit, receive), answer.send)
         if answer.refusal is not None:
             response = problem_of_status(Request(scope), *answer.refusal)
             await response(scope, receive, answer.send)
 
-    def _within_limit(self, receive: Receive) -> Receive:
-        received = 0
 
-        async def receive_within_limit() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self._max_body_bytes:
-                raise HTTPException(413)  # FastAPI turns any other exception out of a body into a 400.
-            return message
+def _within(limit: int, receive: Receive) -> Receive:
+    received = 0
 
-        return receive_within_limit
+    async def receive_within_limit() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > limit:
+            raise HTTPException(413)  # FastAPI turns any other exception out of a body into a 400.
+        return message
+
+    return receive_within_limit
 
 
 class _Answer:

@@ -30,8 +30,8 @@ def install(app: FastAPI) -> None:
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            generate()["components"]["schemas"].update(schemas)
-        return generate()
+        document = generate()  # The one that it keeps, or a new one since there is another route.
+        document["components"]["schemas"].update(schemas)
+        return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # As FastAPI's documentation has it.

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -17,6 +18,7 @@ from shared import errors
 from shared.auth.tokens import InvalidToken
 from shared.errors import DomainError, InvalidInput
 from shared.http.request_id import request_id_of
+from shared.persistence.preconditions import PreconditionFailed, PreconditionRequired, VersionMismatch
 
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 100
@@ -59,10 +61,13 @@ STATUS: Mapping[type[DomainError], HTTPStatus] = {
     errors.NotFound: HTTPStatus.NOT_FOUND,
     MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
     errors.Conflict: HTTPStatus.CONFLICT,
+    errors.Gone: HTTPStatus.GONE,
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     RequestRefused: HTTPStatus.BAD_REQUEST,
+    PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
+    PreconditionRequired: HTTPStatus.PRECONDITION_REQUIRED,
     errors.Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
@@ -78,10 +83,18 @@ HEADERS: Mapping[type[DomainError], Mapping[str, str]] = {
 class InputError(BaseModel):
     """One thing that is wrong with the input."""
 
+    line: int | None = Field(None, description="Of an import: where the line begins in the file.")
     pointer: str | None = Field(None, description="JSON Pointer (RFC 6901) into the body.")
     parameter: str | None = Field(None, description="The name of a parameter of the path, the query or the header.")
     code: str
     message: str
+
+
+class Obstacle(BaseModel):
+    """A row that stands in the way."""
+
+    resource: str = Field(examples=["projects"])
+    id: UUID
 
 
 class Problem(BaseModel):
@@ -96,6 +109,8 @@ class Problem(BaseModel):
     request_id: str
     retryable: bool = Field(description="Whether the same request may succeed later.")
     errors: list[InputError] = Field([], description="For invalid input: what is wrong where.")
+    failed: int | None = Field(None, description="Of an import: how many lines are wrong.")
+    obstacle: Obstacle | None = Field(None, description="For a restore in conflict: what has taken its name.")
 
 
 class ProblemKind(BaseModel):
@@ -118,10 +133,10 @@ def problem(
     error: DomainError,
     inputs: Sequence[Mapping[str, str]] = (),
     headers: Mapping[str, str] | None = None,
+    members: Mapping[str, Any] | None = None,
 ) -> Response:
-    """The answer that tells of an error."""
+    """The answer that tells of an error. `members` are more of its document, or in the place of the usual ones."""
     kind = type(error)
-    status = status_of(kind)
     if error.pointer is not None:
         inputs = [*inputs, {"pointer": error.pointer, "code": kind.code, "message": error.detail}]
     if error.parameter is not None:
@@ -129,18 +144,21 @@ def problem(
     document: dict[str, Any] = {
         "type": f"/problems/{kind.code}",
         "title": kind.title,
-        "status": status.value,
+        "status": status_of(kind).value,
         "detail": error.detail,
         "instance": request.scope.get("raw_path", b"").decode("ascii", "replace")[:MOST_CHARACTERS],
         "code": kind.code,
         "request_id": request_id_of(request.scope),
         "retryable": kind.retryable,
         **({"errors": inputs} if inputs else {}),
-        **kind.members,
+        **error.members,
+        **(members or {}),
     }
     kept = {name: value for base in reversed(kind.__mro__) for name, value in HEADERS.get(base, {}).items()}
+    if isinstance(error, VersionMismatch):
+        kept["ETag"] = error.etag
     content = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-    return Response(content, status.value, {**kept, **(headers or {})}, MEDIA_TYPE)
+    return Response(content, document["status"], {**kept, **(headers or {})}, MEDIA_TYPE)
 
 
 _OF_STATUS: Mapping[int, type[DomainError]] = {
@@ -173,7 +191,7 @@ async def _domain_error(request: Request, error: Exception) -> Response:
 
 async def _invalid_input(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return problem(request, InvalidInput(), [_input_error(found) for found in error.errors()[:MOST_ERRORS]])
+    return problem(request, InvalidInput(), [input_error(found) for found in error.errors()[:MOST_ERRORS]])
 
 
 async def _framework_error(request: Request, error: Exception) -> Response:
@@ -197,7 +215,8 @@ def _allowed_methods(request: Request) -> set[str]:
 _MESSAGES = {"uuid_parsing": "Input should be a valid UUID", "value_error": "Input is not valid"}
 
 
-def _input_error(found: Mapping[str, Any]) -> dict[str, str]:
+def input_error(found: Mapping[str, Any]) -> dict[str, str]:
+    """What pydantic found, as a problem tells of it; `loc` begins with `body`, or with where else the input is from."""
     source, *path = found["loc"]
     if found["type"] == "json_invalid":
         path = []

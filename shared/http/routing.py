@@ -1,7 +1,5 @@
 """The route of every module: what changes state runs in one unit of work, committed before the reply is sent."""
 
-import asyncio
-import random
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -10,14 +8,11 @@ from fastapi.routing import APIRoute
 from starlette.routing import Match
 from starlette.types import Scope
 
-from shared.errors import Contended
+from shared.http import mutations
+from shared.http.endpoints import Handle, application, short_way
 from shared.http.injection import injected
+from shared.http.mutations import Mutations
 from shared.http.openapi import ANY_PROBLEM, operation_id
-from shared.http.reading import short_way
-from shared.persistence.database import Database
-
-MOST_ATTEMPTS = 3
-"""How often a unit of work is run when it meets another in a deadlock or a serialization failure."""
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 """Methods that change nothing (RFC 9110 §9.2.1): their reads take the read lane."""
@@ -32,10 +27,13 @@ class Route(APIRoute):
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        if not set(options.get("methods") or {"GET"}) <= SAFE_METHODS:
+            extra = options.get("openapi_extra") or {}
+            options["openapi_extra"] = extra | {"parameters": [*extra.get("parameters", []), *mutations.PARAMETERS]}
         super().__init__(path, injected(endpoint), **options)
         self._start = self.path.partition("{")[0]
-        if self._only_reads():
-            self.app = short_way(self.endpoint) or self.app
+        if not self.dependencies and (handle := short_way(self.endpoint, self.status_code)):
+            self.app = application(handle if self._only_reads() else _mutating(handle))
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         # Most of a hundred routes begin otherwise, and telling that is cheaper than a regular expression.
@@ -43,26 +41,18 @@ class Route(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        if self._only_reads():
-            return handle
-
-        async def handle_in_unit_of_work(request: Request) -> Response:
-            database: Database = request.app.state.database
-            attempts = 0
-            while True:
-                attempts += 1
-                try:
-                    async with database.unit_of_work():
-                        return await handle(request)
-                except Contended:
-                    if attempts == MOST_ATTEMPTS:
-                        raise
-                    await asyncio.sleep(random.uniform(0, 0.05 * attempts))  # noqa: S311 (only not to meet again)
-
-        return handle_in_unit_of_work
+        return handle if self._only_reads() else _mutating(handle)
 
     def _only_reads(self) -> bool:
         return (self.methods or set()) <= SAFE_METHODS
+
+
+def _mutating(handle: Handle) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    async def mutate(request: Request) -> Response:
+        mutations: Mutations = request.app.state.mutations
+        return await mutations.run(request, handle)
+
+    return mutate
 
 
 def resource_router(path: str, route_class: type[Route] = Route) -> APIRouter:

@@ -120,17 +120,17 @@ class Collection:
                 raise InvalidInput("This has no pages, and no order but that of the ids.", parameter=name)
         values: dict[str, Any] = {}
         shape = Shape(view_in(given, self.document), self._sort(given))
-        cursor = _text(given, "cursor", most=4000)
+        cursor = text_in(given, "cursor", most=4000)
         shape = replace(
             shape,
-            limit=_limit(given),
+            limit=limit_in(given),
             count=_choice(given, "count", ("none", "estimated", "exact")),
         )
         if self._has_trash:
             shape = replace(shape, deleted=_choice(given, "deleted", ("exclude", "only", "include")))
         if shape.deleted != "exclude":
             shape = replace(shape, view=replace(shape.view, trash=True))
-        if self.search and (q := _text(given, "q", most=200)) is not None:
+        if self.search and (q := text_in(given, "q", most=200)) is not None:
             shape, values["q"] = replace(shape, search=True), q
         elif (RELEVANCE, True) in shape.sort:
             raise InvalidInput("Sorting by relevance needs a search: give q.", parameter="sort")
@@ -148,7 +148,7 @@ class Collection:
         return ListQuery(shape, values, cursor, context)
 
     def _sort(self, given: dict[str, list[str]]) -> tuple[Sort, ...]:
-        text = _text(given, "sort", most=200)
+        text = text_in(given, "sort", most=200)
         if text is None:
             return self.default_sort
         sort = tuple((name.removeprefix("-"), name.startswith("-")) for name in text.split(","))
@@ -280,7 +280,7 @@ def _several(values: list[str]) -> dict[str, Any]:
 
 
 def _names(given: dict[str, list[str]], parameter: str, allowed: list[str]) -> frozenset[str] | None:
-    text = _text(given, parameter, most=1000)
+    text = text_in(given, parameter, most=1000)
     if text is None:
         return None
     names = frozenset(text.split(","))
@@ -296,7 +296,8 @@ def _once(given: dict[str, list[str]], name: str) -> str:
     return texts[0]
 
 
-def _text(given: dict[str, list[str]], name: str, most: int) -> str | None:
+def text_in(given: dict[str, list[str]], name: str, most: int) -> str | None:
+    """A parameter of so many characters at the most; takes it out of those given."""
     if name not in given:
         return None
     text = _once(given, name)
@@ -316,7 +317,8 @@ def _choice(given: dict[str, list[str]], name: str, choices: tuple[str, ...]) ->
     return text
 
 
-def _limit(given: dict[str, list[str]]) -> int:
+def limit_in(given: dict[str, list[str]]) -> int:
+    """How many rows `limit` asks for; takes it out of the parameters."""
     text = str(DEFAULT_ROWS) if "limit" not in given else _once(given, "limit")
     if not re.fullmatch("[0-9]+", text) or not text.strip("0"):
         raise InvalidInput("This is a whole number from 1 on; more than 100 is taken as 100.", parameter="limit")

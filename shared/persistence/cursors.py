@@ -23,15 +23,17 @@ class Cursors:
         signature = hmac.digest(self._key, context.encode() + b"\0" + position, hashlib.sha256)[:_SIGNATURE_BYTES]
         return base64.urlsafe_b64encode(signature + position).rstrip(b"=").decode()
 
-    def read(self, cursor: str, context: str) -> list[Any]:
-        """The sort values of the position. Raises InvalidCursor for one that was not signed for this context."""
+    def read(self, cursor: str, context: str, parameter: str = "cursor") -> list[Any]:
+        """The sort values of the position. Raises InvalidCursor, which names the parameter, for one that was not signed
+        for this context.
+        """
         try:
             signed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         except ValueError as error:
-            raise InvalidCursor(parameter="cursor") from error
+            raise InvalidCursor(parameter=parameter) from error
         position = signed[_SIGNATURE_BYTES:]
         # Compared as text: base64 leaves bits of the last character unused, and those are to be right as well.
         if not hmac.compare_digest(self.sign(position, context), cursor):
-            raise InvalidCursor(parameter="cursor")
+            raise InvalidCursor(parameter=parameter)
         values: list[Any] = json.loads(position)
         return values

@@ -11,12 +11,14 @@ from typing import Any
 import psycopg
 from psycopg import adapt
 from psycopg.abc import Buffer
-from sqlalchemy import event, exc, make_url
+from sqlalchemy import Connection, event, exc, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.util import await_
 
 from shared.errors import Conflict, Contended, DomainError, Invalid, Unavailable
-from shared.persistence.lane import ReadConnection, ReadLane
+from shared.persistence.lane import LIFETIME_SECONDS, ReadConnection, ReadLane, Wire
 from shared.persistence.statements import Row, Statement
+from shared.persistence.unit_of_work import UnitOfWork, begin
 from shared.settings import Settings
 
 
@@ -29,7 +31,7 @@ class _DocumentLoader(adapt.Loader):
 
 log = logging.getLogger("trellis")
 
-_open_session: ContextVar[AsyncSession | None] = ContextVar("open_session", default=None)
+_open_unit: ContextVar[UnitOfWork | None] = ContextVar("open_unit", default=None)
 
 
 class Database:
@@ -41,42 +43,57 @@ class Database:
         self._streams = asyncio.Semaphore(max(1, settings.pool_size // 2))
 
     @asynccontextmanager
-    async def unit_of_work(self) -> AsyncIterator[AsyncSession]:
+    async def unit_of_work(self, *, dry_run: bool = False) -> AsyncIterator[UnitOfWork]:
         """One transaction, committed at the end and rolled back whole on any error.
 
-        It begins, and takes a connection, with its first statement. Only the edges open one: the route of a
-        state-changing request, a command, a job. Services and repositories use `session` and never commit.
+        Only the edges open one: the route of a state-changing request, a command, a job. Services and repositories use
+        what is open, and never commit. A dry run does everything, checks every constraint, and is rolled back. Raises
+        CommitInDoubt when the connection is lost at the very end.
         """
-        if _open_session.get() is not None:
+        if self.in_unit_of_work:
             raise RuntimeError("A unit of work is open already.")
-        async with self._new_session() as session:
-            token = _open_session.set(session)
-            try:
-                with translated():
-                    yield session
-                    await session.commit()
-            finally:
-                _open_session.reset(token)
+        unit = self._new_unit()
+        token = _open_unit.set(unit)
+        try:
+            with translated():
+                yield unit
+                await unit.end(dry_run=dry_run)
+        finally:
+            _open_unit.reset(token)
+            await unit.close()
+
+    @property
+    def in_unit_of_work(self) -> bool:
+        """Whether one is open."""
+        return _open_unit.get() is not None
+
+    @property
+    def unit(self) -> UnitOfWork:
+        """The open unit of work."""
+        unit = _open_unit.get()
+        if unit is None:
+            raise RuntimeError("No unit of work is open: only state-changing requests, commands and jobs write.")
+        return unit
 
     @property
     def session(self) -> AsyncSession:
         """The session of the open unit of work."""
-        session = _open_session.get()
-        if session is None:
-            raise RuntimeError("No unit of work is open: only state-changing requests, commands and jobs write.")
-        return session
+        return self.unit.session
 
     async def read(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
         """The rows of a statement: in the unit of work once that has begun, so that it sees its own writes; else on the
         read lane, in AUTOCOMMIT, where a read costs one round trip.
         """
-        session = _open_session.get()
+        unit = _open_unit.get()
         with translated():
-            if session is not None and session.in_transaction():
-                await session.flush()
-                own: Any = await (await session.connection()).get_raw_connection()
-                return await statement.rows(own.driver_connection, values)
+            if unit is not None and unit.has_begun:
+                return await unit.execute(statement, values)
             return await self.read_lane.rows(statement, values)
+
+    async def execute(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
+        """Execute a statement in the unit of work, which it begins: what changes something, or holds a lock."""
+        with translated():
+            return await self.unit.execute(statement, values)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[ReadConnection]:
@@ -101,8 +118,8 @@ class Database:
         await self.write_engine.dispose()
         self.read_lane.close()
 
-    def _new_session(self) -> AsyncSession:
-        return AsyncSession(self.write_engine, expire_on_commit=False)
+    def _new_unit(self) -> UnitOfWork:
+        return UnitOfWork(self.write_engine)
 
 
 def _session_settings(settings: Settings, **more: str) -> str:
@@ -115,8 +132,7 @@ def _session_settings(settings: Settings, **more: str) -> str:
         # Starting either costs more than any statement of ours takes.
         "jit": "off",
         "max_parallel_workers_per_gather": "0",
-    }
-    session_settings |= more
+    } | more
     given = make_url(settings.database_url or "").query.get("options", "")
     return " ".join([str(given), *(f"-c {name}={value}" for name, value in session_settings.items())])
 
@@ -134,18 +150,38 @@ def _url(settings: Settings, driver: str) -> str:
 def _write_engine(settings: Settings) -> AsyncEngine:
     engine = create_async_engine(
         _url(settings, "postgresql+psycopg"),
-        connect_args={**_KEEPALIVE, "options": _session_settings(settings)},
+        connect_args={
+            **_KEEPALIVE,
+            "options": _session_settings(settings),
+            "autocommit": True,  # psycopg's word for not sending BEGIN by itself: `_begin` does.
+            "prepare_threshold": None,  # After a ROLLBACK psycopg would deallocate the wire's statements with its own.
+        },
         pool_size=settings.pool_size,
         max_overflow=0,
         pool_timeout=settings.pool_wait_seconds,
         pool_use_lifo=True,
+        pool_recycle=LIFETIME_SECONDS,
     )
-
-    def prepare(connection: Any, _record: object) -> None:
-        connection.driver_connection.adapters.register_loader("json", _DocumentLoader)
-
-    event.listen(engine.sync_engine, "connect", prepare)
+    event.listen(engine.sync_engine, "connect", _connected)
+    event.listen(engine.sync_engine, "checkout", _checked_out)
+    event.listen(engine.sync_engine, "begin", _begin)
     return engine
+
+
+def _connected(connection: Any, record: Any) -> None:
+    connection.driver_connection.adapters.register_loader("json", _DocumentLoader)
+    record.info["wire"] = Wire(connection.driver_connection)
+
+
+def _checked_out(_connection: object, record: Any, _proxy: object) -> None:
+    if record.info["wire"].is_lost():
+        raise exc.DisconnectionError  # The pool gives another one.
+
+
+def _begin(connection: Connection) -> None:
+    wire: Wire = connection.connection.info["wire"]
+    await_(begin(wire))
+    wire.unplug()
 
 
 def _read_lane(settings: Settings) -> ReadLane:

@@ -1,14 +1,15 @@
-"""The read lane: connections on which a read costs one round trip, and little more than what libpq does for it.
+"""The read lane, and the wire to PostgreSQL that both lanes execute statements on.
 
 A general driver makes a cursor for each statement, works out whether to prepare it, and has the event loop begin and
-end to watch the socket. Here a connection is watched for as long as it stands at hand, and its statements are prepared
-for good; that is a third of the processor's time for a read.
+end to watch the socket. On a wire statements are prepared for good, and one at hand is watched all the time; that is a
+third of the processor's time for a read.
 """
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from time import monotonic
 from typing import Any
 
@@ -80,7 +81,6 @@ class ReadLane:
         while self._at_hand:
             wire = self._at_hand.pop()
             if wire.is_idle:
-                wire.plug()
                 return wire
             wire.close()
         try:
@@ -105,7 +105,9 @@ class ReadLane:
 
 
 class Wire:
-    """A connection whose socket the event loop watches, as long as it is plugged in."""
+    """Statements on a connection, past psycopg. It is plugged in by the first, and then the connection's socket is the
+    wire's own until it is unplugged.
+    """
 
     def __init__(self, connection: ReadConnection) -> None:
         self.connection = connection
@@ -118,18 +120,25 @@ class Wire:
         self._is_plugged = False
         self._answer: asyncio.Future[PGresult] | None = None
         self._result: PGresult | None = None
-        self.plug()
 
     @property
     def is_idle(self) -> bool:
         """Whether it can take a statement: not lost, nor in the midst of one that was given up."""
         return self._libpq.status == ConnStatus.OK and self._libpq.transaction_status == TransactionStatus.IDLE
 
-    def plug(self) -> None:
-        """Have the socket watched."""
-        if not self._is_plugged:
-            self._loop.add_reader(self._socket, self._receive)
-            self._is_plugged = True
+    @property
+    def is_broken(self) -> bool:
+        """Whether nothing can be made of it any more: lost, or in the midst of a statement that was given up."""
+        return self._libpq.status != ConnStatus.OK or self._libpq.transaction_status == TransactionStatus.ACTIVE
+
+    def is_lost(self) -> bool:
+        """Whether the server has closed the connection, as far as can be known without asking it."""
+        try:
+            self._libpq.consume_input()  # Its last words, should there be any;
+            self._libpq.consume_input()  # only then is the end to be seen.
+        except OperationalError:
+            return True
+        return self._libpq.status != ConnStatus.OK
 
     def unplug(self) -> None:
         """Leave the connection to psycopg, which watches the socket itself."""
@@ -148,11 +157,16 @@ class Wire:
         arguments = statement.arguments(values)
         name = self._prepared.get(statement) or await self._prepare(statement)
         self._prepared.move_to_end(statement)
-        texts = self._transformer.dump_sequence(arguments, [PyFormat.TEXT] * len(arguments))
-        self._libpq.send_query_prepared(name, texts)
+        sent = self._transformer.dump_sequence(arguments, [_format(argument) for argument in arguments])
+        self._libpq.send_query_prepared(name, sent, self._transformer.formats)
         result = await self._sent()
         self._transformer.set_pgresult(result)
         return self._transformer.load_rows(0, result.ntuples, tuple)
+
+    async def command(self, text: str) -> None:
+        """Execute what has neither parameters nor rows, such as BEGIN. Raises psycopg's errors."""
+        self._libpq.send_query(text.encode())
+        await self._sent()
 
     async def _prepare(self, statement: Statement) -> bytes:
         while len(self._prepared) >= MOST_PREPARED:
@@ -168,6 +182,9 @@ class Wire:
     async def _sent(self) -> PGresult:
         """The result of what libpq was told to send. Raises psycopg's error for one that PostgreSQL reports."""
         self._answer = self._loop.create_future()
+        if not self._is_plugged:
+            self._loop.add_reader(self._socket, self._receive)
+            self._is_plugged = True
         if self._libpq.flush():
             self._loop.add_writer(self._socket, self._send)
         result = await self._answer
@@ -177,16 +194,18 @@ class Wire:
 
     def _send(self) -> None:
         """The socket takes more of what was too long for it."""
-        if not self._libpq.flush():
-            self._loop.remove_writer(self._socket)
+        try:
+            if not self._libpq.flush():
+                self._loop.remove_writer(self._socket)
+        except OperationalError as error:
+            self._lose(error)
 
     def _receive(self) -> None:
         """The socket has something to read, or was closed."""
         try:
             self._libpq.consume_input()
         except OperationalError as error:
-            self.unplug()
-            self._settle(error)
+            self._lose(error)
             return
         while not self._libpq.is_busy():
             result = self._libpq.get_result()
@@ -194,6 +213,10 @@ class Wire:
                 self._settle(None)
                 return
             self._result = result
+
+    def _lose(self, error: OperationalError) -> None:
+        self.unplug()
+        self._settle(error)
 
     def _settle(self, error: OperationalError | None) -> None:
         """A statement has come to its end."""
@@ -205,3 +228,11 @@ class Wire:
             answer.set_exception(error)
         elif result is not None:
             answer.set_result(result)
+
+
+def _format(argument: object) -> PyFormat:
+    """As text, to which PostgreSQL gives whatever type the statement wants; but it takes no offset beyond 16 hours in
+    the text of an instant.
+    """
+    first = argument[0] if isinstance(argument, list) and argument else argument
+    return PyFormat.BINARY if isinstance(first, datetime) else PyFormat.TEXT

@@ -161,7 +161,7 @@ class Listing:
         keys = self._keys(rows, shape)
         position = func.json_build_array(*(key.value for key in keys), type_=JSON)
         branches = [self._branch(shape, keys, where) for where in self._wheres(shape)]
-        if len(branches) == 1:
+        if len(branches) == 1 and not shape.search:
             found = branches[0].add_columns(content.label("content"), position.label("position")).subquery()
         else:
             # Each branch walks an index of its own as far as a page; the documents are of the merged page alone.
@@ -213,6 +213,12 @@ class Listing:
     def _branch(self, shape: Shape, keys: Sequence[Key], where: Sequence[ColumnElement[bool]]) -> Select[Any]:
         columns = [key.value.label(f"key_{n}") for n, key in enumerate(keys)]
         found = select(*columns).where(*where)
+        if shape.search:
+            # The matches first and the order then: to walk in order until enough rows match is quick when most do, and
+            # the walk through a million rows when few do. An OFFSET keeps PostgreSQL from turning it round.
+            matches = found.offset(_literal(0)).subquery()
+            keys = [replace(key, value=matches.c[f"key_{n}"]) for n, key in enumerate(keys)]
+            found = select(*matches.c)
         if shape.after is not None:
             found = found.where(_after(keys, shape.after))
         return found.order_by(*(key.ordered() for key in keys)).limit(_literal(shape.limit + 1))

@@ -1,5 +1,6 @@
 """What tables share: the metadata with its naming convention, and the columns that a row has by what it is."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -56,6 +57,12 @@ class Resource(SoftDeletable, Versioned, Identified):
     """A row with a document of its own: what a `Repository` serves."""
 
 
+def table_of(model: type[SQLModel]) -> SchemaTable:
+    """The table behind a model."""
+    table: SchemaTable = inspect(model).local_table
+    return table
+
+
 def choice(kind: type[StrEnum]) -> Any:
     """The column type of an enumeration: text, and a check constraint that names the values."""
     return Enum(
@@ -72,9 +79,19 @@ def deletion_group(name: str) -> Index:
     return Index(name, "deletion_id", postgresql_where=text("deletion_id IS NOT NULL"))
 
 
+def deletion_time(name: str) -> Index:
+    """The index that finds what was deleted long ago. Live rows are not in it either."""
+    return Index(name, "deleted_at", postgresql_where=text("deleted_at IS NOT NULL"))
+
+
 def live_unique(name: str, *columns: str | TextClause) -> Index:
     """A unique rule that holds among live rows only: a deleted one keeps its name and does not block it."""
     return Index(name, *columns, unique=True, postgresql_where=text("deleted_at IS NULL"))
+
+
+def live_rule(table: SchemaTable, columns: Sequence[str]) -> Index:
+    """The unique rule of these columns, as `live_unique` makes it."""
+    return next(index for index in table.indexes if index.unique and index.columns.keys() == [*columns])
 
 
 def searchable(model: type[SQLModel], *columns: str) -> None:
@@ -87,9 +104,20 @@ def searchable(model: type[SQLModel], *columns: str) -> None:
         for column, weight in zip(columns, "ABCD", strict=False)
     ]
     search = Column("search", TSVECTOR, Computed(" || ".join(weighted), persisted=True))
-    table: SchemaTable = inspect(model).local_table
+    table = table_of(model)
     table.append_column(search)
     Index(f"ix_{table.name}_search", search, postgresql_using="gin")
+
+
+SECRET = {"info": {"secret": True}}
+"""The `sa_column_kwargs` of a column that the journal does not tell."""
+
+
+def part_of(model: type[SQLModel], column: str) -> None:
+    """Have the journal tell of this table's rows as parts of the resource that the column names."""
+    table = table_of(model)
+    (key,) = table.c[column].foreign_keys
+    table.info["part_of"] = (key.target_fullname.partition(".")[0], column)
 
 
 def touch(row: Versioned) -> None:
@@ -98,5 +126,9 @@ def touch(row: Versioned) -> None:
 
 
 def owners() -> dict[str, str]:
-    """The module that owns each table, by the table's name: `modules/<owner>/models.py` defines it."""
-    return {str(model.__tablename__): model.__module__.split(".")[1] for model in Table.__subclasses__()}
+    """Who owns each table, by the table's name: the module whose models.py defines it, or `kernel`."""
+    return {str(model.__tablename__): _owner(model.__module__.split(".")) for model in Table.__subclasses__()}
+
+
+def _owner(path: list[str]) -> str:
+    return path[1] if path[0] == "modules" else "kernel"

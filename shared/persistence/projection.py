@@ -12,10 +12,11 @@ from typing import Any, ClassVar, get_args
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
-from sqlalchemy import JSON, ColumnElement, FromClause, Interval, func, inspect, literal, select
+from sqlalchemy import JSON, ColumnElement, FromClause, Interval, func, literal, select
 from sqlmodel import SQLModel
 
 from shared.extensions import Extensions
+from shared.persistence.models import table_of
 from shared.persistence.soft_delete import live
 
 
@@ -164,12 +165,6 @@ class Many(Marker):
             .order_by(target.c[self.order_by], target.c.id)
         )
         return _array(found.correlate(rows).scalar_subquery())
-
-
-def table_of(model: type[SQLModel]) -> FromClause:
-    """The table behind a model."""
-    table: FromClause = inspect(model).local_table
-    return table
 
 
 def _array(documents: ColumnElement[Any]) -> ColumnElement[Any]:

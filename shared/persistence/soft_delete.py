@@ -3,14 +3,17 @@
 from functools import cache
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, event, func, update
+from sqlalchemy import ColumnElement, FromClause, event, func, literal_column, select, tuple_, update
+from sqlalchemy import Table as SchemaTable
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from sqlalchemy.sql.base import ExecutableOption
 from sqlmodel import col
 from uuid_utils.compat import uuid7
 
-from shared.persistence.models import SoftDeletable, Table
+from shared.errors import Conflict, Obstacle
+from shared.persistence.database import translated
+from shared.persistence.models import SoftDeletable, Table, table_of
 
 INCLUDE_DELETED = {"include_deleted": True}
 """Execution options of a statement that is to see deleted rows."""
@@ -31,10 +34,40 @@ async def delete_group(
     return deletion_id
 
 
+async def restore(session: AsyncSession, model: type[SoftDeletable], where: ColumnElement[bool]) -> None:
+    """Bring back the deleted rows that match. A unique rule may stand in the way: then its error is raised, and tells
+    the live row that does.
+    """
+    deleted = where & col(model.deleted_at).is_not(None)
+    restored = update(model).where(deleted).values(deleted_at=None, deletion_id=None)
+    try:
+        with translated():
+            async with session.begin_nested():
+                await session.execute(restored, execution_options={"synchronize_session": False, **INCLUDE_DELETED})
+    except Conflict as conflict:
+        conflict.obstacle = await _obstacle(session, table_of(model), deleted, conflict.constraint)
+        raise
+
+
 async def restore_group(session: AsyncSession, model: type[SoftDeletable], deletion_id: UUID) -> None:
-    """Bring back what was deleted together. A unique rule may stand in the way: then its error is raised."""
-    group = update(model).where(col(model.deletion_id) == deletion_id).values(deleted_at=None, deletion_id=None)
-    await session.execute(group, execution_options={"synchronize_session": False, **INCLUDE_DELETED})
+    """Bring back what was deleted together. Raises as `restore` does."""
+    await restore(session, model, col(model.deletion_id) == deletion_id)
+
+
+async def _obstacle(
+    session: AsyncSession, table: SchemaTable, deleted: ColumnElement[bool], rule: str | None
+) -> Obstacle | None:
+    """The live row that has the values of a deleted one in the columns of this unique rule."""
+    found = [index for index in table.indexes if index.unique and index.name == rule]
+    if not found or "id" not in table.c:
+        return None
+    values = [
+        value if isinstance(value, ColumnElement) else literal_column(str(value)) for value in found[0].expressions
+    ]
+    wanted = select(*values).select_from(table).where(deleted).correlate(None)
+    same = select(table.c.id).where(tuple_(*values).in_(wanted), *live(table)).order_by(table.c.id).limit(1)
+    id: UUID | None = await session.scalar(same, execution_options=INCLUDE_DELETED)
+    return None if id is None else Obstacle(table.name, id)
 
 
 @event.listens_for(Session, "do_orm_execute")

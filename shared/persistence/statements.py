@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from psycopg import AsyncConnection
-from psycopg.raw_cursor import AsyncRawCursor, AsyncRawServerCursor
-from sqlalchemy import BindParameter, Select
+from psycopg.raw_cursor import AsyncRawServerCursor
+from sqlalchemy import BindParameter, Select, UpdateBase
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 Row = tuple[Any, ...]
@@ -16,23 +16,17 @@ _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-unt
 
 
 class Statement:
-    """A SELECT whose parameters are given by name.
+    """A statement whose parameters are given by name.
 
     It is written as an SQLAlchemy expression and executed by psycopg alone: SQLAlchemy's own execution would cost more
     than PostgreSQL takes for the statement.
     """
 
-    def __init__(self, select: Select[*tuple[Any, ...]], prefix: str = "") -> None:
-        compiled = select.compile(dialect=_DIALECT)
+    def __init__(self, statement: Select[*tuple[Any, ...]] | UpdateBase, prefix: str = "") -> None:
+        compiled = statement.compile(dialect=_DIALECT)
         self.text = f"{prefix}{compiled}".encode()
         self._names = compiled.positiontup or []
         self._constants = {name: _as_sent(bind) for name, bind in compiled.binds.items() if not bind.required}
-
-    async def rows(self, connection: AsyncConnection[Any], values: Mapping[str, Any]) -> list[Row]:
-        """All rows. Raises psycopg's errors, and KeyError for a value that is missing."""
-        cursor = AsyncRawCursor(connection)
-        await cursor.execute(self.text, self.arguments(values), prepare=True)
-        return await cursor.fetchall()
 
     async def batches(self, connection: AsyncConnection[Any], values: Mapping[str, Any]) -> AsyncIterator[list[Row]]:
         """All rows, BATCH at a time: neither side holds more of them. Needs an open transaction."""

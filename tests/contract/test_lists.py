@@ -167,7 +167,7 @@ class TestARevokedSession:
         before = await admin.get(path)
         assert before.status_code == 200
         async with database.unit_of_work() as unit:
-            (await unit.get(UserSession, admin.session_id)).revoke()
+            (await unit.session.get(UserSession, admin.session_id)).revoke()
         for headers in ({}, {"If-None-Match": before.headers["ETag"]}):
             answer = await admin.get(path, headers=headers)
             assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")

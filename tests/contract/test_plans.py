@@ -8,7 +8,7 @@ from psycopg.raw_cursor import AsyncRawCursor
 from modules.projects.tests.factories import ProjectFactory, ProjectTagFactory
 from modules.tags.tests.factories import TagFactory
 from modules.users.tests.factories import UserFactory
-from shared.persistence.statements import Statement
+from shared.persistence.lane import Wire
 from tests.contract.reading import NOON, ids, items, projects_of, shared_with
 
 CROWD = """
@@ -20,13 +20,14 @@ INSERT INTO tags (id, owner_id, name, slug, color, created_at)
 SELECT gen_random_uuid(), {others}[1 + mod(n, 20)], 'Tag ' || n, 'crowd-' || n, '#000000',
     timestamptz '2026-01-01' + n * interval '1 second'
 FROM generate_series(1, 20000) AS n;
+ANALYZE projects; ANALYZE tags;
 INSERT INTO project_tags (project_id, tag_id)
 SELECT p.id, t.id
 FROM (SELECT id, row_number() OVER (ORDER BY created_at) AS n FROM projects WHERE owner_id = ANY ({others})) AS p
 JOIN (SELECT id, row_number() OVER (ORDER BY created_at) AS n FROM tags WHERE owner_id = ANY ({others})) AS t USING (n);
 INSERT INTO project_members (project_id, user_id, role)
 SELECT id, {others}[1], 'viewer' FROM projects WHERE owner_id <> {others}[1] AND owner_id = ANY ({others});
-ANALYZE projects; ANALYZE tags; ANALYZE project_tags; ANALYZE project_members; ANALYZE users; ANALYZE sessions
+ANALYZE project_tags; ANALYZE project_members; ANALYZE users; ANALYZE sessions
 """
 
 
@@ -54,17 +55,17 @@ async def few(ann, bob, crowd):
 def executed():
     """The statements of the read lane meanwhile, with the values that they were given."""
     noted = []
-    rows = Statement.rows
+    rows = Wire.rows
 
-    async def note(self, connection, values):
-        noted.append((self.text, self.arguments(values)))
-        return await rows(self, connection, values)
+    async def note(self, statement, values):
+        noted.append((statement.text, statement.arguments(values)))
+        return await rows(self, statement, values)
 
-    Statement.rows = note  # type: ignore[method-assign]
+    Wire.rows = note  # type: ignore[method-assign]
     try:
         yield noted
     finally:
-        Statement.rows = rows  # type: ignore[method-assign]
+        Wire.rows = rows  # type: ignore[method-assign]
 
 
 async def plan(database, text, values):

@@ -356,19 +356,24 @@ class TestOurOwnFailures:
         assert "the secret of the house" in caplog.text
 
     async def test_a_database_out_of_reach_is_503_and_says_when_to_come_back(self, app, application, settings):
+        from shared.http.mutations import Mutations
         from shared.persistence.database import Database
 
         nowhere = settings.model_copy(update={"database_url": "postgresql://trellis:x@127.0.0.1:1/trellis"})
-        kept, app.state.database = app.state.database, Database(nowhere)
+        database, kept = Database(nowhere), app.state.mutations
+        kernel = application.kernel
         try:
             async with anonymous(app) as client:
                 account = {"email": "a@example.com", "password": "correct horse", "full_name": "A"}
-                with application.kernel.database.override(app.state.database):
+                with kernel.database.override(database):
                     application.containers["users"].reset_singletons()
+                    app.state.mutations = Mutations(
+                        database, kernel.authenticator(), kernel.idempotency(), kernel.resources(), False
+                    )
                     answer = await client.post("/users", json=account)
         finally:
-            await app.state.database.close()
-            app.state.database = kept
+            await database.close()
+            app.state.mutations = kept
             application.containers["users"].reset_singletons()
         problem = is_problem(answer, 503, "unavailable")
         assert problem["retryable"] is True

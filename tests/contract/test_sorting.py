@@ -124,10 +124,10 @@ class TestAnyRows:
         async with database.connection.begin_nested() as savepoint:
             async with database.unit_of_work() as unit:
                 projects = [Project(owner_id=(bob if shared else ann).id, **columns) for columns, shared in rows]
-                unit.add_all(projects)
-                await unit.flush()
+                unit.session.add_all(projects)
+                await unit.session.flush()
                 shared = [project.id for project, (_, shared) in zip(projects, rows, strict=True) if shared]
-                unit.add_all(ProjectMember(project_id=id, user_id=ann.id, role=Role.VIEWER) for id in shared)
+                unit.session.add_all(ProjectMember(project_id=id, user_id=ann.id, role=Role.VIEWER) for id in shared)
             everything = items(await ann.get("/projects", params={"limit": 100}))
             assert {item["id"] for item in everything} == {str(project.id) for project in projects}
             sort, limit = asked
@@ -175,6 +175,6 @@ class TestWalking:
         projects = await projects_of(ann, 3)
         async with database.unit_of_work() as unit:
             update = f"UPDATE projects SET created_at = '{at}' WHERE owner_id = '{ann.id}'"
-            await (await unit.connection()).exec_driver_sql(update)
+            await (await unit.session.connection()).exec_driver_sql(update)
         found = await walk(ann, "/projects", limit=1)
         assert [item["id"] for item in found] == sorted((str(project.id) for project in projects), reverse=True)

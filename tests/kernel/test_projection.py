@@ -98,7 +98,7 @@ BOOKS = st.fixed_dictionaries(
         "note": st.none() | TEXT,
         "pages": st.integers(-(2**31), 2**31 - 1),
         "price": st.none()
-        | st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**12), max_value=10**12),
+        | st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**11), max_value=10**11),
         "weight": st.floats(allow_nan=False, allow_infinity=False),
         "on_loan": st.none() | st.booleans(),
         "colour": st.sampled_from(Colour),

@@ -7,13 +7,19 @@ import psycopg
 import pytest
 from fastapi import APIRouter, FastAPI
 from httpx2 import ASGITransport, AsyncClient
-from sqlalchemy import func, literal, select, table, text
+from sqlalchemy import column, func, insert, literal, select, table, text
 
+from shared.auth.authentication import Authenticator
+from shared.auth.tokens import AccessTokens
 from shared.errors import Conflict, DomainError, Unavailable
+from shared.extensions import Extensions
 from shared.http import problems
 from shared.http.middleware import RequestContext
+from shared.http.mutations import Mutations
 from shared.http.routing import Route
 from shared.persistence.database import Database
+from shared.persistence.idempotency import Idempotency
+from shared.persistence.resources import Resources
 from shared.persistence.statements import Statement
 from tests.database import clone
 
@@ -74,7 +80,14 @@ async def http(real) -> AsyncIterator[AsyncClient]:
         return str(real.session)
 
     app = FastAPI()
-    app.state.database = real
+    extensions, tokens = Extensions(()), AccessTokens(b"k" * 32, 900)
+    app.state.mutations = Mutations(
+        real,
+        Authenticator(real, tokens, extensions),
+        Idempotency(real, extensions, b"k" * 32),
+        Resources((), real, extensions),
+        require_if_match=False,
+    )
     app.include_router(router)
     app.add_middleware(RequestContext, max_body_bytes=1000)
     problems.install(app)
@@ -133,18 +146,48 @@ class TestAUnitOfWork:
 
     async def test_takes_no_connection_before_its_first_statement(self, real):
         """Hashing a password takes 45 ms: a connection held meanwhile would be one that others wait for."""
-        async with real.unit_of_work() as session:
+        async with real.unit_of_work() as unit:
             assert real.write_engine.pool.checkedout() == 0
             assert await real.read(Statement(select(literal(1))), {}) == [(1,)]
             assert real.write_engine.pool.checkedout() == 0
-            await session.execute(text("SELECT 1"))
+            await unit.session.execute(text("SELECT 1"))
             assert real.write_engine.pool.checkedout() == 1
 
     async def test_reads_what_it_has_written(self, real, note_ids):
-        async with real.unit_of_work() as session:
-            await session.execute(text("INSERT INTO notes VALUES (1, NULL, 1)"))
+        async with real.unit_of_work() as unit:
+            await unit.session.execute(text("INSERT INTO notes VALUES (1, NULL, 1)"))
             assert await real.read(Statement(select(func.count()).select_from(table("notes"))), {}) == [(1,)]
-            await session.rollback()
+            await unit.session.rollback()
+        assert note_ids() == []
+
+    @pytest.mark.parametrize("uses_session", [False, True])
+    async def test_leaves_nothing_behind_when_it_is_cancelled(self, real, uses_session):
+        async def slow() -> None:
+            async with real.unit_of_work() as unit:
+                if uses_session:
+                    await unit.session.execute(text("SELECT 1"))
+                await unit.execute(Statement(select(func.pg_sleep(0.5))), {})
+
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(slow(), 0.1)
+        assert real.write_engine.pool.checkedout() == 0
+        async with real.unit_of_work() as unit:
+            assert await unit.execute(Statement(select(literal(1))), {}) == [(1,)]
+
+    async def test_is_one_transaction_for_statements_and_the_session(self, real, note_ids):
+        one = Statement(insert(table("notes", column("id"), column("amount"))).values(id=1, amount=1))
+        count = Statement(select(func.count()).select_from(table("notes")))
+
+        async def twice() -> None:
+            async with real.unit_of_work() as unit:
+                await unit.execute(one, {})
+                await unit.session.execute(text("INSERT INTO notes VALUES (2, NULL, 1)"))
+                assert await unit.execute(count, {}) == [(2,)]
+                await unit.execute(one, {})
+
+        with pytest.raises(Conflict):
+            await twice()
         assert note_ids() == []
 
     async def test_is_unknown_outside(self, real):
@@ -191,8 +234,8 @@ class TestWhatTheDatabaseRefuses:
     )
     async def test_is_raised_as_a_domain_error(self, real, statement, error):
         with pytest.raises(DomainError) as raised:
-            async with real.unit_of_work() as session:
-                await session.execute(text(statement))
+            async with real.unit_of_work() as unit:
+                await unit.session.execute(text(statement))
         assert raised.value.code == error
 
     async def test_is_raised_as_the_error_that_names_the_constraint(self, real, monkeypatch):
@@ -201,15 +244,15 @@ class TestWhatTheDatabaseRefuses:
 
         try:
             with pytest.raises(Taken):
-                async with real.unit_of_work() as session:
-                    await session.execute(text("INSERT INTO notes VALUES (1, NULL, 1), (1, NULL, 1)"))
+                async with real.unit_of_work() as unit:
+                    await unit.session.execute(text("INSERT INTO notes VALUES (1, NULL, 1), (1, NULL, 1)"))
         finally:
             del DomainError.by_constraint["pk_notes"], DomainError.catalogue["taken"]
 
     async def test_is_left_as_it_is_when_it_is_a_fault_of_ours(self, real):
         with pytest.raises(Exception, match="nowhere"):
-            async with real.unit_of_work() as session:
-                await session.execute(text("SELECT * FROM nowhere"))
+            async with real.unit_of_work() as unit:
+                await unit.session.execute(text("SELECT * FROM nowhere"))
 
     async def test_on_the_read_lane_too(self, real):
         with pytest.raises(Unavailable):

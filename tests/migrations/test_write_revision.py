@@ -2,8 +2,11 @@
 
 import ast
 from pathlib import Path
+from textwrap import dedent
 from types import SimpleNamespace
+from uuid import uuid4
 
+import psycopg
 import pytest
 
 from app.migrations import upgrade
@@ -26,6 +29,20 @@ from app.migrations import upgrade
 
 upgrade(sys.argv[1])
 main(["--raiseerr", "check"])
+"""
+JOURNALLED = """
+    from shared.persistence.models import SECRET, part_of
+
+
+    class NoteLine(Table, table=True):
+        __tablename__ = "note_lines"
+
+        note_id: UUID = Field(foreign_key="notes.id", primary_key=True)
+        number: int = Field(primary_key=True)
+        text: str = Field(max_length=100, sa_column_kwargs=SECRET)
+
+
+    part_of(NoteLine, "note_id")
 """
 DOWN = "from alembic.config import main; main(['--raiseerr', 'downgrade', 'notes@base'])"
 
@@ -81,6 +98,27 @@ class TestTheFirstMigrationOfAModule:
         assert "CREATE TRIGGER touch BEFORE UPDATE ON notes" in source
         assert 'sa.Column("text", sa.String(100), nullable=False)' in source
         assert "sqlmodel" not in source.lower()
+
+    def test_has_the_journal_tell_of_its_rows_and_of_their_parts(self, team):
+        """All but what is secret; and what changes with every row tells nothing."""
+        models = team.tree / "modules/notes/models.py"
+        models.write_text(models.read_text() + dedent(JOURNALLED))
+        source = team.write("tables").read_text()
+        assert "SELECT trellis_journal('notes', 'notes', 'id', '{updated_at}')" in source
+        assert "SELECT trellis_journal('note_lines', 'notes', 'note_id', '{text}')" in source
+        team.run(UPGRADE_AND_CHECK, team.url)
+        user, note = uuid4(), uuid4()
+        with psycopg.connect(team.url) as connection:
+            columns = "id, email, full_name, password_hash, role, is_active, email_verified"
+            connection.execute(f"INSERT INTO users ({columns}) VALUES (%s, 'x', 'x', 'x', 'user', true, true)", [user])
+            connection.execute("INSERT INTO notes (id, owner_id, text) VALUES (%s, %s, 'x')", [note, user])
+            connection.execute("INSERT INTO note_lines VALUES (%s, 1, 'a secret')", [note])
+            connection.execute("UPDATE notes SET text = 'y'")
+            written = "SELECT part, action, before, after FROM journal WHERE resource = 'notes' ORDER BY id"
+            rows = connection.execute(written).fetchall()
+        assert [row[:2] for row in rows] == [(None, "created"), ("note_lines", "created"), (None, "changed")]
+        assert rows[1][2:] == (None, {"note_id": str(note), "number": 1})
+        assert rows[2][2:] == ({"text": "x", "version": 1}, {"text": "y", "version": 2})
 
     def test_runs_up_and_down_and_leaves_nothing_to_write(self, team):
         """It is good as it was written."""

@@ -52,6 +52,20 @@ class TestAtOnce:
         await sign_in(http, email="slug@example.com")
         assert await statuses(*(http.post("/tags", json={"name": "Same"}) for _ in range(10))) == [201] + [409] * 9
 
+    async def test_one_of_many_puts_of_a_new_key_makes_the_project_and_the_others_replace_it(self, http):
+        await sign_in(http, email="upsert@example.com")
+        requests = (http.put("/projects/by-external-id/crm/42", json={"name": f"n{n}"}) for n in range(50))
+        assert await statuses(*requests) == [200] * 49 + [201]
+        (project,) = (await http.get("/projects")).json()["items"]
+        assert (project["external_id"], project["version"]) == ("crm/42", 50)
+
+    async def test_one_of_many_puts_that_only_create_does(self, http):
+        await sign_in(http, email="create-only@example.com")
+        alone = {"If-None-Match": "*"}
+        requests = (http.put("/projects/by-external-id/42", json={"name": "x"}, headers=alone) for _ in range(20))
+        assert await statuses(*requests) == [201] + [412] * 19
+        assert [project["version"] for project in (await http.get("/projects")).json()["items"]] == [1]
+
     async def test_patches_of_different_fields_all_survive(self, http):
         await sign_in(http, email="patch@example.com")
         project = (await http.post("/projects", json={"name": "x"})).json()

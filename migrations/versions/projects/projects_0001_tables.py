@@ -54,7 +54,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_projects")),
     )
     op.execute("CREATE TRIGGER touch BEFORE UPDATE ON projects\n        FOR EACH ROW EXECUTE FUNCTION trellis_touch()")
+    op.execute("SELECT trellis_journal('projects', 'projects', 'id', '{search,updated_at}')")
     op.create_index("ix_projects_search", "projects", ["search"], unique=False, postgresql_using="gin")
+    op.create_index(
+        "ix_projects_deleted_at",
+        "projects",
+        ["deleted_at"],
+        unique=False,
+        postgresql_where=sa.text("deleted_at IS NOT NULL"),
+    )
     op.create_index(
         "ix_projects_deletion_id",
         "projects",
@@ -87,9 +95,19 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_project_members_project_id")),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_project_members_user_id")),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["projects.id"], name=op.f("fk_project_members_project_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_project_members_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("project_id", "user_id", name=op.f("pk_project_members")),
+    )
+    op.execute("SELECT trellis_journal('project_members', 'projects', 'project_id', '{}')")
+    op.create_index(
+        "ix_project_members_deleted_at",
+        "project_members",
+        ["deleted_at"],
+        unique=False,
+        postgresql_where=sa.text("deleted_at IS NOT NULL"),
     )
     op.create_index(
         "ix_project_members_deletion_id",
@@ -103,10 +121,13 @@ def upgrade() -> None:
         "project_tags",
         sa.Column("project_id", sa.Uuid(), nullable=False),
         sa.Column("tag_id", sa.Uuid(), nullable=False),
-        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_project_tags_project_id")),
-        sa.ForeignKeyConstraint(["tag_id"], ["tags.id"], name=op.f("fk_project_tags_tag_id")),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["projects.id"], name=op.f("fk_project_tags_project_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["tag_id"], ["tags.id"], name=op.f("fk_project_tags_tag_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("project_id", "tag_id", name=op.f("pk_project_tags")),
     )
+    op.execute("SELECT trellis_journal('project_tags', 'projects', 'project_id', '{}')")
     op.create_index(op.f("ix_project_tags_tag_id"), "project_tags", ["tag_id"], unique=False)
 
 
@@ -119,10 +140,16 @@ def downgrade() -> None:
         table_name="project_members",
         postgresql_where=sa.text("deletion_id IS NOT NULL"),
     )
+    op.drop_index(
+        "ix_project_members_deleted_at",
+        table_name="project_members",
+        postgresql_where=sa.text("deleted_at IS NOT NULL"),
+    )
     op.drop_table("project_members")
     op.drop_index(
         "uq_projects_owner_id_external_id", table_name="projects", postgresql_where=sa.text("deleted_at IS NULL")
     )
     op.drop_index("ix_projects_owner_id_created_at_id", table_name="projects")
     op.drop_index("ix_projects_deletion_id", table_name="projects", postgresql_where=sa.text("deletion_id IS NOT NULL"))
+    op.drop_index("ix_projects_deleted_at", table_name="projects", postgresql_where=sa.text("deleted_at IS NOT NULL"))
     op.drop_table("projects")

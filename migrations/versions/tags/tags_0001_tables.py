@@ -36,7 +36,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tags")),
     )
     op.execute("CREATE TRIGGER touch BEFORE UPDATE ON tags\n        FOR EACH ROW EXECUTE FUNCTION trellis_touch()")
+    op.execute("SELECT trellis_journal('tags', 'tags', 'id', '{search,updated_at}')")
     op.create_index("ix_tags_search", "tags", ["search"], unique=False, postgresql_using="gin")
+    op.create_index(
+        "ix_tags_deleted_at",
+        "tags",
+        ["deleted_at"],
+        unique=False,
+        postgresql_where=sa.text("deleted_at IS NOT NULL"),
+    )
     op.create_index(
         "ix_tags_deletion_id",
         "tags",
@@ -63,4 +71,5 @@ def downgrade() -> None:
     op.drop_index("uq_tags_owner_id_slug", table_name="tags", postgresql_where=sa.text("deleted_at IS NULL"))
     op.drop_index("ix_tags_owner_id_created_at_id", table_name="tags")
     op.drop_index("ix_tags_deletion_id", table_name="tags", postgresql_where=sa.text("deletion_id IS NOT NULL"))
+    op.drop_index("ix_tags_deleted_at", table_name="tags", postgresql_where=sa.text("deleted_at IS NOT NULL"))
     op.drop_table("tags")

@@ -41,6 +41,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
     )
     op.execute("CREATE TRIGGER touch BEFORE UPDATE ON users\n        FOR EACH ROW EXECUTE FUNCTION trellis_touch()")
+    op.execute("SELECT trellis_journal('users', 'users', 'id', '{password_hash,search,updated_at}')")
     op.create_index(
         "ix_users_created_at_id",
         "users",
@@ -48,6 +49,13 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index("ix_users_search", "users", ["search"], unique=False, postgresql_using="gin")
+    op.create_index(
+        "ix_users_deleted_at",
+        "users",
+        ["deleted_at"],
+        unique=False,
+        postgresql_where=sa.text("deleted_at IS NOT NULL"),
+    )
     op.create_index(
         "ix_users_deletion_id",
         "users",
@@ -69,7 +77,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_sessions_user_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_sessions_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sessions")),
     )
     op.create_index(op.f("ix_sessions_user_id"), "sessions", ["user_id"], unique=False)
@@ -78,7 +86,9 @@ def upgrade() -> None:
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("session_id", sa.Uuid(), nullable=False),
         sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(["session_id"], ["sessions.id"], name=op.f("fk_refresh_tokens_session_id")),
+        sa.ForeignKeyConstraint(
+            ["session_id"], ["sessions.id"], name=op.f("fk_refresh_tokens_session_id"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_refresh_tokens")),
     )
     op.create_index(op.f("ix_refresh_tokens_session_id"), "refresh_tokens", ["session_id"], unique=False)
@@ -92,4 +102,5 @@ def downgrade() -> None:
     op.drop_index("uq_users_email", table_name="users", postgresql_where=sa.text("deleted_at IS NULL"))
     op.drop_index("ix_users_deletion_id", table_name="users", postgresql_where=sa.text("deletion_id IS NOT NULL"))
     op.drop_index("ix_users_created_at_id", table_name="users")
+    op.drop_index("ix_users_deleted_at", table_name="users", postgresql_where=sa.text("deleted_at IS NOT NULL"))
     op.drop_table("users")

@@ -1,6 +1,6 @@
 """Reading projects one by one and in pages, and what it costs."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from modules.projects.models import Project, Role, Status
 from modules.projects.tests.factories import MemberFactory, ProjectFactory, ProjectTagFactory
 from modules.tags.tests.factories import TagFactory
 from modules.users.models import Role as AccountRole
+from shared.persistence.lane import Wire
 from shared.persistence.statements import Row, Statement
 from tests.callers import Caller
 from tests.database import RolledBackDatabase
@@ -54,23 +55,23 @@ def ids(page: Response) -> list[UUID]:
 def statements(database: RolledBackDatabase) -> Iterator[list[str]]:
     """The statements that are executed meanwhile, on either lane; the savepoints of the tests are none."""
     executed: list[str] = []
-    rows = Statement.rows
+    rows = Wire.rows
 
-    async def noted(self: Statement, *given: Any) -> list[Row]:
-        executed.append(repr(self))
-        return await rows(self, *given)
+    async def noted(self: Wire, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
+        executed.append(statement.text.decode())
+        return await rows(self, statement, values)
 
     def note(*given: Any) -> None:
-        if "SAVEPOINT" not in given[2]:
+        if "SAVEPOINT" not in given[2] and "trellis.origin" not in given[2]:
             executed.append(given[2])
 
     engine = database.write_engine.sync_engine
     event.listen(engine, "before_cursor_execute", note)
-    Statement.rows = noted  # type: ignore[assignment, method-assign]
+    Wire.rows = noted  # type: ignore[method-assign]
     try:
         yield executed
     finally:
-        Statement.rows = rows  # type: ignore[method-assign]
+        Wire.rows = rows  # type: ignore[method-assign]
         event.remove(engine, "before_cursor_execute", note)
 
 

@@ -126,7 +126,7 @@ class TestSession:
         ann = await signed_in()
         assert (await ann.get("/users/me")).status_code == 200
         async with database.unit_of_work() as unit:
-            (await unit.get_one(UserSession, ann.session_id)).revoke()
+            (await unit.session.get_one(UserSession, ann.session_id)).revoke()
         assert_invalid(await ann.get("/users/me"))
 
     async def test_one_that_was_not_refreshed_in_time_is_over(
@@ -134,7 +134,7 @@ class TestSession:
     ) -> None:
         ann = await signed_in()
         async with database.unit_of_work() as unit:
-            session = await unit.get_one(UserSession, ann.session_id)
+            session = await unit.session.get_one(UserSession, ann.session_id)
             session.expires_at = datetime.now(UTC) - timedelta(hours=1)
         assert_invalid(await ann.get("/users/me"))
 
@@ -144,7 +144,7 @@ class TestSession:
     ) -> None:
         ann = await signed_in()
         async with database.unit_of_work() as unit:
-            await unit.execute(update(User).where(col(User.id) == ann.id).values(**columns))
+            await unit.session.execute(update(User).where(col(User.id) == ann.id).values(**columns))
         assert_invalid(await ann.get("/users/me"))
 
     async def test_that_never_was_opens_nothing(self, client: AsyncClient, application: Application) -> None:
@@ -165,7 +165,7 @@ class TestSession:
 
         async def give(role: str, id: UUID) -> None:
             async with database.unit_of_work() as unit:
-                await unit.execute(update(User).where(col(User.id) == id).values(role=role))
+                await unit.session.execute(update(User).where(col(User.id) == id).values(role=role))
 
         ann = await signed_in()
         assert (await ann.get("/users")).status_code == 403

@@ -41,7 +41,7 @@ async def saved(database: RolledBackDatabase, count: int) -> list[User]:
     """Accounts that were all made in the same microsecond."""
     users = UserFactory.build_batch(count)
     async with database.unit_of_work() as unit:
-        unit.add_all(users)
+        unit.session.add_all(users)
     return users
 
 
@@ -168,7 +168,7 @@ class TestCursor:
         self, admin: Caller, cursor: str, signed_in: SignIn, database: RolledBackDatabase
     ) -> None:
         async with database.unit_of_work() as unit:
-            user = await unit.get_one(User, admin.id)
+            user = await unit.session.get_one(User, admin.id)
         elsewhere = await signed_in(user)
         assert (await elsewhere.get("/users", params={"cursor": cursor})).status_code == 200
 

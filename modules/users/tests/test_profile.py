@@ -195,5 +195,5 @@ class TestDelete:
         ann = await signed_in()
         await ann.delete("/users/me")
         async with database.unit_of_work() as unit:
-            kept = await unit.get_one(User, ann.id, execution_options=INCLUDE_DELETED)
+            kept = await unit.session.get_one(User, ann.id, execution_options=INCLUDE_DELETED)
         assert kept.deleted_at is not None

@@ -54,19 +54,20 @@ def session_of(tokens: Tokens) -> UUID:
 
 async def session_row(database: RolledBackDatabase, tokens: Tokens) -> UserSession:
     async with database.unit_of_work() as unit:
-        return await unit.get_one(UserSession, session_of(tokens))
+        return await unit.session.get_one(UserSession, session_of(tokens))
 
 
 async def set_session(database: RolledBackDatabase, tokens: Tokens, **columns: object) -> None:
     async with database.unit_of_work() as unit:
-        await unit.execute(update(UserSession).where(col(UserSession.id) == session_of(tokens)).values(**columns))
+        ended = update(UserSession).where(col(UserSession.id) == session_of(tokens))
+        await unit.session.execute(ended.values(**columns))
 
 
 async def age_used_tokens(database: RolledBackDatabase, by: timedelta) -> None:
     """Have what was used be used that much earlier."""
     async with database.unit_of_work() as unit:
         used = update(RefreshToken).where(col(RefreshToken.used_at).is_not(None))
-        await unit.execute(used.values(used_at=col(RefreshToken.used_at) - by))
+        await unit.session.execute(used.values(used_at=col(RefreshToken.used_at) - by))
 
 
 def refused(answer: Response) -> bool:
@@ -131,7 +132,7 @@ class TestRefresh:
     ) -> None:
         """Whatever became of its sessions."""
         async with database.unit_of_work() as unit:
-            await unit.execute(update(User).where(col(User.id) == user.id).values(**columns))
+            await unit.session.execute(update(User).where(col(User.id) == user.id).values(**columns))
         assert refused(await refresh(client, tokens["refresh_token"]))
         assert (await profile(client, tokens)).status_code == 401
 

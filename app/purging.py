@@ -1,0 +1,47 @@
+"""`trellis purge`: what is past its retention goes for good."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+
+import click
+import psycopg
+
+from shared.errors import DomainError
+from shared.persistence.database import Database
+from shared.persistence.purge import Purge
+from shared.settings import Settings
+
+
+def purge_command(database: Callable[[], AbstractContextManager[tuple[Settings, object]]]) -> click.Command:
+    """The command."""
+
+    @click.command("purge")
+    @click.option("--dry-run", is_flag=True, help="Only tell what would go.")
+    def purge(dry_run: bool) -> None:
+        """Remove for good what was deleted longer ago than TRELLIS_RETENTION_DAYS, and old entries of the journal.
+
+        Safe to run at any time and from several places at once; run every day.
+        """
+        with database() as (settings, _):
+            try:
+                counts = asyncio.run(_purged(settings, dry_run=dry_run))
+            except DomainError as error:
+                raise click.ClickException(error.detail) from error
+            except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+                raise click.ClickException(
+                    "The database has not the schema that this version needs. First: trellis migrate"
+                ) from error
+        for table, count in counts.items():
+            click.echo(f"{table}: {count:,} rows{' would go' if dry_run else ''}")
+
+    return purge
+
+
+async def _purged(settings: Settings, *, dry_run: bool) -> Mapping[str, int]:
+    database = Database(settings)
+    try:
+        purge = Purge(database, settings)
+        return await (purge.due() if dry_run else purge.run())
+    finally:
+        await database.close()

@@ -1,0 +1,157 @@
+"""The short way to an endpoint: what FastAPI would work out for every request is worked out once, from the signature.
+
+Most endpoints take the request, ids from the path, a JSON body, dependencies and what the container injects, and give
+a Response. Solving that in FastAPI's general way costs more than PostgreSQL takes; so such an endpoint is called
+directly. The OpenAPI document, and every endpoint that takes anything else, stay with FastAPI.
+"""
+
+import inspect
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from email.message import Message
+from functools import lru_cache
+from typing import Any, get_args
+from uuid import UUID
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.params import Depends
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+Handle = Callable[[Request], Awaitable[Response]]
+"""What answers a request."""
+
+Resolver = Callable[[Request], Awaitable[Any]]
+
+_ID = TypeAdapter(UUID)
+
+
+def short_way(endpoint: Callable[..., Any], status_code: int | None = None) -> Handle | None:
+    """The endpoint as what answers a request; None when it takes something that only FastAPI can work out."""
+    signature = inspect.signature(endpoint)
+    bodies = {name: p.annotation for name, p in signature.parameters.items() if _is_body(p.annotation)}
+    plan = _plan(signature, but=bodies)
+    answer = signature.return_annotation
+    gives_nothing = answer is None and status_code == 204
+    if plan is None or len(bodies) > 1 or not (gives_nothing or _is_response(answer)):
+        return None
+    # The body comes last: who may not call at all is not told what is wrong with it.
+    resolvers = {**plan, **{name: _body(model) for name, model in bodies.items()}}
+
+    async def handle(request: Request) -> Response:
+        values = {name: await resolve(request) for name, resolve in resolvers.items()}
+        response: Response | None = await endpoint(**values)
+        return Response(status_code=204) if response is None else response
+
+    return handle
+
+
+def application(handle: Handle) -> ASGIApp:
+    """What answers requests, as an ASGI application."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await handle(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+    return answer
+
+
+def _is_response(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Response)
+
+
+def _is_body(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _plan(signature: inspect.Signature, but: Mapping[str, Any]) -> Mapping[str, Resolver] | None:
+    """How each other parameter that is not injected is found."""
+    plan = {}
+    for name, parameter in signature.parameters.items():
+        if name in but:
+            continue
+        resolver = _resolver(name, parameter.annotation)
+        if resolver is None:
+            return None
+        plan[name] = resolver
+    return plan
+
+
+def _resolver(name: str, annotation: Any) -> Resolver | None:
+    if annotation in {Request, HTTPConnection}:
+        return _request
+    if annotation is UUID:
+        return _path_id(name)
+    for mark in get_args(annotation)[1:]:
+        if isinstance(mark, Depends) and mark.dependency is not None:
+            return _dependency(mark.dependency)
+    return None
+
+
+def _dependency(function: Callable[..., Any]) -> Resolver | None:
+    call = function if inspect.isfunction(function) else type(function).__call__
+    plan = _plan(inspect.signature(function), but={})
+    if plan is None or not inspect.iscoroutinefunction(inspect.unwrap(call)):
+        return None
+    if list(plan.values()) == [_request]:
+        return function
+
+    async def resolve(request: Request) -> Any:
+        return await function(**{name: await found(request) for name, found in plan.items()})
+
+    return resolve
+
+
+def _path_id(name: str) -> Resolver:
+    async def resolve(request: Request) -> UUID:
+        id: UUID = _valid(_ID, request.scope["path_params"][name], ("path", name))
+        return id
+
+    return resolve
+
+
+def _body(model: type[BaseModel]) -> Resolver:
+    adapter: TypeAdapter[BaseModel] = TypeAdapter(model)
+
+    async def resolve(request: Request) -> BaseModel:
+        content = await request.body()
+        if not content:
+            raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required"}])
+        value = _parsed(content) if _is_json(request.headers.get("content-type", "")) else content
+        body: BaseModel = _valid(adapter, value, ("body",))
+        return body
+
+    return resolve
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except json.JSONDecodeError as error:
+        invalid = {"type": "json_invalid", "loc": ("body", error.pos), "msg": "JSON decode error"}
+        raise RequestValidationError([invalid]) from error
+    except (ValueError, RecursionError) as error:  # No UTF-8, a number of thousands of digits, or too deep.
+        raise HTTPException(400) from error
+
+
+@lru_cache(maxsize=100)
+def _is_json(content_type: str) -> bool:
+    message = Message()
+    message["content-type"] = content_type
+    subtype = message.get_content_subtype()
+    return message.get_content_maintype() == "application" and (subtype == "json" or subtype.endswith("+json"))
+
+
+def _valid(adapter: TypeAdapter[Any], value: Any, location: tuple[str, ...]) -> Any:
+    try:
+        return adapter.validate_python(value, from_attributes=True)
+    except ValidationError as error:
+        found = [{**one, "loc": (*location, *one["loc"])} for one in error.errors()]
+        raise RequestValidationError(found) from error
+
+
+async def _request(request: Request) -> Request:
+    return request

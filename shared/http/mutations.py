@@ -1,0 +1,245 @@
+"""What every state-changing request has, with no line in its module: one unit of work, committed before the reply; an
+idempotency key, preconditions, a dry run, a minimal answer; and another try where another change stood in the way.
+"""
+
+import asyncio
+import random
+import re
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fastapi import Request, Response
+
+from shared.auth.authentication import Authenticator, Claimant
+from shared.auth.tokens import InvalidToken
+from shared.errors import CommitInDoubt, Conflict, Contended, DomainError, InvalidInput, Unauthenticated
+from shared.http.request_id import request_id_of
+from shared.persistence.database import Database
+from shared.persistence.idempotency import Answer, Idempotency, Keyed
+from shared.persistence.journal import Origin, origin
+from shared.persistence.preconditions import Precondition, PreconditionFailed, precondition
+from shared.persistence.resources import Resources
+
+Handle = Callable[[Request], Awaitable[Response]]
+
+MOST_ATTEMPTS = 3
+"""How often a unit of work is run when it meets another in a deadlock or a serialization failure."""
+
+PARAMETERS: list[dict[str, Any]] = [
+    {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+        "description": "Makes it safe to send the request again: for 24 hours its answer is kept, and given again.",
+    },
+    {
+        "name": "If-Match",
+        "in": "header",
+        "schema": {"type": "string"},
+        "description": "The ETag of what is changed; 412 when it has changed meanwhile.",
+    },
+    {
+        "name": "Prefer",
+        "in": "header",
+        "schema": {"type": "string", "enum": ["return=minimal", "return=representation"]},
+        "description": "`return=minimal`: no document in the answer.",
+    },
+    {
+        "name": "dry_run",
+        "in": "query",
+        "schema": {"type": "boolean", "default": False},
+        "description": "Do everything but keep it, and answer what would be.",
+    },
+]
+"""What the OpenAPI document says of it."""
+
+IF_NONE_MATCH: dict[str, Any] = {
+    "name": "If-None-Match",
+    "in": "header",
+    "schema": {"type": "string", "enum": ["*"]},
+    "description": "Create only; 412 when there is one.",
+}
+"""What an operation that creates or replaces says besides."""
+
+_KEY = re.compile(r"[\x20-\x7e]{1,255}")
+_MINIMAL = re.compile(r'(?:^|[,;]\s*)return\s*=\s*"?minimal"?\s*(?:$|[,;])', re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a request asks of its unit of work."""
+
+    key: str | None
+    if_match: str | None
+    dry_run: bool
+    is_minimal: bool
+    creates_only: bool
+
+    @classmethod
+    def of(cls, request: Request) -> "Wishes":
+        """Raises InvalidInput, which names the header or the parameter."""
+        keys = request.headers.getlist("idempotency-key")
+        if len(keys) > 1 or not all(map(_KEY.fullmatch, keys)):
+            raise InvalidInput("This is 1 to 255 printable ASCII characters.", parameter="Idempotency-Key")
+        dry_run = request.query_params.getlist("dry_run") or ["false"]
+        if len(dry_run) > 1 or dry_run[0] not in {"true", "false"}:
+            raise InvalidInput("This is true or false.", parameter="dry_run")
+        minimal = _MINIMAL.search(",".join(request.headers.getlist("prefer")))
+        given = request.headers.getlist("if-match")
+        if_match = ",".join(given) if given else None
+        creates_only = request.headers.get("if-none-match", "").strip() == "*"
+        if creates_only and given:
+            raise InvalidInput("This contradicts If-Match.", parameter="If-None-Match")
+        return cls(keys[0] if keys else None, if_match, dry_run[0] == "true", minimal is not None, creates_only)
+
+
+class Mutations:
+    """Runs the endpoints that change state."""
+
+    def __init__(
+        self,
+        database: Database,
+        authenticator: Authenticator,
+        idempotency: Idempotency,
+        resources: Resources,
+        require_if_match: bool,
+    ) -> None:
+        self._database = database
+        self._authenticator = authenticator
+        self._idempotency = idempotency
+        self._resources = resources
+        self._require_if_match = require_if_match
+
+    async def run(self, request: Request, handle: Handle) -> Response:
+        """The endpoint's answer, once what it did is committed; within a batch, that is later."""
+        wishes = Wishes.of(request)
+        claimant = self._claimant(request)
+        came_from = origin.set(_origin(claimant, request))
+        demanded = precondition.set(self._precondition(wishes))
+        try:
+            if self._database.in_unit_of_work:
+                response = await self._handle(request, handle)
+            else:
+                response = await self._in_unit_of_work(request, handle, wishes, claimant)
+        except Conflict as conflict:
+            await self._name_obstacle(conflict, claimant)
+            raise
+        finally:
+            precondition.reset(demanded)
+            origin.reset(came_from)
+        return _minimal(response) if wishes.is_minimal else response
+
+    async def _in_unit_of_work(
+        self, request: Request, handle: Handle, wishes: Wishes, claimant: Claimant | None
+    ) -> Response:
+        keyed = await self._keyed(request, wishes, claimant)
+        attempts = 0
+        while True:
+            attempts += 1
+            try:
+                async with self._database.unit_of_work(dry_run=wishes.dry_run):
+                    if keyed is None:
+                        return await self._handle(request, handle)
+                    return await self._once(request, handle, keyed)
+            except (Contended, CommitInDoubt) as error:
+                # Whether what was in doubt was kept, the key tells the next attempt.
+                if attempts == MOST_ATTEMPTS or (isinstance(error, CommitInDoubt) and keyed is None):
+                    raise
+            await asyncio.sleep(random.uniform(0, 0.05 * attempts))  # noqa: S311 (only not to meet again)
+
+    async def _once(self, request: Request, handle: Handle, keyed: Keyed) -> Response:
+        """The answer that was kept under the key, or a new one that is kept."""
+        try:
+            known = await self._idempotency.begin(keyed)
+        except InvalidToken:  # So the endpoint says as well, unless it asks for no session.
+            keyed = replace(keyed, claimant=None)
+            known = await self._idempotency.begin(keyed)
+        if known is not None:
+            await self._demand_still(request, handle, keyed, known)
+            return _replayed(known)
+        response = await self._handle(request, handle)
+        if _is_to_be_kept(response):
+            await self._idempotency.keep(keyed, _answer(response, self._database))
+        return response
+
+    async def _demand_still(self, request: Request, handle: Handle, keyed: Keyed, known: Answer) -> None:
+        """Raises, for a caller who may not do it any more, what a fresh request would be refused with."""
+        if keyed.claimant is None:
+            return
+        try:
+            for resource, action, id in known.permissions:
+                await self._resources.demand(resource, action, id, keyed.claimant)
+        except DomainError as refusal:
+            await handle(request)
+            raise refusal from None  # Another one would be allowed, but is not wanted: it is rolled back.
+
+    async def _handle(self, request: Request, handle: Handle) -> Response:
+        demanded = precondition.get()
+        if demanded is not None:
+            demanded.is_settled = False  # Of an attempt before.
+        response = await handle(request)
+        if demanded is not None and not demanded.is_settled and demanded.wants_one:
+            raise PreconditionFailed
+        return response
+
+    async def _name_obstacle(self, conflict: Conflict, claimant: Claimant | None) -> None:
+        """Have the problem tell which row is in the way, if the caller may see it."""
+        if conflict.obstacle is None or claimant is None:
+            return
+        resource, id = conflict.obstacle
+        with suppress(DomainError, LookupError):  # The rows of a table that is no resource, nobody sees.
+            await self._resources.demand(resource, "read", id, claimant)
+            conflict.members = {**conflict.members, "obstacle": {"resource": resource, "id": str(id)}}
+
+    async def _keyed(self, request: Request, wishes: Wishes, claimant: Claimant | None) -> Keyed | None:
+        if wishes.key is None or wishes.dry_run:
+            return None
+        target = request.scope.get("raw_path", b"") + b"?" + request.scope["query_string"]
+        # An upload is on disk, and its digest stands for it.
+        content = getattr(request.state, "content_digest", None) or await request.body()
+        return self._idempotency.keyed(wishes.key, claimant, request.method.encode(), target, content)
+
+    def _precondition(self, wishes: Wishes) -> Precondition | None:
+        if wishes.if_match is not None:
+            return Precondition.of(wishes.if_match)
+        if wishes.creates_only:
+            return Precondition(None, wants_none=True)
+        return Precondition(None, is_missing=True) if self._require_if_match else None
+
+    def _claimant(self, request: Request) -> Claimant | None:
+        """Who says to be calling. What is wrong with their token, the endpoint tells, unless it asks for none."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        try:
+            return self._authenticator.claimant(token) if scheme.lower() == "bearer" else None
+        except Unauthenticated:
+            return None
+
+
+def _origin(claimant: Claimant | None, request: Request) -> Origin:
+    id = request_id_of(request.scope)
+    return Origin(claimant.user_id, claimant.session_id, id) if claimant else Origin(request_id=id)
+
+
+def _is_to_be_kept(response: Response) -> bool:
+    """A change's own answer; not a refusal, whose reason may pass, and not what nobody may store, such as a token."""
+    return response.status_code < 400 and "no-store" not in response.headers.get("cache-control", "")
+
+
+def _answer(response: Response, database: Database) -> Answer:
+    headers = [(name, value) for name, value in response.headers.items() if name != "content-length"]
+    return Answer(response.status_code, headers, bytes(response.body), database.unit.permissions)
+
+
+def _replayed(answer: Answer) -> Response:
+    return Response(answer.content, answer.status, {**dict(answer.headers), "Idempotency-Replayed": "true"})
+
+
+def _minimal(response: Response) -> Response:
+    """The same without its document (RFC 7240 §4.2)."""
+    if "etag" not in response.headers or not 200 <= response.status_code < 300:
+        return response
+    headers = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
+    status = 201 if response.status_code == 201 else 204
+    return Response(b"", status, {**headers, "Preference-Applied": "return=minimal"})

@@ -1,0 +1,252 @@
+"""Units of work that are run again: those that met another, and those whose COMMIT was lost on the way."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+from fastapi import APIRouter, FastAPI
+from httpx2 import ASGITransport, AsyncClient
+from sqlalchemy import bindparam, column, insert, table, text
+
+from shared.auth.authentication import Authenticator
+from shared.auth.tokens import AccessTokens
+from shared.errors import Conflict
+from shared.extensions import Extensions
+from shared.http import problems
+from shared.http.middleware import RequestContext
+from shared.http.mutations import MOST_ATTEMPTS, Mutations
+from shared.http.routing import Route
+from shared.persistence.database import Database
+from shared.persistence.idempotency import Idempotency
+from shared.persistence.resources import Resources
+from shared.persistence.statements import Statement
+from tests.contract.test_problems import is_problem
+from tests.database import clone
+from tests.proxy import Cut, Proxy
+from tests.servers import await_lock
+
+NOTES = "CREATE TABLE notes (id int PRIMARY KEY, amount int NOT NULL DEFAULT 1)"
+ADD = Statement(insert(table("notes", column("id"))).values(id=bindparam("id")))
+CONFLICT = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$"
+OTHERS = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
+
+
+@pytest.fixture(scope="module")
+def url():
+    with clone() as url:
+        with psycopg.connect(url) as connection:
+            connection.execute(NOTES)
+        yield url
+
+
+@pytest.fixture
+def sql(url):
+    """Executes, and reads what is committed, on a connection of its own."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("TRUNCATE notes, idempotency_keys")
+        yield connection.execute
+
+
+@pytest.fixture
+def amounts(sql):
+    """What is committed: each note's amount."""
+    return lambda: dict(sql("SELECT id, amount FROM notes").fetchall())
+
+
+@pytest.fixture
+async def proxy(url) -> AsyncIterator[SimpleNamespace]:
+    proxy = Proxy(url)
+    async with proxy.listening() as through:
+        yield SimpleNamespace(url=through, cuts=proxy.cuts)
+
+
+@pytest.fixture
+async def real(settings, proxy) -> AsyncIterator[Database]:
+    database = Database(settings.model_copy(update={"database_url": proxy.url, "pool_size": 5}))
+    async with database.unit_of_work() as unit:
+        await unit.session.execute(text("SELECT 1"))  # SQLAlchemy looks around on its first connection, and commits.
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def runs() -> list[str]:
+    """The paths of the requests that were run, once for each time."""
+    return []
+
+
+@pytest.fixture
+async def http(real, runs, sql) -> AsyncIterator[AsyncClient]:
+    """A client of a small application whose endpoints write, meet, and fail as they are told."""
+    router = APIRouter(route_class=Route)
+    both_hold_one = asyncio.Barrier(2)
+
+    @router.post("/notes/{id}", status_code=201)
+    async def make(id: int, by: str = "wire", conflicts: int = 0) -> int:
+        runs.append("make")
+        if by == "wire":
+            await real.execute(ADD, {"id": id})
+        else:
+            await real.session.execute(text("INSERT INTO notes VALUES (:id)"), {"id": id})
+        if len(runs) <= conflicts:
+            await real.session.execute(text(CONFLICT))
+        return id
+
+    @router.post("/both/{first}/{second}")
+    async def both(first: int, second: int) -> None:
+        is_new = str(first) not in runs
+        runs.append(str(first))
+        add = text("UPDATE notes SET amount = amount + 1 WHERE id = :id")
+        await real.session.execute(add, {"id": first})
+        if is_new:
+            await both_hold_one.wait()
+        await real.session.execute(add, {"id": second})
+
+    @router.post("/double/{id}")
+    async def double(id: int) -> Any:
+        runs.append("double")
+        await real.session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+        amount = await real.session.scalar(text("SELECT amount FROM notes WHERE id = :id"), {"id": id})
+        if len(runs) == 1:
+            sql(f"UPDATE notes SET amount = 10 WHERE id = {id}")
+        await real.session.execute(text("UPDATE notes SET amount = :n"), {"n": 2 * amount})
+        return 2 * amount
+
+    @router.post("/refuse")
+    async def refuse() -> None:
+        runs.append("refuse")
+        raise Conflict
+
+    app = FastAPI()
+    extensions, tokens = Extensions(()), AccessTokens(b"k" * 32, 900)
+    app.state.mutations = Mutations(
+        real,
+        Authenticator(real, tokens, extensions),
+        Idempotency(real, extensions, b"k" * 32),
+        Resources((), real, extensions),
+        require_if_match=False,
+    )
+    app.include_router(router)
+    app.add_middleware(RequestContext, max_body_bytes=1000)
+    problems.install(app)
+    transport = ASGITransport(app=app, raise_app_exceptions=False)
+    async with AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+
+
+KEYED = {"Idempotency-Key": "k"}
+
+
+class TestARequestThatMeetsAnother:
+    @pytest.mark.parametrize("headers", [{}, KEYED])
+    async def test_is_run_again_whole(self, http, runs, amounts, by, headers):
+        made = await http.post("/notes/1", params={"by": by, "conflicts": 2}, headers=headers)
+        assert made.status_code == 201
+        assert len(runs) == 3
+        assert amounts() == {1: 1}
+
+    @pytest.mark.parametrize("headers", [{}, KEYED])
+    async def test_gives_up_after_so_many_times_and_keeps_nothing(self, http, runs, amounts, headers):
+        given_up = await http.post("/notes/1", params={"conflicts": 99}, headers=headers)
+        assert is_problem(given_up, 503, "contended")["retryable"] is True
+        assert given_up.headers["Retry-After"]
+        assert len(runs) == MOST_ATTEMPTS == 3
+        assert amounts() == {}
+        del runs[:]
+        assert (await http.post("/notes/1", params={"conflicts": 99}, headers=headers)).status_code == 503
+        assert len(runs) == 3
+
+    async def test_in_a_deadlock_lets_both_do_all(self, http, runs, sql, amounts):
+        sql("INSERT INTO notes VALUES (1), (2)")
+        answers = await asyncio.gather(http.post("/both/1/2"), http.post("/both/2/1"))
+        assert [answer.status_code for answer in answers] == [200, 200]
+        assert amounts() == {1: 3, 2: 3}
+        assert len(runs) == 3
+
+    async def test_after_a_serialization_failure_sees_what_the_other_did(self, http, runs, sql, amounts):
+        sql("INSERT INTO notes VALUES (1)")
+        assert (await http.post("/double/1")).json() == 20
+        assert amounts() == {1: 20}
+        assert len(runs) == 2
+
+
+class TestARequestThatIsRefused:
+    async def test_is_not_run_again(self, http, runs):
+        is_problem(await http.post("/refuse"), 409, "conflict")
+        assert runs == ["refuse"]
+
+    async def test_for_a_row_that_is_there_is_not_run_again(self, http, runs, sql):
+        sql("INSERT INTO notes VALUES (1)")
+        is_problem(await http.post("/notes/1"), 409, "conflict")
+        assert len(runs) == 1
+
+
+@pytest.fixture(params=["wire", "session"])
+def by(request):
+    """How a request writes."""
+    return request.param
+
+
+class TestAConnectionLostInTheCommit:
+    @pytest.mark.parametrize("cut", Cut)
+    async def test_is_no_matter_with_a_key(self, http, amounts, proxy, by, cut):
+        """The key tells the next attempt whether the first was kept."""
+        proxy.cuts.append(cut)
+        made = await http.post("/notes/1", params={"by": by}, headers=KEYED)
+        assert (made.status_code, made.json()) == (201, 1)
+        assert ("Idempotency-Replayed" in made.headers) is (cut is not Cut.BEFORE)
+        assert amounts() == {1: 1}
+        again = await http.post("/notes/1", params={"by": by}, headers=KEYED)
+        assert (again.status_code, again.json()) == (201, 1)
+        assert again.headers["Idempotency-Replayed"] == "true"
+
+    @pytest.mark.parametrize("cut", Cut)
+    async def test_is_told_without_a_key(self, http, amounts, proxy, by, cut):
+        proxy.cuts.append(cut)
+        doubtful = await http.post("/notes/1", params={"by": by})
+        assert is_problem(doubtful, 503, "commit_in_doubt")["retryable"] is True
+        assert doubtful.headers["Retry-After"]
+        assert amounts() == ({} if cut is Cut.BEFORE else {1: 1})
+
+    @pytest.mark.parametrize("cut", Cut)
+    async def test_every_time_is_told_and_the_client_may_go_on(self, http, amounts, proxy, by, cut):
+        proxy.cuts.extend([cut] * MOST_ATTEMPTS)
+        doubtful = await http.post("/notes/1", params={"by": by}, headers=KEYED)
+        is_problem(doubtful, 503, "commit_in_doubt")
+        assert proxy.cuts == []
+        made = await http.post("/notes/1", params={"by": by}, headers=KEYED)
+        assert (made.status_code, made.json()) == (201, 1)
+        assert amounts() == {1: 1}
+
+    async def test_leaves_no_broken_connection_behind(self, http, real, proxy, amounts, by):
+        for n in range(10):
+            proxy.cuts.append(Cut.BEFORE)
+            await http.post(f"/notes/{n}", params={"by": by})
+            assert (await http.post(f"/notes/{n}", params={"by": by})).status_code == 201
+        assert real.write_engine.pool.checkedout() == 0
+        assert len(amounts()) == 10
+
+
+class TestAConnectionLostBefore:
+    async def test_is_no_doubt(self, http, url, sql, amounts, by):
+        """In the midst of the request nothing was kept."""
+        assert (await http.post("/notes/1", params={"by": by})).status_code == 201
+        with psycopg.connect(url) as other:
+            other.execute("LOCK TABLE notes IN EXCLUSIVE MODE")
+            losing = asyncio.create_task(http.post("/notes/2", params={"by": by}))
+            await asyncio.to_thread(await_lock, url)
+            sql(f"SELECT pg_terminate_backend(pid) {OTHERS} AND wait_event_type = 'Lock'")
+            lost = await losing
+        is_problem(lost, 503, "unavailable")
+        assert (await http.post("/notes/2", params={"by": by})).status_code == 201
+        assert amounts() == {1: 1, 2: 1}
+
+    async def test_while_it_was_idle_is_no_matter(self, http, sql, amounts, by):
+        assert (await http.post("/notes/1", params={"by": by})).status_code == 201
+        sql(f"SELECT pg_terminate_backend(pid, 5000) {OTHERS}")
+        await asyncio.sleep(0.1)  # The proxy passes the news on.
+        assert (await http.post("/notes/2", params={"by": by})).status_code == 201
+        assert amounts() == {1: 1, 2: 1}

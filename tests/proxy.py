@@ -1,0 +1,99 @@
+"""A proxy before PostgreSQL that cuts the connection at a COMMIT, as a network does."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from enum import Enum
+
+from sqlalchemy import make_url
+
+LAST_WORDS = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
+
+
+class Cut(Enum):
+    """When a connection ends."""
+
+    BEFORE = "before"
+    """The server never hears of the COMMIT."""
+    AFTER = "after"
+    """The server has committed, and its answer is lost."""
+    SHUTDOWN = "shutdown"
+    """The server has committed; what comes in the place of its answer is that it shuts down."""
+
+
+class Proxy:
+    """Passes everything on, but cuts as many of the next COMMITs as there are cuts."""
+
+    def __init__(self, url: str) -> None:
+        self._server = make_url(url)
+        self._connections: set[asyncio.Task[None]] = set()
+        self.cuts: list[Cut] = []
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[str]:
+        """The URL of the database behind it."""
+        server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        plain = {"sslmode": "disable", "gssencmode": "disable"}
+        try:
+            yield self._server.set(host="127.0.0.1", port=port, query=plain).render_as_string(hide_password=False)
+        finally:
+            server.close()
+            for connection in self._connections:
+                connection.cancel()
+            await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        to_server: asyncio.StreamWriter | None = None
+        try:
+            from_server, to_server = await asyncio.open_connection(self._server.host, self._server.port or 5432)
+            connection = _Connection(self.cuts)
+            ways = (connection.upstream(reader, to_server), connection.downstream(from_server, writer))
+            await _until_one_ends(*map(asyncio.create_task, ways))
+        except asyncio.CancelledError:
+            pass
+        finally:
+            self._connections.discard(task)
+            for end in filter(None, (writer, to_server)):
+                end.close()
+
+
+class _Connection:
+    """Both ways of a connection."""
+
+    def __init__(self, cuts: list[Cut]) -> None:
+        self._cuts = cuts
+        self._cut: Cut | None = None
+
+    async def upstream(self, client: asyncio.StreamReader, server: asyncio.StreamWriter) -> None:
+        while data := await client.read(1 << 16):
+            if b"COMMIT" in data and self._cuts:
+                self._cut = self._cuts.pop(0)
+                if self._cut is Cut.BEFORE:
+                    return
+            server.write(data)
+            await server.drain()
+
+    async def downstream(self, server: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        while data := await server.read(1 << 16):
+            if self._cut is Cut.SHUTDOWN:
+                client.write(b"E" + (len(LAST_WORDS) + 4).to_bytes(4) + LAST_WORDS)
+                await client.drain()
+                await asyncio.sleep(0.05)  # What is said last may be read before the end is seen.
+            if self._cut is not None:  # The server has said that it has committed.
+                return
+            client.write(data)
+            await client.drain()
+
+
+async def _until_one_ends(*ways: asyncio.Task[None]) -> None:
+    try:
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for way in ways:
+            way.cancel()
+        with suppress(OSError, asyncio.CancelledError):
+            await asyncio.gather(*ways, return_exceptions=True)
