@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TRELLIS_ENVIRONMENT ?= development
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint format bench bench-growth lock clean
+.PHONY: help serve test crashes lint format bench bench-growth lock clean
 
 help:  ## Tell what can be made.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -18,6 +18,9 @@ serve: .venv/installed  ## Serve on http://127.0.0.1:8000, over the embedded Pos
 
 test: .venv/installed  ## Run the whole test suite; PYTEST='--cov' measures the coverage.
 	@$(BIN)/pytest $(PYTEST)
+
+crashes: .venv/installed  ## Kill the server and PostgreSQL while clients write, ROUNDS=20 times, and look for what is lost.
+	@$(BIN)/python -m tests.server.crashes --rounds $(or $(ROUNDS),20) $(CRASHES)
 
 lint: .venv/installed  ## Check format, style, types and architecture.
 	@$(BIN)/ruff format --check .
