@@ -11,7 +11,7 @@ from benchmarks import charts
 
 HERE = Path(__file__).parent
 FILE = HERE / "REPORT.md"
-PARTS = ("comparison", "growth")
+PARTS = ("comparison", "profile", "growth")
 _HEAD = """# Benchmarks
 
 Trellis beside its peers, and how it grows. `make bench` and `make bench-growth` write this page.
