@@ -42,17 +42,17 @@ class HistoryRead(Document, of=JournalEntry):
     action: Action
     part: str | None
     actor_id: UUID | None
-    session_id: UUID | None
-    request_id: str | None
     before: dict[str, Any] | None
     after: dict[str, Any] | None
 
 
 class JournalRead(HistoryRead):
-    """A change of any row."""
+    """A change of any row, and where it came from: that is nothing for who merely shares in a project."""
 
     resource: str
     subject_id: UUID
+    session_id: UUID | None
+    request_id: str | None
 
 
 HISTORY = Collection(HistoryRead, filters=("action", "part", "actor_id", "at"), sorts=(), default_sort=(("at", True),))
