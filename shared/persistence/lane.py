@@ -173,7 +173,7 @@ class Wire:
             _, name = self._prepared.popitem(last=False)
             self._libpq.send_close_prepared(name)
             await self._sent()
-        name = b"read_%d" % id(statement)
+        name = b"trellis_%d" % id(statement)
         self._libpq.send_prepare(name, statement.text)
         await self._sent()
         self._prepared[statement] = name

@@ -7,22 +7,16 @@ from typing import Any
 
 import psycopg
 import pytest
-from fastapi import APIRouter, FastAPI
-from httpx2 import ASGITransport, AsyncClient
+from fastapi import APIRouter
+from httpx2 import AsyncClient
 from sqlalchemy import bindparam, column, insert, table, text
 
-from shared.auth.authentication import Authenticator
-from shared.auth.tokens import AccessTokens
 from shared.errors import Conflict
-from shared.extensions import Extensions
-from shared.http import problems
-from shared.http.middleware import RequestContext
-from shared.http.mutations import MOST_ATTEMPTS, Mutations
+from shared.http.mutations import MOST_ATTEMPTS
 from shared.http.routing import Route
 from shared.persistence.database import Database
-from shared.persistence.idempotency import Idempotency
-from shared.persistence.resources import Resources
 from shared.persistence.statements import Statement
+from tests.applications import client_of
 from tests.contract.test_problems import is_problem
 from tests.database import clone
 from tests.proxy import Cut, Proxy
@@ -120,20 +114,7 @@ async def http(real, runs, sql) -> AsyncIterator[AsyncClient]:
         runs.append("refuse")
         raise Conflict
 
-    app = FastAPI()
-    extensions, tokens = Extensions(()), AccessTokens(b"k" * 32, 900)
-    app.state.mutations = Mutations(
-        real,
-        Authenticator(real, tokens, extensions),
-        Idempotency(real, extensions, b"k" * 32),
-        Resources((), real, extensions),
-        require_if_match=False,
-    )
-    app.include_router(router)
-    app.add_middleware(RequestContext, max_body_bytes=1000)
-    problems.install(app)
-    transport = ASGITransport(app=app, raise_app_exceptions=False)
-    async with AsyncClient(transport=transport, base_url="http://test") as client:
+    async with client_of(router, real) as client:
         yield client
 
 

@@ -5,22 +5,15 @@ from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
-from fastapi import APIRouter, FastAPI
-from httpx2 import ASGITransport, AsyncClient
+from fastapi import APIRouter
+from httpx2 import AsyncClient
 from sqlalchemy import column, func, insert, literal, select, table, text
 
-from shared.auth.authentication import Authenticator
-from shared.auth.tokens import AccessTokens
 from shared.errors import Conflict, DomainError, Unavailable
-from shared.extensions import Extensions
-from shared.http import problems
-from shared.http.middleware import RequestContext
-from shared.http.mutations import Mutations
 from shared.http.routing import Route
 from shared.persistence.database import Database
-from shared.persistence.idempotency import Idempotency
-from shared.persistence.resources import Resources
 from shared.persistence.statements import Statement
+from tests.applications import client_of
 from tests.database import clone
 
 TABLES = """
@@ -79,20 +72,7 @@ async def http(real) -> AsyncIterator[AsyncClient]:
     async def get_session() -> str:
         return str(real.session)
 
-    app = FastAPI()
-    extensions, tokens = Extensions(()), AccessTokens(b"k" * 32, 900)
-    app.state.mutations = Mutations(
-        real,
-        Authenticator(real, tokens, extensions),
-        Idempotency(real, extensions, b"k" * 32),
-        Resources((), real, extensions),
-        require_if_match=False,
-    )
-    app.include_router(router)
-    app.add_middleware(RequestContext, max_body_bytes=1000)
-    problems.install(app)
-    transport = ASGITransport(app=app, raise_app_exceptions=False)
-    async with AsyncClient(transport=transport, base_url="http://test") as client:
+    async with client_of(router, real) as client:
         yield client
 
 
