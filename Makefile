@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TRELLIS_ENVIRONMENT ?= development
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test crashes lint format bench bench-growth lock clean
+.PHONY: help serve test crashes lint format bench bench-profile bench-growth lock clean
 
 help:  ## Tell what can be made.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -34,6 +34,9 @@ format: .venv/installed  ## Format the code and fix what can be fixed.
 
 bench: .venv/installed .venv-bench/installed $(NODE_PEERS)  ## Measure it beside its peers into benchmarks/REPORT.md; BENCH=--help tells how.
 	@$(BIN)/python -m benchmarks.run $(BENCH)
+
+bench-profile: .venv/installed .venv-bench/installed  ## Sample where the time of a request goes, into the same report.
+	@$(BIN)/python -m benchmarks.profile $(BENCH)
 
 bench-growth: .venv/installed  ## Measure how the cost of a page grows with table and depth, into the same report.
 	@$(BIN)/python -m benchmarks.growth $(BENCH)

@@ -1,4 +1,4 @@
-"""REPORT.md, in two parts of which each script writes its own; the figures behind it in results/, plots in plots/."""
+"""REPORT.md, in parts of which each script writes its own; the figures behind it in results/, plots in plots/."""
 
 import json
 import re
@@ -14,7 +14,8 @@ FILE = HERE / "REPORT.md"
 PARTS = ("comparison", "profile", "growth")
 _HEAD = """# Benchmarks
 
-Trellis beside its peers, and how it grows. `make bench` and `make bench-growth` write this page.
+Trellis beside its peers, where its time goes, and how it grows. `make bench`, `make bench-profile` and
+`make bench-growth` write this page.
 """
 _QUICK = "> **A quick run: it shows that the harness works. Its figures mean little.**\n"
 _HOW = """### How it was measured
@@ -38,6 +39,7 @@ without HTTP; its latency is the mean.
 
     sudo apt-get install wrk     # Debian and Ubuntu; Node.js 20 and npm for the peers in JavaScript
     make bench                   # BENCH='--only trellis,fastify-pg' for some, told but not written here
+    make bench-profile
     make bench-growth            # BENCH='--huge' for ten million rows
 
 `BENCH_DATABASE_URL` takes a PostgreSQL server of yours, whose role may create databases, in place of the embedded one.
@@ -84,6 +86,23 @@ def comparison(results: Mapping[str, Any]) -> str:
         machine=_machine(results["machine"]),
     )
     return "\n".join([*lines, "", how])
+
+
+def profile(shares: Mapping[str, Mapping[str, float]]) -> str:
+    """The part of `profile`: the shares of the layers, by kind of request."""
+    layers = sorted({layer for one in shares.values() for layer in one}, key=lambda layer: -_total(shares, layer))
+    rows = [[layer, *(f"{one.get(layer, 0):.0%}" for one in shares.values())] for layer in layers]
+    lines = [
+        "## Where the time goes",
+        "",
+        "Of the processor time of the server's own process, sampled by py-spy under the",
+    ]
+    lines += ["load of the tables above: each sample counts for the innermost frame that is of one of these.", ""]
+    return "\n".join([*lines, *_table(["", *shares], rows)])
+
+
+def _total(shares: Mapping[str, Mapping[str, float]], layer: str) -> float:
+    return sum(one.get(layer, 0) for one in shares.values())
 
 
 def growth(results: Mapping[str, Any]) -> str:

@@ -56,7 +56,7 @@ def main(rounds: int, seconds: int, only: str | None, quick: bool) -> None:
         filler.add_projects(PROJECTS)
         project_ids = filler.project_ids(reader.id, 500)
         servers = [stack.enter_context(running(contestant, url)) for contestant in chosen]
-        scenarios = _scenarios(reader, writer, project_ids)
+        scenarios = scenarios_of(reader, writer, project_ids)
         equal = require_same_bodies(servers, scenarios) if servers else 0
         click.echo(f"{len(servers)} servers gave the same documents; {equal} were compared.")
         entrants = [Entrant(one.contestant.name, one.contestant.label, partial(wrk, one)) for one in servers]
@@ -102,7 +102,7 @@ def _chosen(only: Sequence[str] | None) -> tuple[list[Contestant], bool]:
     return chosen, with_ceiling
 
 
-def _scenarios(reader: Account, writer: Account, project_ids: Sequence[str]) -> list[Scenario]:
+def scenarios_of(reader: Account, writer: Account, project_ids: Sequence[str]) -> list[Scenario]:
     """Creation comes last, and by another account: the pages that are read stay as they are."""
     body = json.dumps({"name": "A trellis"})
     return [
