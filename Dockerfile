@@ -2,7 +2,7 @@
 FROM python:3.13-slim AS build
 WORKDIR /srv/trellis
 COPY requirements/runtime.txt /tmp/
-RUN python -m venv /opt/venv && /opt/venv/bin/pip install --no-cache-dir --require-hashes -r /tmp/runtime.txt
+RUN python -m venv /opt/venv && /opt/venv/bin/pip install --no-cache-dir --no-deps --require-hashes -r /tmp/runtime.txt
 COPY pyproject.toml README.md alembic.ini ./
 COPY app app
 COPY modules modules

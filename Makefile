@@ -54,14 +54,16 @@ lock: .venv/installed  ## Take the newest releases that pyproject.toml allows in
 .venv/installed: requirements/development.txt pyproject.toml
 	@echo "Installing into .venv ..."
 	@$(PYTHON) -m venv --without-pip .venv
-	@$(PYTHON) -m pip --python .venv install --quiet --require-hashes --requirement requirements/development.txt
+	@$(PYTHON) -m pip --python .venv install --quiet --no-deps --require-hashes --requirement requirements/development.txt
 	@$(PYTHON) -m pip --python .venv install --quiet --no-deps --no-build-isolation --no-index --editable .
+	@$(PYTHON) -m pip --python .venv check
 	@touch $@
 
 .venv-bench/installed: benchmarks/requirements.txt
 	@echo "Installing the peers into .venv-bench ..."
 	@$(PYTHON) -m venv --without-pip .venv-bench
-	@$(PYTHON) -m pip --python .venv-bench install --quiet --require-hashes --requirement benchmarks/requirements.txt
+	@$(PYTHON) -m pip --python .venv-bench install --quiet --no-deps --require-hashes --requirement benchmarks/requirements.txt
+	@$(PYTHON) -m pip --python .venv-bench check
 	@touch $@
 
 # Without npm there is nothing to install, and the benchmark leaves these peers out.
