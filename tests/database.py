@@ -16,11 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.embedded import EmbeddedPostgres
 from app.migrations import upgrade
+from shared.persistence.connection import PostgresConnection
 from shared.persistence.database import Database
 from shared.persistence.journal import origin
-from shared.persistence.lane import ReadConnection, ReadLane, Wire
+from shared.persistence.lane import ReadLane
 from shared.persistence.statements import Row, Statement
 from shared.persistence.unit_of_work import UnitOfWork
+from shared.persistence.wire import Wire
 from shared.settings import Settings
 
 TEMPLATE = "TRELLIS_TEST_TEMPLATE"
@@ -112,7 +114,7 @@ class _SavepointLane(ReadLane):
                 wire.unplug()
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[ReadConnection]:
+    async def connection(self) -> AsyncIterator[PostgresConnection]:
         async with self._in_savepoint() as raw:
             yield raw.driver_connection
 

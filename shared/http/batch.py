@@ -20,7 +20,8 @@ from shared.http.operations import REFUSALS, answer_of, is_dry_run, refusal, req
 from shared.http.problems import problem
 from shared.http.references import Place, Results, filled, filled_path, has_references, invalid, parsed
 from shared.http.routing import Route, resource_router
-from shared.persistence.database import Database, translated
+from shared.persistence.database import Database
+from shared.persistence.refusals import translated
 from shared.schemas import Input, Text
 
 MOST_OPERATIONS = 100

@@ -1,35 +1,24 @@
 """The two lanes to PostgreSQL: units of work that write, and reads that answer from one statement."""
 
 import asyncio
-import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
-from functools import partial
 from typing import Any
 
 import psycopg
-from psycopg import adapt
-from psycopg.abc import Buffer
-from sqlalchemy import Connection, event, exc, make_url
+from sqlalchemy import Connection, event, exc
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.util import await_
 
-from shared.errors import Conflict, Contended, DomainError, Invalid, Unavailable
-from shared.persistence.lane import LIFETIME_SECONDS, ReadConnection, ReadLane, Wire
+from shared.errors import Unavailable
+from shared.persistence.connection import PostgresConnection, connector
+from shared.persistence.lane import ReadLane
+from shared.persistence.refusals import translated
 from shared.persistence.statements import Row, Statement
 from shared.persistence.unit_of_work import UnitOfWork, begin
+from shared.persistence.wire import LIFETIME_SECONDS, Wire
 from shared.settings import Settings
-
-
-class _DocumentLoader(adapt.Loader):
-    """A value of type `json` is a document that PostgreSQL built for the client: bytes to pass on, not to parse."""
-
-    def load(self, data: Buffer) -> bytes:
-        return bytes(data)
-
-
-log = logging.getLogger("trellis")
 
 _open_unit: ContextVar[UnitOfWork | None] = ContextVar("open_unit", default=None)
 
@@ -96,7 +85,7 @@ class Database:
             return await self.unit.execute(statement, values)
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[ReadConnection]:
+    async def reading(self) -> AsyncIterator[PostgresConnection]:
         """A connection of the read lane to oneself, for what takes longer than one statement."""
         with translated():
             async with self.read_lane.connection() as connection:
@@ -122,60 +111,45 @@ class Database:
         return UnitOfWork(self.write_engine)
 
 
-def _session_settings(settings: Settings, **more: str) -> str:
-    """The `options` of a connection: the URL's own, and then ours."""
-    session_settings = {
-        "timezone": "UTC",
-        "application_name": "trellis",
-        "statement_timeout": f"{settings.statement_seconds * 1000:.0f}",
-        "idle_in_transaction_session_timeout": f"{settings.statement_seconds * 2000:.0f}",
-        # Starting either costs more than any statement of ours takes.
-        "jit": "off",
-        "max_parallel_workers_per_gather": "0",
-    } | more
-    given = make_url(settings.database_url or "").query.get("options", "")
-    return " ".join([str(given), *(f"-c {name}={value}" for name, value in session_settings.items())])
-
-
-_KEEPALIVE = {"connect_timeout": 5, "keepalives_idle": 30, "tcp_user_timeout": 15_000}
-"""Seconds, seconds and milliseconds: a server that was cut off is noticed before TCP would give up."""
-
-
-def _url(settings: Settings, driver: str) -> str:
-    if settings.database_url is None:
-        raise RuntimeError("The embedded PostgreSQL was not started: there is no DATABASE_URL.")
-    return make_url(settings.database_url).set(drivername=driver).render_as_string(hide_password=False)
-
-
 def _write_engine(settings: Settings) -> AsyncEngine:
     engine = create_async_engine(
-        _url(settings, "postgresql+psycopg"),
-        connect_args={
-            **_KEEPALIVE,
-            "options": _session_settings(settings),
-            "autocommit": True,  # psycopg's word for not sending BEGIN by itself: `_begin` does.
-            "prepare_threshold": None,  # After a ROLLBACK psycopg would deallocate the wire's statements with its own.
-        },
+        "postgresql+psycopg://",
+        async_creator=connector(settings),
         pool_size=settings.pool_size,
         max_overflow=0,
         pool_timeout=settings.pool_wait_seconds,
         pool_use_lifo=True,
         pool_recycle=LIFETIME_SECONDS,
+        pool_reset_on_return=None,  # `_returned` does, and knows when that is in vain.
     )
     event.listen(engine.sync_engine, "connect", _connected)
     event.listen(engine.sync_engine, "checkout", _checked_out)
     event.listen(engine.sync_engine, "begin", _begin)
+    event.listen(engine.sync_engine, "reset", _returned)
     return engine
 
 
 def _connected(connection: Any, record: Any) -> None:
-    connection.driver_connection.adapters.register_loader("json", _DocumentLoader)
     record.info["wire"] = Wire(connection.driver_connection)
 
 
 def _checked_out(_connection: object, record: Any, _proxy: object) -> None:
-    if record.info["wire"].is_lost():
-        raise exc.DisconnectionError  # The pool gives another one.
+    wire: Wire = record.info["wire"]
+    if not wire.is_fresh and wire.is_lost():
+        # The others were probably lost with it; the pool makes a new one. That is taken as it is: the pool gives up
+        # after two.
+        raise exc.InvalidatePoolError
+
+
+def _returned(_connection: object, record: Any, state: Any) -> None:
+    """What was not kept is rolled back. A connection that is not good any more goes: no log needs its stack trace."""
+    wire: Wire = record.info["wire"]
+    if state.asyncio_safe and not wire.is_broken and not wire.is_idle:
+        with suppress(psycopg.Error):
+            await_(wire.command("ROLLBACK"))
+    wire.unplug()
+    if not wire.is_idle:
+        record.invalidate()
 
 
 def _begin(connection: Connection) -> None:
@@ -186,56 +160,5 @@ def _begin(connection: Connection) -> None:
 
 def _read_lane(settings: Settings) -> ReadLane:
     # Planning a page takes PostgreSQL longer than reading it, so a plan is made once and kept, whatever the values.
-    options = _session_settings(settings, plan_cache_mode="force_generic_plan")
-    url = _url(settings, "postgresql")
-
-    async def connect() -> ReadConnection:
-        keywords: dict[str, Any] = {**_KEEPALIVE, "options": options}
-        connection = await ReadConnection.connect(url, autocommit=True, **keywords)
-        connection.adapters.register_loader("json", _DocumentLoader)
-        return connection
-
+    connect = connector(settings, plan_cache_mode="force_generic_plan")
     return ReadLane(connect, settings.pool_size, settings.pool_wait_seconds)
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Raises what the database refused as a domain error: the one place where driver errors are read."""
-    try:
-        yield
-    except exc.DBAPIError as error:
-        raise _domain_error(error.orig) or error from error
-    except exc.TimeoutError as error:
-        raise Unavailable("Every connection to the database is in use.") from error
-    except psycopg.Error as error:
-        raise _domain_error(error) or error from error
-
-
-_MEANING: Mapping[str | None, Callable[[], DomainError]] = {
-    "23505": Conflict,  # unique_violation
-    "23503": Conflict,  # foreign_key_violation
-    "23514": Invalid,  # check_violation
-    "57014": partial(Unavailable, "The database took too long to answer."),  # query_canceled, by the timeout
-    "25006": partial(Unavailable, "The database takes no changes just now."),  # read_only_sql_transaction
-    "40001": Contended,  # serialization_failure
-    "40P01": Contended,  # deadlock_detected
-    "55P03": Contended,  # lock_not_available
-}
-"""What an SQLSTATE means where no constraint of ours is named."""
-
-
-def _domain_error(error: BaseException | None) -> DomainError | None:
-    """None for what is a fault of ours."""
-    if not isinstance(error, psycopg.Error):
-        return None
-    if error.diag.constraint_name in DomainError.by_constraint:
-        return DomainError.by_constraint[error.diag.constraint_name]()
-    # Not the whole message: its DETAIL quotes the row.
-    log.warning("The database refused a statement: %s %s", error.sqlstate, error.diag.message_primary or error)
-    if error.sqlstate in _MEANING:
-        return _MEANING[error.sqlstate]()
-    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        return Unavailable("The database cannot be reached.")
-    if isinstance(error, psycopg.DataError):
-        return Invalid("A value is outside of what the database can hold.")
-    return None

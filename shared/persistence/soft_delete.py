@@ -12,8 +12,8 @@ from sqlmodel import col
 from uuid_utils.compat import uuid7
 
 from shared.errors import Conflict, Obstacle
-from shared.persistence.database import translated
 from shared.persistence.models import SoftDeletable, Table, table_of
+from shared.persistence.refusals import translated
 
 INCLUDE_DELETED = {"include_deleted": True}
 """Execution options of a statement that is to see deleted rows."""

@@ -1,17 +1,18 @@
 """The unit of work: one transaction, for statements on the wire and for SQLAlchemy's session alike."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from psycopg import OperationalError
+import psycopg
 from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from shared.errors import CommitInDoubt
 from shared.persistence.journal import origin
-from shared.persistence.lane import Wire
 from shared.persistence.statements import Row, Statement
+from shared.persistence.wire import Wire
 
 
 class UnitOfWork:
@@ -80,7 +81,8 @@ class UnitOfWork:
         self._unplug()
         is_broken = self._wire is not None and self._wire.is_broken
         if self._session is not None:
-            await (self._session.invalidate() if is_broken else self._session.close())
+            with suppress(exc.DBAPIError):  # The connection is lost, and what was not kept with it.
+                await (self._session.invalidate() if is_broken else self._session.close())
         if self._connection is not None:
             if is_broken:
                 await self._connection.invalidate()
@@ -112,7 +114,7 @@ class UnitOfWork:
     async def _commit_wire(self, wire: Wire) -> None:
         try:
             await wire.command("COMMIT")
-        except OperationalError as error:
+        except psycopg.Error as error:
             if wire.is_lost():
                 raise CommitInDoubt from error
             raise

@@ -12,7 +12,7 @@ from sqlalchemy import ARRAY, DateTime, Integer, Text, bindparam, func, insert, 
 from sqlmodel import Field, SQLModel
 
 from shared.errors import DomainError, Invalid, Unavailable
-from shared.persistence import lane
+from shared.persistence import wire
 from shared.persistence.database import Database
 from shared.persistence.statements import BATCH, Statement
 from tests.database import clone
@@ -107,7 +107,7 @@ class TestAStatement:
         assert count == first + 1
 
     async def test_of_many_is_prepared_as_long_as_there_is_room(self, rows, monkeypatch):
-        monkeypatch.setattr(lane, "MOST_PREPARED", 5)
+        monkeypatch.setattr(wire, "MOST_PREPARED", 5)
         statements = [Statement(select(literal(n))) for n in range(12)]
         for _ in range(3):
             assert [await rows(statement) for statement in statements] == [[(n,)] for n in range(12)]
@@ -115,7 +115,7 @@ class TestAStatement:
             assert count <= 5
 
     async def test_that_is_in_use_stays_when_others_make_room(self, rows, monkeypatch):
-        monkeypatch.setattr(lane, "MOST_PREPARED", 3)
+        monkeypatch.setattr(wire, "MOST_PREPARED", 3)
         used = Statement(select(literal(1).label("used")))
         for n in range(10):
             assert await rows(used) == [(1,)]
@@ -123,7 +123,7 @@ class TestAStatement:
         names = Statement(
             select(func.count()).select_from(table("pg_prepared_statements")).where(text("statement ~ 'used'"))
         )
-        monkeypatch.setattr(lane, "MOST_PREPARED", 100)
+        monkeypatch.setattr(wire, "MOST_PREPARED", 100)
         assert await rows(used) == [(1,)]
         assert await rows(names) == [(2,)]  # It, and the one that asks.
 
@@ -205,7 +205,7 @@ class TestAConnection:
             assert await rows(ONE) == [(1,)]
 
     async def test_expires(self, real, sql, monkeypatch):
-        monkeypatch.setattr(lane, "LIFETIME_SECONDS", 0)
+        monkeypatch.setattr(wire, "LIFETIME_SECONDS", 0)
         pids = {(await real.read(PID, {}))[0] for _ in range(3)}
         assert len(pids) == 3
         assert all_end(sql)
