@@ -62,8 +62,13 @@ def _domain_error(error: BaseException | None) -> DomainError | None:
     log.warning("The database refused a statement: %s %s", state or "-", error.diag.message_primary or error)
     if (meaning := _OF_STATE.get(state) or _OF_CLASS.get(state[:2])) is not None:
         return meaning()
-    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) or (not state and _is_of_the_wire(error)):
         return Unavailable("The database cannot be reached.")
     if isinstance(error, psycopg.DataError):
         return Invalid("A value is outside of what the database can hold.")
     return None
+
+
+def _is_of_the_wire(error: psycopg.Error) -> bool:
+    """Without an SQLSTATE it is not PostgreSQL that speaks, but libpq and psycopg of what they received."""
+    return type(error) in {psycopg.DatabaseError, psycopg.InternalError}
