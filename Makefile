@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TRELLIS_ENVIRONMENT ?= development
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test crashes lint format bench bench-profile bench-growth lock clean
+.PHONY: help serve test crashes terminations lint format bench bench-profile bench-growth lock clean
 
 help:  ## Tell what can be made.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -21,6 +21,9 @@ test: .venv/installed  ## Run the whole test suite; PYTEST='--cov' measures the 
 
 crashes: .venv/installed  ## Kill the server and PostgreSQL while clients write, ROUNDS=20 times, and look for what is lost.
 	@$(BIN)/python -m tests.server.crashes --rounds $(or $(ROUNDS),20) $(CRASHES)
+
+terminations: .venv/installed  ## End COUNT=1000 connections to PostgreSQL while clients ask, and look for requests without an answer.
+	@$(BIN)/python -m tests.server.terminations --count $(or $(COUNT),1000)
 
 lint: .venv/installed  ## Check format, style, types and architecture.
 	@$(BIN)/ruff format --check .

@@ -1,0 +1,135 @@
+"""Connections to PostgreSQL that end or stand still under a real server, which answers all the same."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import psycopg
+import pytest
+
+from tests.database import clone
+from tests.servers import PATIENCE, ROOT, serving
+
+ANN = {"email": "ann@example.com", "password": "correct horse battery", "full_name": "Ann"}
+
+
+@pytest.fixture(scope="module")
+def url():
+    with clone() as url:
+        yield url
+
+
+@pytest.fixture
+def sql(url):
+    with psycopg.connect(url, autocommit=True) as connection:
+        yield connection.execute
+
+
+def serving_one_connection_a_lane(folder: Path, url: str, statement_seconds: float):
+    return serving(folder, DATABASE_URL=url, TRELLIS_POOL_SIZE="1", TRELLIS_STATEMENT_SECONDS=str(statement_seconds))
+
+
+@contextmanager
+def signed_in(server) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=f"{server.url}/api/v1", timeout=PATIENCE) as http:
+        http.post("/users", json=ANN)
+        form = {"grant_type": "password", "username": ANN["email"], "password": ANN["password"]}
+        http.headers["Authorization"] = f"Bearer {http.post('/auth/token', data=form).json()['access_token']}"
+        yield http
+
+
+READ = ("GET", "/users/me", None)
+WRITE = ("PATCH", "/users/me", {"full_name": "Ann"})
+
+
+def ask(http: httpx2.Client, request) -> httpx2.Response:
+    method, path, body = request
+    return http.request(method, path, json=body)
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def backend_of(sql, http, request):
+    """The process of PostgreSQL that answers such a request: of those there are, the one that was last at work."""
+    assert ask(http, request).is_success
+    ours = "FROM pg_stat_activity WHERE application_name = 'trellis' AND datname = current_database()"
+    if request is READ:  # The read lane keeps its plans.
+        ours += " AND query NOT ILIKE 'COMMIT%' AND query NOT ILIKE 'ROLLBACK%'"
+    else:
+        ours += " AND query ILIKE 'COMMIT%'"
+    (pid,) = sql(f"SELECT pid {ours} ORDER BY state_change DESC LIMIT 1").fetchone()
+    return pid
+
+
+def has_unread(pid: int) -> bool:
+    """Whether something lies in the process's sockets that it has not read."""
+    inodes = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            inodes.add(str(descriptor.readlink()).removeprefix("socket:[").removesuffix("]"))
+        except FileNotFoundError:
+            continue
+    lines = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+    return any(line[9] in inodes and int(line[4].partition(":")[2], 16) for line in lines)
+
+
+def is_gone(pid: int) -> bool:
+    return not Path(f"/proc/{pid}").exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/net/tcp").exists(), reason="reads /proc")
+@pytest.mark.parametrize("request_", [READ, WRITE], ids=["read", "write"])
+class TestABackend:
+    def test_that_ends_while_the_server_looks_away_leaves_no_request_waiting(self, url, sql, tmp_path, request_):
+        """Its last words and the reset of the connection arrive in one event, and the deadline is far away."""
+        with serving_one_connection_a_lane(tmp_path, url, 1000) as server, signed_in(server) as http:
+            backend = backend_of(sql, http, request_)
+            with ThreadPoolExecutor(1) as threads:
+                try:
+                    os.kill(backend, signal.SIGSTOP)
+                    waiting = threads.submit(ask, http, request_)
+                    until(lambda: has_unread(backend))
+                    os.kill(server.process.pid, signal.SIGSTOP)
+                    os.kill(backend, signal.SIGTERM)
+                finally:
+                    os.kill(backend, signal.SIGCONT)
+                until(lambda: is_gone(backend))
+                os.kill(server.process.pid, signal.SIGCONT)
+                assert waiting.result(PATIENCE).status_code in {200, 503}
+            for _ in range(3):
+                assert ask(http, request_).status_code == 200
+            assert httpx2.get(f"{server.url}/health/ready").status_code == 200
+
+    def test_that_stands_still_is_given_up_at_the_deadline(self, url, sql, tmp_path, request_):
+        with serving_one_connection_a_lane(tmp_path, url, 1) as server, signed_in(server) as http:
+            backend = backend_of(sql, http, request_)
+            os.kill(backend, signal.SIGSTOP)
+            try:
+                given_up = ask(http, request_)
+                assert (given_up.status_code, given_up.json()["code"]) == (503, "unavailable")
+                assert given_up.headers["Retry-After"]
+                assert ask(http, READ).status_code == 200
+                assert ask(http, ("POST", "/tags", {"name": f"{backend}"})).status_code == 201
+            finally:
+                os.kill(backend, signal.SIGCONT)
+
+
+class TestAStormOfTerminations:
+    def test_leaves_no_request_without_an_answer_and_no_place_taken(self):
+        """For a short while; `make terminations` runs a long one."""
+        command = [sys.executable, "-m", "tests.server.terminations", "--count", "60"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=4 * PATIENCE)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "60 backends ended" in done.stdout
