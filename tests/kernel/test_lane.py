@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import ARRAY, DateTime, Integer, Text, bindparam, func, insert, literal, select, table, text
 from sqlmodel import Field, SQLModel
 
-from shared.errors import DomainError, Invalid, Unavailable
+from shared.errors import Conflict, DomainError, Invalid, Unavailable
 from shared.persistence import wire
 from shared.persistence.database import Database
 from shared.persistence.statements import BATCH, Statement
@@ -183,16 +183,48 @@ class TestAConnection:
         await asyncio.sleep(0.1)
         assert await rows(PID) != [(pid,)]
 
-    async def test_of_many_that_were_closed_at_once_are_all_replaced(self, settings, url, sql):
-        real = Database(settings.model_copy(update={"database_url": url, "pool_size": 5}))
+    @pytest.mark.parametrize("lane", ["read lane", "unit of work"])
+    async def test_of_many_that_were_closed_at_once_are_all_replaced(self, settings, url, sql, lane):
+        real = Database(
+            settings.model_copy(update={"database_url": url, "pool_size": 5, "pool_wait_seconds": PATIENCE})
+        )
         wait = Statement(select(func.pg_sleep(0.05), func.pg_backend_pid()))
+
+        async def asked():
+            if lane == "read lane":
+                ((_, pid),) = await real.read(wait, {})
+            else:
+                async with real.unit_of_work():
+                    ((_, pid),) = await real.execute(wait, {})
+            return pid
+
         try:
-            for _ in range(2):
-                pids = {pid for ((_, pid),) in await asyncio.gather(*(real.read(wait, {}) for _ in range(10)))}
-                assert len(pids) == 5
+            for _ in range(3):
+                assert len(set(await asyncio.gather(*(asked() for _ in range(10))))) == 5
                 close_all(sql)
         finally:
             await real.close()
+
+    @pytest.mark.parametrize("first", ["wire", "session"])
+    async def test_that_is_lost_within_a_unit_of_work_is_no_trouble_at_its_end(self, real, sql, caplog, first):
+        """What the unit of work failed with is told, and no stack trace of what cannot be rolled back any more."""
+
+        async def fail() -> None:
+            async with real.unit_of_work() as unit:
+                if first == "session":
+                    await unit.session.execute(text("SELECT 1"))
+                else:
+                    await real.execute(ONE, {})
+                close_all(sql)
+                raise Conflict
+
+        for _ in range(5):
+            with pytest.raises(Conflict):
+                await fail()
+            assert real.write_engine.pool.checkedout() == 0
+        assert not [record for record in caplog.records if record.exc_info]
+        async with real.unit_of_work():
+            assert await real.execute(ONE, {}) == [(1,)]
 
     async def test_that_is_lost_while_a_statement_is_sent_leaves_the_lane_whole(self, rows, sql):
         for _ in range(5):
