@@ -58,8 +58,9 @@ def _domain_error(error: BaseException | None) -> DomainError | None:
     if error.diag.constraint_name in DomainError.by_constraint:
         return DomainError.by_constraint[error.diag.constraint_name]()
     state = error.sqlstate or ""
-    # Not the whole message: its DETAIL quotes the row.
-    log.warning("The database refused a statement: %s %s", state or "-", error.diag.message_primary or error)
+    # On one line, and not the whole message: its DETAIL quotes the row.
+    said = " ".join((error.diag.message_primary or str(error)).split())
+    log.warning("The database refused a statement: %s %s", state or "-", said)
     if (meaning := _OF_STATE.get(state) or _OF_CLASS.get(state[:2])) is not None:
         return meaning()
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) or (not state and _is_of_the_wire(error)):

@@ -128,7 +128,7 @@ VALUES = {
     "d": b"\\x00\xff",
     "e": timedelta(days=-1, hours=3),
 }
-TYPED: Select[Any] = select(
+TYPED: Select[*tuple[Any, ...]] = select(
     cast(bindparam("a"), DateTime(timezone=True)),
     cast(bindparam("b"), Date()),
     cast(bindparam("c"), Text()),
