@@ -1,12 +1,16 @@
 """The types that request bodies are made of."""
 
 import json
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 import pytest
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 
 from shared.manifest import discover
-from shared.schemas import Date, Input, Key, Line
+from shared.schemas import Date, Input, Instant, Key, Line
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 discover()  # Imports every module's schemas.
 
@@ -57,6 +61,75 @@ class TestADate:
     def test_is_nothing_else(self, value):
         with pytest.raises(ValidationError):
             taken(Date, value)
+
+
+class Meeting(Input):
+    """Declared by somebody who has not heard of Instant."""
+
+    at: datetime
+    ends_at: Instant | None = None
+    others: list[AwareDatetime] = Field(default_factory=list)
+    by_name: dict[str, datetime | None] = Field(default_factory=dict)
+    late: Annotated[datetime, Field(ge=NOON)] = NOON
+
+
+class TestAnInstant:
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("2026-01-01T12:00:00Z", NOON),
+            ("2026-01-01t12:00:00z", NOON),
+            ("2026-01-01 14:30:00+02:30", NOON),
+            ("2026-01-01T12:00:00-00:00", NOON),
+            ("2026-01-01T12:00:00.000000999Z", NOON),
+            ("2025-12-31T12:01:00-23:59", NOON),
+            ("0001-01-01T00:00:00Z", datetime.min.replace(tzinfo=UTC)),
+            ("0001-01-01T23:59:00+23:59", datetime.min.replace(tzinfo=UTC)),
+            ("9999-12-31T23:59:59.999999999Z", datetime.max.replace(tzinfo=UTC)),
+            ("9999-12-31T00:00:59.999999-23:59", datetime.max.replace(tzinfo=UTC)),
+        ],
+    )
+    def test_is_a_date_and_time_with_an_offset_and_becomes_one_of_utc(self, text, expected):
+        found = taken(Instant, text)
+        assert (found, found.utcoffset()) == (expected, timedelta(0))
+
+    NONE: tuple[object, ...] = (
+        *(
+            "0001-01-01T00:00:00+23:59",
+            "0001-01-01T00:00:00+00:01",
+            "9999-12-31T23:59:59-23:59",
+            "0000-12-31T23:59:00Z",
+        ),
+        *("10000-01-01T00:00:00Z", "-0001-01-01T00:00:00Z", "+2026-01-01T00:00:00Z", "2026-01-01T24:00:00Z"),
+        *("2026-06-30T23:59:60Z", "2026-02-29T00:00:00Z", "2026-01-01T00:00:00+24:00", "2026-01-01T00:00:00+23:60"),
+        *("2026-01-01T00:00:00", "2026-01-01", "2026-01-01T00:00Z", "2026-01-01_00:00:00Z", "2026-01-01T00:00:00,5Z"),
+        *("2026-01-01T00:00:00.Z", "2026-01-01T00:00:00+0000", "20260101T000000Z", "٢٠٢٦-01-01T00:00:00Z", " ", ""),
+        *("2026-01-01T00:00:00Z\n", " 2026-01-01T00:00:00Z", "infinity", "now", "NaN", "1e3", "-0", "0", "1767225600"),
+        *(0, -0.0, 1e3, 1e400, 10**30, True, None, [], {}),
+    )
+
+    @pytest.mark.parametrize("value", NONE, ids=repr)
+    def test_is_nothing_else(self, value):
+        with pytest.raises(ValidationError):
+            taken(Instant, value)
+
+    @pytest.mark.parametrize("value", NONE, ids=repr)
+    def test_is_what_every_datetime_of_a_body_is(self, value):
+        for place in ({"at": value}, {"others": [value]}, {"late": value}):
+            with pytest.raises(ValidationError):
+                taken(Meeting, {"at": "2026-01-01T12:00:00Z"} | place)
+        if value is not None:
+            for place in ({"ends_at": value}, {"by_name": {"x": value}}):
+                with pytest.raises(ValidationError):
+                    taken(Meeting, {"at": "2026-01-01T12:00:00Z"} | place)
+
+    def test_in_a_body_keeps_its_bounds_and_its_place_in_the_document(self):
+        assert taken(Meeting, {"at": "2026-01-01T13:00:00+01:00"}).at == NOON
+        with pytest.raises(ValidationError):
+            taken(Meeting, {"at": "2026-01-01T12:00:00Z", "late": "2026-01-01T11:59:59Z"})
+        declared = Meeting.model_json_schema()["properties"]
+        assert declared["at"] == {"format": "date-time", "title": "At", "type": "string"}
+        assert declared["ends_at"]["anyOf"] == [{"format": "date-time", "type": "string"}, {"type": "null"}]
 
 
 def inputs(base=Input):

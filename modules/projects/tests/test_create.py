@@ -137,6 +137,13 @@ class TestFields:
 
 
 class TestDates:
+    async def test_a_project_may_last_all_the_years_there_are(self, ann: Caller) -> None:
+        body = {"name": "Relaunch", "starts_on": "0001-01-01", "due_on": "9999-12-31"}
+        made = await ann.post("/projects", json=body)
+        assert made.status_code == 201
+        assert made.json().items() >= body.items()
+        assert (await ann.get(f"/projects/{made.json()['id']}")).content == made.content
+
     @pytest.mark.parametrize("due_on", ["2026-02-28", "2026-03-01"])
     async def test_a_project_may_be_due_when_it_starts_or_later(self, ann: Caller, due_on: str) -> None:
         body = {"name": "Relaunch", "starts_on": "2026-02-28", "due_on": due_on}
