@@ -36,7 +36,6 @@ def create_app(application: Application) -> FastAPI:
         lifespan=lifespan,
         generate_unique_id_function=openapi.operation_id,
         redirect_slashes=False,
-        swagger_ui_parameters={"persistAuthorization": True},
     )
     app.state.mutations = Mutations(
         kernel.database(),

@@ -50,6 +50,13 @@ class TestSecurityHeaders:
         assert docs.headers["Content-Security-Policy"].startswith("default-src 'self'; script-src 'self'")
         assert not re.search(r'(src|href)="(https?:)?//', docs.text)
 
+    @pytest.mark.parametrize("page", ["/docs", "/redoc"])
+    async def test_are_of_pages_that_leave_no_password_in_the_browser(self, client, page):
+        """Swagger UI would put it into localStorage, from which every script of the origin could read it."""
+        found = await client.get(f"http://test{page}")
+        assert found.status_code == 200
+        assert not re.search("persistAuthorization|localStorage|sessionStorage", found.text)
+
     async def test_documents_are_kept_by_no_shared_cache(self, signed_in):
         ann = await signed_in()
         assert (await ann.get("/users/me")).headers["Cache-Control"] == "private, no-cache"
