@@ -24,7 +24,7 @@ from shared.schemas import Date, Text
 MOST_ROWS = 100
 DEFAULT_ROWS = 20
 MOST_VALUES = 100
-"""In one `[in]`, or of one repeated parameter."""
+"""Of an array, by comma and repeated taken together."""
 
 EQUALITY = ("eq", "ne", "in")
 ORDER = ("lt", "lte", "gt", "gte")
@@ -81,7 +81,7 @@ class Parameter:
     schema: Mapping[str, Any]
     description: str
     by_comma: bool = False
-    """Of several values in one: by comma, and not by repeating it."""
+    """How an array is best written: by comma, or by repeating the parameter. Both are taken."""
 
 
 @dataclass(frozen=True)
@@ -135,23 +135,19 @@ class Collection:
         elif (RELEVANCE, True) in shape.sort:
             raise InvalidInput("Sorting by relevance needs a search: give q.", parameter="sort")
         for name in sorted(self.custom.keys() & given.keys()):
-            texts = given.pop(name)
-            if len(texts) > MOST_VALUES:
-                raise InvalidInput(f"At most {MOST_VALUES} of these can be given.", parameter=name)
-            values[name] = sorted({_valid(_TEXT, text, name) for text in texts})
+            values[name] = sorted({_valid(_TEXT, text, name) for text in _several_in(given, name)})
             shape = replace(shape, custom=(*shape.custom, name))
         for name in sorted(given):
             found = self._filter(name)
-            values[f"filter_{len(shape.filters)}"] = self._value(found, _once(given, name), name)
+            values[f"filter_{len(shape.filters)}"] = self._value(found, given, name)
             shape = replace(shape, filters=(*shape.filters, found))
         context = repr((shape.sort, shape.filters, shape.custom, shape.deleted, sorted(values.items())))
         return ListQuery(shape, values, cursor, context)
 
     def _sort(self, given: dict[str, list[str]]) -> tuple[Sort, ...]:
-        text = text_in(given, "sort", most=200)
-        if text is None:
+        if "sort" not in given:
             return self.default_sort
-        sort = tuple((name.removeprefix("-"), name.startswith("-")) for name in text.split(","))
+        sort = tuple((name.removeprefix("-"), name.startswith("-")) for name in _several_in(given, "sort"))
         allowed = [*self.sorts, *([RELEVANCE] if self.search else [])]
         names = [name for name, _ in sort]
         if not set(names) <= set(allowed) or len(set(names)) < len(names) or (RELEVANCE, False) in sort:
@@ -171,16 +167,14 @@ class Collection:
             raise InvalidInput(f"There is no such operator; this field has: {allowed}.", parameter=name)
         return column, operator
 
-    def _value(self, found: tuple[str, str], text: str, name: str) -> Any:
+    def _value(self, found: tuple[str, str], given: dict[str, list[str]], name: str) -> Any:
         column, operator = found
+        if operator == "in":
+            return [_valid(self._adapters[column], text, name) for text in _several_in(given, name)]
+        text = _once(given, name)
         if operator == "contains":
             return "%" + re.sub(r"([\\%_])", r"\\\1", _valid(_TEXT, text, name)) + "%"
-        if operator != "in":
-            return _valid(self._adapters[column], text, name)
-        texts = text.split(",")
-        if len(texts) > MOST_VALUES:
-            raise InvalidInput(f"At most {MOST_VALUES} values can be given.", parameter=name)
-        return [_valid(self._adapters[column], part, name) for part in texts]
+        return _valid(self._adapters[column], text, name)
 
     @property
     def _has_trash(self) -> bool:
@@ -237,7 +231,7 @@ _TEXT: TypeAdapter[str] = TypeAdapter(Annotated[Text, Field(max_length=200)])
 _MEANING = {
     "eq": "`{}` is this.",
     "ne": "`{}` is not this.",
-    "in": "`{}` is one of these, by comma.",
+    "in": "`{}` is one of these, by comma or repeated.",
     "lt": "`{}` is less.",
     "lte": "`{}` is less or equal.",
     "gt": "`{}` is greater.",
@@ -280,13 +274,20 @@ def _several(values: list[str]) -> dict[str, Any]:
 
 
 def _names(given: dict[str, list[str]], parameter: str, allowed: list[str]) -> frozenset[str] | None:
-    text = text_in(given, parameter, most=1000)
-    if text is None:
+    if parameter not in given:
         return None
-    names = frozenset(text.split(","))
+    names = frozenset(_several_in(given, parameter))
     if not names <= set(allowed):
         raise InvalidInput(f"These can be named: {', '.join(allowed) or 'none'}.", parameter=parameter)
     return names
+
+
+def _several_in(given: dict[str, list[str]], name: str) -> list[str]:
+    """The values of an array, by comma, repeated, or both; takes it out of those given."""
+    texts = ",".join(given.pop(name)).split(",")
+    if len(texts) > MOST_VALUES:
+        raise InvalidInput(f"At most {MOST_VALUES} values can be given.", parameter=name)
+    return texts
 
 
 def _once(given: dict[str, list[str]], name: str) -> str:

@@ -2,8 +2,8 @@
 
 import json
 import operator as operators
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -127,33 +127,32 @@ class Listing:
             after = self._cursors.read(query.cursor, context)
             values |= {f"after_{n}": str(value) for n, value in enumerate(after)}
             shape = replace(shape, after=tuple(value is None for value in after))
-        try:
+        with _searching(shape):
             found = await database.read(self._statement(shape), values)
-        except InternalError_ as error:  # PostgreSQL's stack for the operators of a search is short.
-            if not shape.search:
-                raise
-            raise InvalidInput("This search has too many operators.", parameter="q") from error
         if not found:
             raise InvalidToken
         items, last, count = found[0]
         if shape.count == "estimated":
-            ((plan,),) = await database.read(self._estimate(replace(shape, after=None)), values)
+            with _searching(shape):
+                ((plan,),) = await database.read(self._estimate(replace(shape, after=None)), values)
             count = json.loads(plan)[0]["Plan"]["Plan Rows"]
         return Page(items or b"[]", last and self._cursors.sign(last, context), count)
 
     async def export(self, database: Database, principal: Principal, query: ListQuery) -> Documents:
         """Every document of the collection that the query matches, by id, in batches."""
         values = {**principal.parameters(), **query.values}
-        async with aclosing(database.stream(self._export(query.shape), values)) as batches:
-            async for batch in batches:
-                yield [content for (content,) in batch]
+        with _searching(query.shape):
+            async with aclosing(database.stream(self._export(query.shape), values)) as batches:
+                async for batch in batches:
+                    yield [content for (content,) in batch]
 
     def _compile_export(self, shape: Shape) -> Statement:
         rows = self._collection.document.rows
         content = self._projector.json(self._collection.document, rows, shape.view)
-        listed = union_all(*(select(rows.c.id).where(*where) for where in self._wheres(shape))).subquery()
-        found = select(content).select_from(TRUSTED.join(listed, true()).join(rows, rows.c.id == listed.c.id))
-        return Statement(found.order_by(rows.c.id))
+        # Lateral: what of the trash is listed depends on the caller's role.
+        listed = union_all(*(select(rows.c.id).where(*where) for where in self._wheres(shape))).lateral("listed")
+        documents = select(content).select_from(TRUSTED.join(listed, true()).join(rows, rows.c.id == listed.c.id))
+        return Statement(documents.order_by(rows.c.id))
 
     def _compile(self, shape: Shape) -> Statement:
         rows = self._collection.document.rows
@@ -263,6 +262,17 @@ class Listing:
             nullable = getattr(value, "nullable", False)
             keys.append(Key(value, descending, nullable, after))
         return keys
+
+
+@contextmanager
+def _searching(shape: Shape) -> Iterator[None]:
+    """Raises InvalidInput where PostgreSQL's stack for the operators of a search is too short: for 33 hyphens, say."""
+    try:
+        yield
+    except InternalError_ as error:
+        if not shape.search:
+            raise
+        raise InvalidInput("This search has too many operators.", parameter="q") from error
 
 
 def _after(keys: Sequence[Key], nulls: Sequence[bool]) -> ColumnElement[bool]:

@@ -1,6 +1,7 @@
 """Whatever a query string holds is answered, or refused by the name of the parameter; never with a 5xx."""
 
 import json
+from datetime import datetime
 from urllib.parse import quote, quote_from_bytes
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from modules.projects.tests.factories import ProjectFactory
-from tests.contract.reading import ids, raw_get, refused
+from tests.contract.reading import ids, items, raw_get, refused, walk
 from tests.contract.test_filters import EVERY_FIELD, FIELDS
 
 PATHS = [*FIELDS, "/projects/{id}/members"]
@@ -114,6 +115,33 @@ class TestDatesAndTimes:
     @pytest.mark.parametrize("value", ["0", "1767225600", "-1", "1.5", "9" * 25])
     async def test_that_are_numbers_are_no_times(self, admin, value):
         refused(await admin.get("/projects", params={"created_at": value}), "created_at")
+
+    @pytest.mark.parametrize("value", ["2026-01-01T24:00:00Z", "2026-06-30T23:59:60Z", "1e3", "-0", "2026-01-01T00Z"])
+    async def test_that_no_clock_shows_are_refused(self, admin, id, value):
+        for path, name in (("/projects", "created_at[gte]"), ("/journal", "at"), (f"/projects/{id}/history", "at[in]")):
+            refused(await admin.get(path, params={name: value}), name)
+
+    @pytest.mark.parametrize("value", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+    async def test_beyond_the_years_there_are_in_utc_are_compared(self, admin, id, value):
+        for operator in ("eq", "ne", "in", "lt", "lte", "gt", "gte"):
+            for path, name in (("/projects", "updated_at"), ("/journal", "at"), (f"/projects/{id}/history", "at")):
+                params = {f"{name}[{operator}]": value, "count": "exact", "limit": "1"}
+                page = await admin.get(path, params=params)
+                holds = operator == "ne" or operator[:2] == ("gt" if value.startswith("0001") else "lt")
+                assert (len(items(page)) > 0) == holds, (path, operator)
+                if (cursor := page.json()["next_cursor"]) is not None:
+                    assert (await admin.get(path, params=params | {"cursor": cursor})).status_code == 200
+
+    async def test_of_rows_at_the_edges_are_read_and_paged(self, admin):
+        edges = ["0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59.999999+00:00"]
+        made = [
+            await ProjectFactory.saved(owner_id=admin.id, created_at=datetime.fromisoformat(edge)) for edge in edges
+        ]
+        found = await walk(admin, "/projects", limit="1", sort="created_at")
+        assert [item["created_at"] for item in found] == edges
+        for row, edge in zip(made, edges, strict=True):
+            assert (await admin.get(f"/projects/{row.id}")).json()["created_at"] == edge
+            assert ids(await admin.get("/projects", params={"created_at": edge})) == [str(row.id)]
 
     async def test_at_the_edges_are_taken(self, admin, id):
         for first, last in (("0001-01-01", "9999-12-31"),):

@@ -234,10 +234,60 @@ class TestSeveral:
         )
         assert [item["name"] for item in found] == ["Project d"]
 
-    @pytest.mark.parametrize(
-        "name", ["status", "status[in]", "limit", "sort", "count", "deleted", "cursor", "q", "fields", "include"]
-    )
-    async def test_of_the_same_name_are_refused(self, ann, name):
-        value = {"limit": "5", "sort": "name", "count": "none", "deleted": "only", "fields": "id", "include": "owner"}
+    @pytest.mark.parametrize("name", ["status", "limit", "count", "deleted", "cursor", "q", "name[contains]"])
+    async def test_of_the_same_name_are_refused_unless_it_is_an_array(self, ann, name):
+        value = {"limit": "5", "count": "none", "deleted": "only"}
         both = [(name, value.get(name, "active"))] * 2
         refused(await ann.get("/projects", params=both), name)
+
+
+class TestAnArray:
+    """By comma or repeated, which most generated clients do."""
+
+    @pytest.mark.parametrize(
+        ("name", "values"),
+        [
+            ("status[in]", ["active", "paused", "archived"]),
+            ("starts_on[in]", ["2026-01-30", "2026-01-31"]),
+            ("sort", ["-status", "name", "created_at"]),
+            ("fields", ["id", "name", "status", "created_at"]),
+            ("include", ["owner", "members"]),
+            ("tag", ["a", "a"]),
+        ],
+    )
+    async def test_is_the_same_in_every_form(self, caller, name, values):
+        by_comma = await caller.get("/projects", params={name: ",".join(values), "limit": "1"})
+        cursor = by_comma.json()["next_cursor"]
+        for params in ([(name, value) for value in values], [(name, values[0]), (name, ",".join(values[1:]))]):
+            first = await caller.get("/projects", params=[*params, ("limit", "1")])
+            assert (first.status_code, first.content) == (200, by_comma.content)
+            if cursor is not None:
+                link = first.headers["Link"].partition(">")[0].removeprefix("<")
+                following = await caller.get("/projects", params=[*params, ("limit", "1"), ("cursor", cursor)])
+                assert following.status_code == 200
+                assert (await caller.get(f"http://test{link}")).content == following.content
+
+    async def test_is_the_same_in_an_export(self, caller):
+        by_comma = await caller.get("/projects/export", params={"status[in]": "active,paused"})
+        repeated = await caller.get("/projects/export", params=[("status[in]", "active"), ("status[in]", "paused")])
+        assert repeated.content == by_comma.content != b""
+
+    async def test_has_100_values_in_all(self, caller):
+        some = ",".join(["active"] * 50)
+        for times, status in ((2, 200), (3, 422)):
+            answer = await caller.get("/projects", params=[("status[in]", some)] * times)
+            assert answer.status_code == status
+        refused(await caller.get("/projects", params=[("status[in]", "active")] * 101), "status[in]")
+
+    @pytest.mark.parametrize("value", ["active", "active,", "", "a\0"])
+    async def test_has_no_value_that_a_single_one_may_not_be(self, caller, value):
+        both = [("status[in]", "active"), ("status[in]", value)]
+        answer = await caller.get("/projects", params=both)
+        if value == "active":
+            assert answer.content == (await caller.get("/projects", params={"status": "active"})).content
+        else:
+            refused(answer, "status[in]")
+
+    async def test_of_sorts_has_each_once(self, caller):
+        for again in ("name", "-name"):
+            refused(await caller.get("/projects", params=[("sort", "name"), ("sort", again)]), "sort")

@@ -1,11 +1,14 @@
 """Full-text search: `q`, and the order by relevance."""
 
+import string
+from urllib.parse import quote
+
 import pytest
 
 from modules.projects.tests.factories import ProjectFactory
 from modules.tags.tests.factories import TagFactory
 from modules.users.tests.factories import UserFactory
-from tests.contract.reading import NOON, ids, items, projects_of, refused, shared_with, walk
+from tests.contract.reading import NOON, ids, items, projects_of, raw_get, refused, shared_with, walk
 
 HARMLESS = [
     "&", "|", "!", "(", ")", ":", "*", ":*", "<->", "<1>", "'", '"', "''", "a & b", "a | !b", "a:*", "a:B", "(a", "a)",
@@ -76,6 +79,41 @@ class TestSearch:
             answer = await admin.get(path, params={"q": q})
             if answer.status_code != 200:
                 refused(answer, "q")
+
+    @pytest.mark.parametrize("q", ["-" * 33, "-" * 32 + "a", "-" * 33 + "a", "-" * 200, "a or " + "-" * 40 + "b"])
+    @pytest.mark.parametrize(
+        ("path", "params"),
+        [
+            ("/projects", {}),
+            ("/projects", {"count": "estimated"}),
+            ("/projects", {"count": "exact", "sort": "-relevance"}),
+            ("/projects", {"deleted": "include", "sort": "name", "limit": "1"}),
+            ("/projects/export", {}),
+            ("/projects/export", {"deleted": "only", "fields": "id"}),
+            ("/tags", {"count": "estimated"}),
+            ("/users", {"sort": "-relevance", "count": "estimated"}),
+        ],
+    )
+    async def test_beyond_the_depth_that_can_be_held_is_told_as_such(self, admin, path, params, q):
+        await ProjectFactory.saved(owner_id=admin.id)
+        answer = await admin.get(path, params=params | {"q": q})
+        if q.count("-") <= 32:
+            assert answer.status_code == 200, answer.text
+        else:
+            assert refused(answer, "q") == "This search has too many operators."
+
+    @pytest.mark.parametrize("path", ["/projects", "/projects/export"])
+    async def test_of_any_operators_is_answered_or_refused(self, app, admin, path):
+        await ProjectFactory.saved(owner_id=admin.id)
+        marks = [
+            mark * (200 // len(mark)) for mark in [*string.punctuation, "or ", '-"', '"-', "-a ", "a or -", "\u202e"]
+        ]
+        for q in map(quote, [*marks, "🎉" * 200, "a\x01b", "😀" * 201, "a" * 201]):
+            status, body = await raw_get(app, admin, path, f"q={q}".encode())
+            assert status in {200, 422}, (q, body)
+        for raw in (b"%ed%a0%80", b"%00", b"%ff", b"%f0%9f%98"):
+            status, _ = await raw_get(app, admin, path, b"q=" + raw)
+            assert status == 422, raw
 
     @pytest.mark.parametrize("q", ["", " ", "!", '""', "&|"])
     async def test_for_no_word_at_all_finds_nothing(self, ann, projects, q):

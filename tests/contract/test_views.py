@@ -134,6 +134,12 @@ class TestASingleRead:
             refused(await admin.get(path, params={name: "x"}), name)
 
     @pytest.mark.parametrize("name", ["fields", "include"])
-    async def test_takes_each_once(self, admin, project, name):
-        value = {"fields": "id", "include": "owner"}[name]
-        refused(await admin.get(f"/projects/{project.id}", params=[(name, value)] * 2), name)
+    async def test_takes_several_by_comma_or_repeated(self, admin, project, name):
+        one, two = {"fields": ("id", "name"), "include": ("owner", "members")}[name]
+        path = f"/projects/{project.id}"
+        by_comma = await admin.get(path, params={name: f"{one},{two}"})
+        for params in ([(name, one), (name, two)], [(name, two), (name, f"{one},{two}")]):
+            repeated = await admin.get(path, params=params)
+            assert (repeated.status_code, repeated.content) == (200, by_comma.content)
+            assert repeated.headers["ETag"] == by_comma.headers["ETag"]
+        refused(await admin.get(path, params=[(name, one), (name, "nonsense")]), name)
