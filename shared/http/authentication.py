@@ -5,15 +5,25 @@ from typing import Annotated
 from dependency_injector.wiring import Provide
 from fastapi import Depends
 from fastapi.security import OAuth2PasswordBearer
+from starlette.requests import HTTPConnection
 
 from shared.auth.authentication import Authenticator, Claimant
 from shared.auth.principal import Principal
 from shared.container import KernelContainer
 from shared.errors import Unauthenticated
+from shared.http.headers import bearer_token
 from shared.http.injection import injected
 from shared.http.routing import API_PREFIX
 
-_bearer = OAuth2PasswordBearer(f"{API_PREFIX}/auth/token", refreshUrl=f"{API_PREFIX}/auth/token", auto_error=False)
+
+class _Bearer(OAuth2PasswordBearer):
+    """As the OpenAPI document has it; the framework would take the token's second blank for a part of it."""
+
+    async def __call__(self, request: HTTPConnection) -> str | None:
+        return bearer_token(request.headers)
+
+
+_bearer = _Bearer(f"{API_PREFIX}/auth/token", refreshUrl=f"{API_PREFIX}/auth/token", auto_error=False)
 
 _Authenticator = Annotated[Authenticator, Provide[KernelContainer.authenticator]]
 _Token = Annotated[str | None, Depends(_bearer)]

@@ -172,7 +172,8 @@ async def _carry_out(outer: Request, operations: Sequence[Operation], database: 
 
 
 async def _routed(outer: Request, index: int, operation: Operation, path: str) -> tuple[Route, Request]:
-    request = request_within(outer, operation.method, path, operation.if_match)
+    has_body = operation.body is not None
+    request = request_within(outer, operation.method, path, operation.if_match, has_body=has_body)
     async with _failing(index, request):
         route = route_of(request)
     if route is outer.scope["route"] or not takes_json(route):

@@ -11,6 +11,8 @@ from fastapi import Request
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from shared.http.media_types import preferred
+from shared.http.problems import NotAcceptable
 from shared.http.responses import PRIVATE
 from shared.persistence.listing import Documents
 
@@ -23,7 +25,7 @@ class ExportResponse(StreamingResponse):
 
     def __init__(self, lines: AsyncGenerator[bytes, None], media_type: str, filename: str) -> None:
         self._lines = lines
-        headers = PRIVATE | {"Content-Disposition": f'attachment; filename="{filename}"'}
+        headers = PRIVATE | {"Vary": "Accept", "Content-Disposition": f'attachment; filename="{filename}"'}
         super().__init__(lines, headers=headers, media_type=media_type)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -34,17 +36,19 @@ class ExportResponse(StreamingResponse):
 
 
 async def export_response(request: Request, batches: Documents, columns: Sequence[str], name: str) -> ExportResponse:
-    """200 with every document: CSV when the client accepts that and not NDJSON, else NDJSON.
+    """200 with every document, as NDJSON or CSV, whichever the client likes better. Raises NotAcceptable.
 
     The first batch is read before the answer begins, so that what goes wrong there is still a problem.
     """
-    accepted = request.headers.get("accept", "")
-    as_csv = CSV in accepted and NDJSON not in accepted
+    media_type = preferred(request.headers.getlist("accept"), (NDJSON, CSV))
+    if media_type is None:
+        raise NotAcceptable(f"An export is {NDJSON} or {CSV}.")
+    as_csv = media_type == CSV
     first: list[bytes] = await anext(batches, [])
     write = csv_lines(columns) if as_csv else ndjson_lines
     header = _rows([columns]) if as_csv else b""
     lines = _lines(header + write(first), batches, write)
-    return ExportResponse(lines, CSV if as_csv else NDJSON, f"{name}.{'csv' if as_csv else 'ndjson'}")
+    return ExportResponse(lines, media_type, f"{name}.{'csv' if as_csv else 'ndjson'}")
 
 
 def ndjson_lines(documents: Sequence[bytes]) -> bytes:

@@ -9,18 +9,17 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from email.message import Message
 from io import StringIO
 from typing import IO, Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.security.utils import get_authorization_scheme_param
 
 from shared.auth.authentication import Authenticator
 from shared.errors import Unauthenticated, Unavailable
+from shared.http.bodies import kind_of
 from shared.http.exports import CSV, NDJSON
+from shared.http.headers import bearer_token
 from shared.http.lines import batches
-from shared.http.problems import UnsupportedMediaType
 from shared.http.routing import Route
 from shared.persistence.importing import Import, Imported
 from shared.schemas import Input
@@ -111,11 +110,11 @@ class Imports:
     @asynccontextmanager
     async def received(self, request: Request) -> AsyncIterator[Upload]:
         """The whole upload, until its import is over. Raises Unauthenticated, UnsupportedMediaType and Unavailable."""
-        scheme, token = get_authorization_scheme_param(request.headers.get("authorization"))
-        if scheme.lower() != "bearer":
+        token = bearer_token(request.headers)
+        if token is None:
             raise Unauthenticated
         await self._authenticator.principal(token)
-        media_type = _media_type(request)
+        media_type = kind_of(request, (NDJSON, CSV))
         if self._places == 0:
             raise Unavailable("Too many imports are running just now.")
         self._places -= 1
@@ -135,17 +134,6 @@ async def _added(upload: Upload, chunk: bytes) -> None:
     except OSError as error:
         log.exception("An upload could not be kept.")
         raise Unavailable("There is no room for an upload just now.") from error
-
-
-def _media_type(request: Request) -> str:
-    """NDJSON or CSV, as UTF-8. Raises UnsupportedMediaType."""
-    message = Message()
-    message["content-type"] = request.headers.get("content-type", "")
-    media_type, charset = message.get_content_type(), message.get_content_charset("utf-8")
-    encoding = request.headers.get("content-encoding", "identity")
-    if media_type not in {NDJSON, CSV} or charset not in {"utf-8", "utf8", "us-ascii"} or encoding != "identity":
-        raise UnsupportedMediaType(f"An import is {NDJSON} or {CSV}, in UTF-8, and not compressed.")
-    return media_type
 
 
 def _described(schema: type[Input], example: Mapping[str, Any]) -> dict[str, Any]:

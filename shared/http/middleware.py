@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import TooLarge
+from shared.http.headers import trimmed
 from shared.http.problems import MEDIA_TYPE, InternalError, problem, problem_of_status
 from shared.http.request_id import current_request_id, request_id_of
 
@@ -43,6 +44,7 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = {**scope, "headers": trimmed(scope["headers"])}
         request_id = current_request_id.set(request_id_of(scope))
         answer = _Answer(scope, send)
         try:

@@ -5,7 +5,7 @@ idempotency key, preconditions, a dry run, a minimal answer; and another try whe
 import asyncio
 import random
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,11 +15,12 @@ from fastapi import Request, Response
 from shared.auth.authentication import Authenticator, Claimant
 from shared.auth.tokens import InvalidToken
 from shared.errors import CommitInDoubt, Conflict, Contended, DomainError, InvalidInput, Unauthenticated
+from shared.http.headers import bearer_token, elements
 from shared.http.request_id import request_id_of
 from shared.persistence.database import Database
 from shared.persistence.idempotency import Answer, Idempotency, Keyed
 from shared.persistence.journal import Origin, origin
-from shared.persistence.preconditions import Precondition, PreconditionFailed, precondition
+from shared.persistence.preconditions import Precondition, PreconditionFailed, Tags, precondition
 from shared.persistence.resources import Resources
 
 Handle = Callable[[Request], Awaitable[Response]]
@@ -64,7 +65,7 @@ IF_NONE_MATCH: dict[str, Any] = {
 """What an operation that creates or replaces says besides."""
 
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
-_MINIMAL = re.compile(r'(?:^|[,;]\s*)return\s*=\s*"?minimal"?\s*(?:$|[,;])', re.IGNORECASE)
+_QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*+)"')
 
 
 @dataclass(frozen=True)
@@ -72,27 +73,53 @@ class Wishes:
     """What a request asks of its unit of work."""
 
     key: str | None
-    if_match: str | None
+    if_match: Tags | None
+    if_none_match: Tags | None
     dry_run: bool
     is_minimal: bool
-    creates_only: bool
 
     @classmethod
     def of(cls, request: Request) -> "Wishes":
         """Raises InvalidInput, which names the header or the parameter."""
-        keys = request.headers.getlist("idempotency-key")
-        if len(keys) > 1 or not all(map(_KEY.fullmatch, keys)):
-            raise InvalidInput("This is 1 to 255 printable ASCII characters.", parameter="Idempotency-Key")
         dry_run = request.query_params.getlist("dry_run") or ["false"]
         if len(dry_run) > 1 or dry_run[0] not in {"true", "false"}:
             raise InvalidInput("This is true or false.", parameter="dry_run")
-        minimal = _MINIMAL.search(",".join(request.headers.getlist("prefer")))
-        given = request.headers.getlist("if-match")
-        if_match = ",".join(given) if given else None
-        creates_only = request.headers.get("if-none-match", "").strip() == "*"
-        if creates_only and given:
+        if_match, if_none_match = (_tags(request, name) for name in ("If-Match", "If-None-Match"))
+        if if_none_match is not None and if_none_match.is_malformed:
+            raise InvalidInput("This is * or a list of entity tags, in quotes.", parameter="If-None-Match")
+        if if_match is not None and if_none_match is not None and if_none_match.is_any:
             raise InvalidInput("This contradicts If-Match.", parameter="If-None-Match")
-        return cls(keys[0] if keys else None, if_match, dry_run[0] == "true", minimal is not None, creates_only)
+        is_minimal = _prefers_minimal(request.headers.getlist("prefer"))
+        return cls(_key(request), if_match, if_none_match, dry_run[0] == "true", is_minimal)
+
+
+def _key(request: Request) -> str | None:
+    """The key, bare or as a string of RFC 9651 §3.3.3, which the Idempotency-Key draft makes of it: it is the same."""
+    given = request.headers.getlist("idempotency-key")
+    if not given:
+        return None
+    key = given[0]
+    if key.startswith('"'):
+        quoted = _QUOTED.fullmatch(key)
+        key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else ""
+    if len(given) > 1 or not _KEY.fullmatch(key):
+        detail = 'This is 1 to 255 printable ASCII characters, as they are or as a "string".'
+        raise InvalidInput(detail, parameter="Idempotency-Key")
+    return key
+
+
+def _tags(request: Request, name: str) -> Tags | None:
+    given = request.headers.getlist(name)
+    return Tags.of(",".join(given)) if given else None
+
+
+def _prefers_minimal(given: Sequence[str]) -> bool:
+    """RFC 7240 §2: of a preference that is there twice, the first counts."""
+    for preference in elements(given):
+        name, _, value = preference.partition(";")[0].partition("=")
+        if name.strip().lower() == "return":
+            return value.strip().strip('"').lower() == "minimal"
+    return False
 
 
 class Mutations:
@@ -202,17 +229,15 @@ class Mutations:
         return self._idempotency.keyed(wishes.key, claimant, request.method.encode(), target, content)
 
     def _precondition(self, wishes: Wishes) -> Precondition | None:
-        if wishes.if_match is not None:
-            return Precondition.of(wishes.if_match)
-        if wishes.creates_only:
-            return Precondition(None, wants_none=True)
-        return Precondition(None, is_missing=True) if self._require_if_match else None
+        if wishes.if_match is None and wishes.if_none_match is None and not self._require_if_match:
+            return None
+        return Precondition(wishes.if_match, wishes.if_none_match, self._require_if_match)
 
     def _claimant(self, request: Request) -> Claimant | None:
         """Who says to be calling. What is wrong with their token, the endpoint tells, unless it asks for none."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        token = bearer_token(request.headers)
         try:
-            return self._authenticator.claimant(token) if scheme.lower() == "bearer" else None
+            return self._authenticator.claimant(token) if token is not None else None
         except Unauthenticated:
             return None
 

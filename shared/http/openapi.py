@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from shared.http.bodies import JSON, MERGE_PATCH
 from shared.http.problems import MEDIA_TYPE, Problem
 
 _REFERENCE = "#/components/schemas/{model}"
@@ -24,7 +25,7 @@ def operation_id(route: APIRoute) -> str:
 
 
 def install(app: FastAPI) -> None:
-    """Add the problem's schema, which the framework has no media type for, to the document."""
+    """Add to the document what the framework has no media type for: the problem, and the merge patch."""
     problem = Problem.model_json_schema(ref_template=_REFERENCE, mode="serialization")
     schemas = problem.pop("$defs") | {"Problem": problem}
     generate = app.openapi
@@ -32,6 +33,10 @@ def install(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         document = generate()  # The one that it keeps, or a new one since there is another route.
         document["components"]["schemas"].update(schemas)
+        for operations in document["paths"].values():
+            content = operations.get("patch", {}).get("requestBody", {}).get("content", {})
+            if JSON in content:
+                content[MERGE_PATCH] = content[JSON]
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # As FastAPI's documentation has it.

@@ -11,6 +11,7 @@ from starlette.routing import Match
 from starlette.types import Message, Scope
 
 from shared.errors import DomainError
+from shared.http.bodies import JSON
 from shared.http.problems import MEDIA_TYPE, problem_of_status, status_of
 from shared.http.routing import API_PREFIX, Route
 
@@ -24,13 +25,14 @@ _EXIT_STACK = "fastapi_middleware_astack"
 _URL_CHARACTERS = "/%:@!$&'()*+,;=-._~"
 
 
-def request_within(outer: Request, method: str, path: str, if_match: str | None) -> Request:
+def request_within(outer: Request, method: str, path: str, if_match: str | None, *, has_body: bool) -> Request:
     """The request that an operation is. Without exception handlers in its scope: what its route raises, comes out."""
     path, _, query = path.partition("?")
     under_prefix = path if path.startswith(f"{API_PREFIX}/") else API_PREFIX + path
     raw_path = quote(under_prefix, safe=_URL_CHARACTERS)
     headers = [pair for pair in outer.scope["headers"] if pair[0] in _SHARED_HEADERS]
-    headers.append((b"content-type", b"application/json"))
+    if has_body:
+        headers.append((b"content-type", JSON.encode()))
     if if_match is not None:
         headers.append((b"if-match", if_match.encode()))
     scope: Scope = {name: outer.scope[name] for name in (*_SHARED, _EXIT_STACK) if name in outer.scope}

@@ -39,7 +39,16 @@ class MethodNotAllowed(DomainError):
 
 
 class UnsupportedMediaType(DomainError):
-    """The body is of a kind that is not taken here. See the Content-Type header."""
+    """The body is of a kind that is not taken here."""
+
+    def __init__(self, detail: str | None = None, headers: Mapping[str, str] | None = None) -> None:
+        """`headers` name what is taken."""
+        super().__init__(detail)
+        self.headers = headers or {}
+
+
+class NotAcceptable(DomainError):
+    """There is nothing here of a kind that the Accept header allows."""
 
 
 class RangeNotSatisfiable(DomainError):
@@ -60,6 +69,7 @@ STATUS: Mapping[type[DomainError], HTTPStatus] = {
     errors.Forbidden: HTTPStatus.FORBIDDEN,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
+    NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.Gone: HTTPStatus.GONE,
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -76,6 +86,7 @@ STATUS: Mapping[type[DomainError], HTTPStatus] = {
 HEADERS: Mapping[type[DomainError], Mapping[str, str]] = {
     errors.Unauthenticated: {"WWW-Authenticate": 'Bearer realm="trellis"'},  # RFC 6750 §3
     InvalidToken: {"WWW-Authenticate": 'Bearer realm="trellis", error="invalid_token"'},
+    NotAcceptable: {"Vary": "Accept"},
     errors.Unavailable: {"Retry-After": "1"},
 }
 
@@ -157,6 +168,8 @@ def problem(
     kept = {name: value for base in reversed(kind.__mro__) for name, value in HEADERS.get(base, {}).items()}
     if isinstance(error, VersionMismatch):
         kept["ETag"] = error.etag
+    if isinstance(error, UnsupportedMediaType):
+        kept |= error.headers
     content = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
     return Response(content, document["status"], {**kept, **(headers or {})}, MEDIA_TYPE)
 

@@ -7,6 +7,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel, Field
 
 from shared.persistence.listing import Page
+from shared.persistence.preconditions import tags_in
 from shared.persistence.repository import Representation
 
 D = TypeVar("D", bound=BaseModel)
@@ -58,6 +59,6 @@ def _unless_known(request: Request, content: bytes, etag: str, headers: dict[str
 
 
 def _matches(known: str, etag: str) -> bool:
-    """The weak comparison that RFC 9110 §13.1.2 asks for."""
-    tags = [tag.strip().removeprefix("W/") for tag in known.split(",")]
-    return "*" in tags or etag.removeprefix("W/") in tags
+    """The weak comparison that RFC 9110 §13.1.2 asks for. What is no list of tags counts for nothing."""
+    tags = [tag.removeprefix("W/") for tag in tags_in(known) or ()]
+    return known.strip(" \t") == "*" or etag.removeprefix("W/") in tags

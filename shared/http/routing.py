@@ -4,12 +4,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.params import Form
 from fastapi.routing import APIRoute
 from starlette.routing import Match
 from starlette.types import Scope
 
 from shared.http import mutations
-from shared.http.endpoints import Handle, application, short_way
+from shared.http.endpoints import Handle, application, json_checked, short_way
 from shared.http.injection import injected
 from shared.http.mutations import Mutations
 from shared.http.openapi import ANY_PROBLEM, operation_id
@@ -41,6 +42,8 @@ class Route(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        if self.body_field is not None and not isinstance(self.body_field.field_info, Form):
+            handle = json_checked(handle)
         return handle if self._only_reads() else _mutating(handle)
 
     def _only_reads(self) -> bool:

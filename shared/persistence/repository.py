@@ -177,9 +177,9 @@ class Repository(Generic[M]):
         demanded = precondition.get()
         if demanded is None or demanded.is_settled or demanded.allows(row.version):
             return
-        if row.deleted_at is not None:
-            raise demanded.refusal(f'"{row.version}-"')
-        raise demanded.refusal((await self.get(row.id, principal)).etag)
+        is_deleted = row.deleted_at is not None
+        etag = f'"{row.version}-"' if is_deleted else (await self.get(row.id, principal)).etag
+        raise demanded.refusal(row.version, etag)
 
     async def _get(self, id: UUID, caller: Principal | Claimant, view: View, source: FromClause) -> Representation:
         found = await self._database.read(self._documents(view, source), caller.parameters() | {"id": id})

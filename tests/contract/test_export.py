@@ -8,6 +8,8 @@ import pytest
 
 from modules.projects.tests.factories import ProjectFactory, ProjectTagFactory
 from modules.tags.tests.factories import TagFactory
+from tests.contract.reading import NOON
+from tests.contract.test_problems import is_problem
 
 
 @pytest.fixture
@@ -58,12 +60,57 @@ class TestCsv:
         assert len(exported.text.splitlines()) == 1
 
 
+class TestWhatTheClientAccepts:
+    """RFC 9110 §12.5.1; the rules are tested in tests/kernel/test_media_types.py."""
+
+    @pytest.mark.parametrize(
+        ("accept", "media_type"),
+        [
+            ((), "application/x-ndjson"),
+            (("*/*",), "application/x-ndjson"),
+            (("text/*",), "text/csv; charset=utf-8"),
+            (("application/json, text/csv;q=0.1",), "text/csv; charset=utf-8"),
+            (("application/json", "text/csv"), "text/csv; charset=utf-8"),
+            (("text/csv;q=0.5, application/x-ndjson",), "application/x-ndjson"),
+            (("\x00;;", "\xff"), "application/x-ndjson"),
+        ],
+    )
+    async def test_is_given(self, ann, projects, accept, media_type):
+        headers = [(b"Accept", value.encode("latin-1")) for value in accept]
+        exported = await ann.get("/projects/export", headers=headers)
+        assert (exported.status_code, exported.headers["Content-Type"]) == (200, media_type)
+        assert exported.headers["Vary"] == "Accept"
+        assert media_type.startswith("text/csv") == exported.headers["Content-Disposition"].endswith('.csv"')
+
+    @pytest.mark.parametrize("accept", ["application/json, text/csv;q=0", "application/json", "*/*;q=0", "text/csvx"])
+    async def test_is_refused_when_there_is_no_such_kind(self, ann, accept):
+        refused = await ann.get("/projects/export", headers={"Accept": accept})
+        problem = is_problem(refused, 406, "not_acceptable")
+        assert "application/x-ndjson" in problem["detail"]
+        assert "text/csv" in problem["detail"]
+        assert refused.headers["Vary"] == "Accept"
+
+    async def test_is_no_matter_where_there_is_json_alone(self, ann):
+        for accept in ("text/html", "application/json;q=0", "nonsense"):
+            assert (await ann.get("/projects", headers={"Accept": accept})).status_code == 200
+            is_problem(await ann.get("/nowhere", headers={"Accept": accept}), 404, "no_such_path")
+
+
 class TestParameters:
     async def test_narrow_it_like_the_list(self, ann, projects):
         found = await ann.get("/projects/export", params={"tag": "garden", "fields": "id,name"})
         assert [json.loads(line) for line in found.content.splitlines()] == [
             {"id": str(projects[0].id), "name": projects[0].name}
         ]
+
+    async def test_give_the_trash_that_one_may_restore(self, ann, projects, signed_in):
+        gone = await ProjectFactory.saved(owner_id=ann.id, deleted_at=NOON)
+        await ProjectFactory.saved(owner_id=(await signed_in()).id, deleted_at=NOON)
+        for deleted, expected in (("only", [gone]), ("include", [*projects, gone]), ("exclude", projects)):
+            exported = await ann.get("/projects/export", params={"deleted": deleted, "fields": "id"})
+            assert exported.status_code == 200, exported.text
+            found = [json.loads(line)["id"] for line in exported.content.splitlines()]
+            assert found == sorted(str(project.id) for project in expected)
 
     @pytest.mark.parametrize("name", ["limit", "cursor", "sort", "count", "nonsense"])
     async def test_of_pages_are_refused(self, ann, name):

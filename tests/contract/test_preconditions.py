@@ -14,6 +14,8 @@ from tests.contract.writing import CREATES, ROW_CHANGES, World, Write, contents,
 from tests.database import clone
 from tests.servers import serving
 
+DRY = {"dry_run": "true"}
+
 
 @pytest.fixture
 async def world(admin):
@@ -161,6 +163,45 @@ class TestATagThatDoesNotMatch:
         refused = await ann.patch(f"/projects/{project.id}", json={"name": "changed"}, headers=headers)
         is_problem(refused, 412, "version_mismatch")
         assert (await ann.get(f"/projects/{project.id}")).json()["name"] == "now"
+
+    @pytest.mark.parametrize(
+        ("given", "told"),
+        [
+            *(('"1-x"', "changed meanwhile"), ('"1-x", "9-x"', "changed meanwhile"), ('"1-x", W/"7-x"', "meanwhile")),
+            *(('W/"2-x"', "weak"), ('W/"1-x"', "weak"), ('W/"x"', "weak"), ('"1-x", W/"2-x"', "weak")),
+            *(('"3-x"', "had"), ('"abc"', "had"), ('""', "had"), ("", "had"), (",", "had"), ('"3-x", "abc"', "had")),
+            *(("1", "neither"), ("2", "neither"), ("2-x", "neither"), ('"2-x', "neither"), ('w/"2-x"', "neither")),
+            *(('"2-x y"', "neither"), ('*, "2-x"', "neither"), ('"2-x" "1-x"', "neither")),
+        ],
+    )
+    async def test_is_told_why(self, ann, project, given, told):
+        """Changed meanwhile is only what the client has seen in an older version."""
+        refused = await patched(ann, project, given)
+        problem = is_problem(refused, 412, "version_mismatch")
+        assert told in problem["detail"]
+        assert ("meanwhile" in problem["detail"]) == ("meanwhile" in told)
+        named = [error["parameter"] for error in problem.get("errors", [])]
+        assert named == (["If-Match"] if told == "neither" else [])
+        assert refused.headers["ETag"] == (await ann.get(f"/projects/{project.id}")).headers["ETag"]
+
+    @pytest.mark.parametrize("what", ROW_CHANGES)
+    async def test_is_told_why_of_every_change(self, admin, world, what):
+        write = ROW_CHANGES[what](world)
+        stale = await write.by(admin, If_Match='"7-x"')
+        version = re.match(r'"(\d+)-', stale.headers["ETag"])[1]
+        weak = await write.by(admin, If_Match=f'W/"{version}-x"')
+        assert "weak" in is_problem(weak, 412, "version_mismatch")["detail"]
+        bare = await write.by(admin, If_Match=version)
+        assert "neither" in is_problem(bare, 412, "version_mismatch")["detail"]
+
+    async def test_is_told_why_in_a_batch(self, ann, project):
+        change = {"method": "PATCH", "path": f"/projects/{project.id}", "body": {"name": "changed"}}
+        for given, told in (('W/"2-x"', "weak"), ("2", "neither"), ('"2-x" ', None), ('  "2-x"', None)):
+            answer = await ann.post("/batch", json={"operations": [change | {"if_match": given}]}, params=DRY)
+            if told is None:
+                assert answer.status_code == 200
+            else:
+                assert told in is_problem(answer, 412, "batch_failed")["problem"]["detail"]
 
 
 class TestWhereThereIsNothingToCompareWith:

@@ -68,6 +68,7 @@ class TestWhatIsPreferred:
         "given",
         [
             *("return=minimal", "RETURN=minimal", 'return="minimal"', "return = minimal"),
+            *("\treturn=minimal ", "return=minimal, return=representation", 'foo="a, b", return=minimal'),
             *("respond-async, return=minimal", "return=minimal; foo=bar", "wait=10,return=minimal,handling=lenient"),
         ],
     )
@@ -80,7 +81,10 @@ class TestWhatIsPreferred:
 
     @pytest.mark.parametrize(
         "given",
-        ["return=representation", "return", "return=", "minimal", "x-return=minimal", "return=minimally", "é", ""],
+        [
+            *("return=representation", "return", "return=", "minimal", "x-return=minimal", "return=minimally", "é", ""),
+            *('foo="a, return=minimal, b"', "return=representation, return=minimal", "foo; return=minimal"),
+        ],
     )
     async def test_is_else_taken_no_notice_of(self, ann, given):
         """RFC 7240 §2: a preference that is not understood is ignored."""

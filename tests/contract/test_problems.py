@@ -173,20 +173,19 @@ class TestBodies:
     async def test_malformed_json_is_told_as_such(self, signed_in, body):
         ann = await signed_in()
         answer = await ann.post("/projects", content=body, headers={"Content-Type": "application/json"})
-        assert answer.status_code in {400, 422}
-        assert answer.json()["code"] in {"malformed_body", "invalid_input"}
+        is_problem(answer, 400, "malformed_body")
 
-    @pytest.mark.parametrize("encoded", [b'{"name": "\xff"}', '{"name": "ü"}'.encode("utf-16"), b"\xef\xbb\xbf{}"])
+    @pytest.mark.parametrize("encoded", [b'{"name": "\xff"}', '{"name": "ü"}'.encode("utf-16"), b"\xef\xbb\xbf["])
     async def test_a_body_that_is_no_utf_8_json_object_is_refused(self, signed_in, encoded):
         ann = await signed_in()
         answer = await ann.post("/projects", content=encoded, headers={"Content-Type": "application/json"})
-        assert answer.status_code in {201, 400, 422}
+        is_problem(answer, 400, "malformed_body")
 
     @pytest.mark.parametrize("kind", ["text/plain", "application/xml", "", "application/jsonx"])
     async def test_another_content_type_than_json_is_refused(self, signed_in, kind):
         ann = await signed_in()
         answer = await ann.post("/projects", content='{"name": "x"}', headers={"Content-Type": kind})
-        is_problem(answer, 422, "invalid_input")
+        is_problem(answer, 415, "unsupported_media_type")
 
     async def test_unknown_fields_are_refused_by_name(self, signed_in):
         ann = await signed_in()
@@ -234,7 +233,7 @@ class TestBodies:
         assert all(error["pointer"].startswith(f"/{field}") for error in problem["errors"])
         assert (await ann.get("/projects")).json()["items"] == []
 
-    @pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "Infinity", "1" * 4000])
+    @pytest.mark.parametrize("number", ["1e999", "-1e999", "1" * 4000])
     async def test_numbers_beyond_all_bounds_are_refused(self, signed_in, number):
         ann = await signed_in()
         body = f'{{"name": "x", "starts_on": {number}}}'
