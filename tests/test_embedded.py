@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -14,12 +15,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import psycopg
 import pytest
 
-from app import embedded
-from app.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from app.embedded import EmbeddedPostgres, EmbeddedPostgresError, programs
+from app.embedded import server as launching
 
 LAUNCHER = """
 import sys
@@ -30,10 +32,9 @@ with EmbeddedPostgres(Path(sys.argv[1]), durable=False) as server:
     print(server.url, flush=True)
     for _ in sys.stdin:
         server.revive()
-        print(server.url, flush=True)
 """
 SEARCH_PATH = os.pathsep.join(
-    [str(Path(embedded.__file__).parents[1]), *(path for path in sys.path if path.endswith("-packages"))]
+    [str(Path(launching.__file__).parents[2]), *(path for path in sys.path if path.endswith("-packages"))]
 )
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can drop its privileges")
@@ -53,7 +54,7 @@ def write(url: str) -> str:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 90
     while not condition():
         assert time.monotonic() < deadline, "it never came to pass"
         time.sleep(0.01)
@@ -81,6 +82,14 @@ def kill(pid: int) -> None:
     wait_for(lambda: not alive(pid))
 
 
+def locks(file: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 @contextmanager
 def launcher(folder: Path, python: str = sys.executable, **options: object) -> Iterator[subprocess.Popen[str]]:
     """Run another process that starts the server on the folder, and stops it at the end of its input."""
@@ -94,7 +103,7 @@ def launcher(folder: Path, python: str = sys.executable, **options: object) -> I
     )
     try:
         yield process
-        process.communicate(timeout=30)
+        process.communicate(timeout=90)
     finally:
         process.kill()
         process.communicate()
@@ -102,6 +111,19 @@ def launcher(folder: Path, python: str = sys.executable, **options: object) -> I
 
 def url_of(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
+
+
+def answers(url: str) -> bool:
+    try:
+        return query(url, "SELECT 1") == "1"
+    except psycopg.OperationalError:
+        return False
+
+
+def revived(server: EmbeddedPostgres) -> bool:
+    """Do once what the application does every second, and tell whether the server answers."""
+    server.revive()
+    return answers(server.url)
 
 
 def runs(python: str, account: dict[str, object]) -> bool:
@@ -256,7 +278,7 @@ class TestAttach:
             assert not alive(earlier)
 
     def test_it_does_not_wait_forever(self, new_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(embedded, "NEIGHBOUR_PATIENCE", 0.1)
+        monkeypatch.setattr(launching, "NEIGHBOUR_PATIENCE", 0.1)
         new_folder.mkdir(parents=True)
         with (new_folder / "postgres.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -314,9 +336,13 @@ class TestKilledLauncher:
         with launcher(folder) as process:
             url = url_of(process)
             kill(postmaster(folder))
-            process.stdin.write("revive\n")
-            process.stdin.flush()
-            assert url_of(process) == url
+
+            def revived_there() -> bool:
+                process.stdin.write("revive\n")
+                process.stdin.flush()
+                return answers(url)
+
+            wait_for(revived_there)
             processes = family(folder)
             kill(process.pid)
         wait_for(lambda: not any(map(alive, processes)))
@@ -330,21 +356,35 @@ class TestRevive:
             kept = write(url)
             client = psycopg.connect(url)
             kill(postmaster(server.folder))
-            server.revive()
+            wait_for(lambda: revived(server))
             assert server.url == url
             assert query(url, "TABLE kept") == kept
             client.close()
 
-    def test_it_tries_again_after_a_failure(self, server: EmbeddedPostgres) -> None:
+    def test_it_tells_why_one_stopped_and_tries_again(
+        self, server: EmbeddedPostgres, caplog: pytest.LogCaptureFixture
+    ) -> None:
         conf = server.folder / "postgres" / "postgresql.conf"
         intact = conf.read_text()
         conf.write_text("no_such_setting = on\n")
         kill(postmaster(server.folder))
-        with pytest.raises(EmbeddedPostgresError, match="no_such_setting"):
+
+        def told() -> bool:
             server.revive()
+            return "no_such_setting" in caplog.text
+
+        wait_for(told)
         conf.write_text(intact)
-        server.revive()
-        assert query(server.url, "SELECT 1") == "1"
+        wait_for(lambda: revived(server))
+
+    def test_it_does_not_wait(self, server: EmbeddedPostgres) -> None:
+        """Its caller is an event loop. Neither for processes that are about to end, nor for the new one to be ready."""
+        with (server.folder / "postgres.running").open("rb") as running:
+            kill(postmaster(server.folder))
+            wait_for(lambda: locks(running))
+            server.revive()
+            assert not answers(server.url)
+        wait_for(lambda: revived(server))
 
     def test_it_leaves_a_living_server_alone(self, server: EmbeddedPostgres) -> None:
         before = postmaster(server.folder)
@@ -358,8 +398,130 @@ class TestRevive:
             guest.start()
             kill(postmaster(folder))
             guest.revive()
-            with pytest.raises(psycopg.OperationalError):
-                psycopg.connect(guest.url)
+            assert not answers(guest.url)
+            guest.stop()
+
+
+@on_linux
+class TestTakeOver:
+    """By a process that was attached, when the one that ran the server has gone."""
+
+    @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
+    def test_it_serves_at_the_same_url_with_the_same_data(self, folder: Path, how: signal.Signals) -> None:
+        with launcher(folder) as process:
+            kept = write(url_of(process))
+            guest = EmbeddedPostgres(folder, durable=False)
+            url = guest.start()
+            if how is signal.SIGKILL:
+                kill(process.pid)
+            else:
+                process.communicate(timeout=60)
+            wait_for(lambda: revived(guest))
+            assert guest.url == url
+            assert query(url, "TABLE kept") == kept
+            processes = family(folder)
+            guest.stop()
+            assert not any(map(alive, processes))
+
+    def test_one_of_several_does(self, folder: Path) -> None:
+        with launcher(folder) as process:
+            url = url_of(process)
+            guests = [EmbeddedPostgres(folder, durable=False) for _ in range(3)]
+            assert {guest.start() for guest in guests} == {url}
+            kill(process.pid)
+            wait_for(lambda: all(revived(guest) for guest in guests))
+            guests[0].stop()
+            wait_for(lambda: all(revived(guest) for guest in guests[1:]))
+            for guest in guests:
+                guest.stop()
+
+    def test_a_newcomer_that_is_faster_serves_at_the_same_url(self, folder: Path) -> None:
+        with launcher(folder) as process:
+            url = url_of(process)
+            guest = EmbeddedPostgres(folder, durable=False)
+            guest.start()
+            kill(process.pid)
+        with EmbeddedPostgres(folder, durable=False) as newcomer:
+            assert newcomer.url == url
+            assert revived(guest)
+            guest.stop()
+            assert answers(url)
+
+    def test_the_port_is_another_one_where_a_stranger_has_it(self, folder: Path) -> None:
+        with EmbeddedPostgres(folder, durable=False) as server:
+            port = int((folder / "postgres.port").read_text())
+            assert f":{port}/" in server.url
+        with socket.create_server(("127.0.0.1", port)), EmbeddedPostgres(folder, durable=False) as server:
+            assert f":{port}/" not in server.url
+            assert answers(server.url)
+
+
+class TestTheEnvironment:
+    """Of an operator who has another server in mind."""
+
+    @pytest.mark.parametrize(
+        "variables",
+        [
+            {"PGSERVICE": "nowhere"},
+            {
+                "PGSERVICEFILE": "/nowhere",
+                "PGPASSFILE": "/nowhere",
+                "PGPASSWORD": "x",
+                "PGUSER": "x",
+                "PGDATABASE": "x",
+            },
+            {"PGHOST": "10.255.255.1", "PGHOSTADDR": "10.255.255.1", "PGPORT": "1", "PGCONNECT_TIMEOUT": "0"},
+            {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/nowhere", "PGSSLCERT": "/nowhere"},
+            {"PGSSLMODE": "require", "PGSSLNEGOTIATION": "direct"},
+            {"PGGSSENCMODE": "require", "PGCHANNELBINDING": "require", "PGREQUIREAUTH": "none"},
+            {"PGTARGETSESSIONATTRS": "standby", "PGOPTIONS": "-c nonsense=1"},
+            {"PGCLIENTENCODING": "nonsense", "PGDATESTYLE": "nonsense", "PGTZ": "nonsense", "PGDATA": "/nowhere"},
+        ],
+        ids=lambda variables: next(iter(variables)),
+    )
+    def test_does_not_keep_it_from_starting(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+    ) -> None:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        with EmbeddedPostgres(folder, durable=False) as server:
+            assert query(server.url, "SELECT current_database()") == "trellis"
+
+    def test_does_not_reach_the_programs_that_make_the_cluster(
+        self, new_folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in ("PGDATA", "PGCLIENTENCODING", "PGDATESTYLE", "PGOPTIONS", "PGPORT"):
+            monkeypatch.setenv(name, "nonsense")
+        with EmbeddedPostgres(new_folder, durable=False) as server:
+            assert answers(server.url)
+
+
+class TestAFolderThatCannotBeUsed:
+    """A sentence says why."""
+
+    @pytest.mark.parametrize("path", ["", "below"], ids=["is a file", "is below a file"])
+    def test_because_it_is(self, tmp_path: Path, path: str) -> None:
+        (tmp_path / "data").touch()
+        refusal = rf"^The data folder cannot be used: .*{path or 'data'}: Not a directory\. TRELLIS_DATA_DIR"
+        with pytest.raises(EmbeddedPostgresError, match=refusal):
+            EmbeddedPostgres(tmp_path / "data" / path).start()
+
+    def test_because_a_part_of_it_is_no_file(self, new_folder: Path) -> None:
+        (new_folder / "postgres.lock").mkdir(parents=True)
+        with pytest.raises(EmbeddedPostgresError, match=r"postgres\.lock: Is a directory"):
+            EmbeddedPostgres(new_folder).start()
+
+    @as_root
+    @pytest.mark.parametrize("options", ["ro", "size=4k", "size=200k", "size=8m"])
+    def test_because_it_is_read_only_or_full(self, tmp_path: Path, options: str) -> None:
+        """Full at once, in the middle of initdb, and near its end."""
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "trellis", tmp_path], check=False).returncode != 0:
+            pytest.skip("nothing can be mounted here")
+        try:
+            with pytest.raises(EmbeddedPostgresError, match=r"Read-only file system|No space left|No space is left"):
+                EmbeddedPostgres(tmp_path / "data", durable=False).start()
+        finally:
+            subprocess.run(["umount", tmp_path], check=True)
 
 
 @as_root
@@ -400,7 +562,7 @@ class TestRoot:
             shutil.copytree(origin.parent / name, tmp_path / "closed" / name)
         (tmp_path / "closed").chmod(0o700)
         monkeypatch.syspath_prepend(tmp_path / "closed")
-        monkeypatch.setattr(embedded, "CACHE", open_folder / "cache")
+        monkeypatch.setattr(programs, "CACHE", open_folder / "cache")
         for _ in ("made", "used again"):
             with EmbeddedPostgres(tmp_path / "data", durable=False):
                 program = Path(f"/proc/{postmaster(tmp_path / 'data')}/exe").readlink()
@@ -410,7 +572,7 @@ class TestRoot:
         (open_folder / "cache").mkdir()
         os.chown(open_folder / "cache", 12345, 12345)
         with pytest.raises(PermissionError):
-            embedded._copied(tmp_path, open_folder / "cache")
+            programs.copied(tmp_path, open_folder / "cache")
 
 
 @as_root

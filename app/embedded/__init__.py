@@ -1,0 +1,6 @@
+"""The embedded PostgreSQL."""
+
+from app.embedded.programs import EmbeddedPostgresError
+from app.embedded.server import EmbeddedPostgres
+
+__all__ = ["EmbeddedPostgres", "EmbeddedPostgresError"]
