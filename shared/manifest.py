@@ -52,11 +52,12 @@ class Module:
 def discover(package: str = "modules") -> tuple[Module, ...]:
     """The manifests of every module in the package, each after those it requires.
 
-    Raises ManifestError when a folder has no manifest, a requirement is missing, modules require each other in a
+    A folder without any source is none: git leaves one behind with the compiled files of another branch. Raises
+    ManifestError when a folder has no manifest, a requirement is missing, modules require each other in a
     circle, or an event is handled that no required module publishes.
     """
     folders = [folder for path in importlib.import_module(package).__path__ for folder in Path(path).iterdir()]
-    names = [folder.name for folder in folders if folder.is_dir() and folder.name[0] not in "._"]
+    names = [folder.name for folder in folders if folder.name[0] not in "._" and any(folder.rglob("*.py"))]
     modules = ordered([_manifest(package, name) for name in names])
     for module in modules:
         known = {event for other in modules if other.name in module.requires for event in other.publishes}

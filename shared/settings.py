@@ -1,8 +1,11 @@
 """Settings, read from the environment. The one place that knows the variables' names."""
 
+import difflib
 import fcntl
 import os
+import re
 import secrets
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -11,12 +14,17 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
 Environment = Literal["production", "development"]
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(ge=0.001, le=86_400, allow_inf_nan=False)]
+"""PostgreSQL counts timeouts in milliseconds, and takes 0 for none at all."""
+Days = Annotated[int, Field(gt=0, le=36_500)]
+YEAR = 366 * 86_400
 
+URL_ADVICE = (
+    "is no URL of a PostgreSQL, like postgresql://user:password@host:5432/database; a blank in it is written %20, and "
+    "of what a name or a password holds @ is %40, / is %2F, : is %3A, % is %25"
+)
 ADVICE = "Set TRELLIS_SECRET to at least 32 random characters, for example the output of: openssl rand -base64 48"
 
 
@@ -36,7 +44,7 @@ class Settings(BaseSettings):
     )
 
     database_url: str | None = Field(None, validation_alias="DATABASE_URL")
-    """A PostgreSQL of your own. Absent: the embedded one in the data folder."""
+    """A PostgreSQL of your own, as a URL in libpq's grammar. Absent: the embedded one in the data folder."""
     environment: Environment = Field(default_factory=_environment_of)
     """`production` over a database of your own, unless set; `development` makes a missing secret and keeps it in the
     data folder."""
@@ -48,13 +56,13 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, validation_alias="PORT")
     shutdown_seconds: Seconds = 20
     """How long requests in flight may take to finish after SIGTERM."""
-    max_body_bytes: int = Field(1 << 20, gt=0)
-    max_import_bytes: int = Field(256 << 20, gt=0)
+    max_body_bytes: int = Field(1 << 20, gt=0, le=1 << 30)
+    max_import_bytes: int = Field(256 << 20, gt=0, le=1 << 40)
     """Of a file to import; it waits on disk, in the folder that TMPDIR names, until all of it is there."""
     access_log: bool = True
     """A line for each request."""
 
-    pool_size: int = Field(10, gt=0)
+    pool_size: int = Field(10, gt=0, le=10_000)
     """Connections to PostgreSQL for each of the two lanes: units of work, and reads."""
     pool_wait_seconds: Seconds = 2
     """How long a request waits for a free connection before it is answered 503."""
@@ -63,32 +71,27 @@ class Settings(BaseSettings):
 
     require_if_match: bool = False
     """Whether a change without `If-Match` is answered 428."""
-    access_token_seconds: int = Field(900, gt=0)
-    refresh_token_seconds: int = Field(30 * 86_400, gt=0)
+    access_token_seconds: int = Field(900, gt=0, le=YEAR)
+    refresh_token_seconds: int = Field(30 * 86_400, gt=0, le=10 * YEAR)
     """How long a session lives after its last refresh."""
-    retention_days: int = Field(30, gt=0)
+    retention_days: Days = 30
     """How long a deleted row can be restored."""
-    journal_days: int = Field(90, gt=0)
+    journal_days: Days = 90
     """How long the journal is kept, and so how old a cursor of the change feed can be."""
-    argon2_memory_kib: int = Field(19_456, ge=8)
-    argon2_iterations: int = Field(2, ge=1)
+    argon2_memory_kib: int = Field(19_456, ge=8, le=4 << 20)
+    argon2_iterations: int = Field(2, ge=1, le=1_000)
     """With the memory above the least that OWASP recommends for argon2id; about 45 ms a password."""
 
     @field_validator("database_url")
     @classmethod
     def _is_postgresql(cls, value: str | None) -> str | None:
-        """In the one spelling that both psycopg and SQLAlchemy read, without a driver."""
+        """For libpq, which everybody has read it; so without the driver that SQLAlchemy takes in the scheme."""
         if value is None:
             return None
-        try:
-            url = make_url(value)
-            plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-            conninfo_to_dict(plain)  # Knows the parameters that a connection takes.
-        except (ArgumentError, ValueError, psycopg.ProgrammingError):
-            url = None
-        if url is None or url.get_backend_name() not in {"postgresql", "postgres"}:
-            raise ValueError("is no URL of a PostgreSQL, like postgresql://user:password@host:5432/database")
-        return plain
+        url = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", value.strip())
+        if not _is_url(url):
+            raise ValueError(URL_ADVICE)
+        return url
 
     @field_validator("environment")
     @classmethod
@@ -140,7 +143,42 @@ class Settings(BaseSettings):
         return self.secret.get_secret_value().encode()
 
 
-def _variable(location: tuple[int | str, ...]) -> str:
+def strangers(environment: Mapping[str, str]) -> Iterator[str]:
+    """A sentence for each variable that begins as ours do and is none of them; without its value."""
+    known = [_variable((field.validation_alias or name,)) for name, field in Settings.model_fields.items()]
+    for variable in sorted(environment):
+        name = variable.upper()
+        if not name.startswith("TRELLIS_") or name in known or _is_kubernetes(name, environment[variable]):
+            continue
+        bare = name.removeprefix("TRELLIS_")
+        meant = [bare] if bare in known else difflib.get_close_matches(name, known, 1, 0.8)
+        yield f"{variable} is no setting of this version." + (f" Is {meant[0]} meant?" if meant else "")
+
+
+def _is_kubernetes(name: str, value: str) -> bool:
+    """Whether Kubernetes made the variable: it does for a service called `trellis`, in every container beside it."""
+    return bool(re.fullmatch(r"TRELLIS_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_\w+)", name)) or (
+        name == "TRELLIS_PORT" and "://" in value
+    )
+
+
+def _is_url(url: str) -> bool:
+    """Whether libpq reads it, and reads it as it was meant: of a password with a bare @ or / in it, it would take the
+    end for a host, a port or a database, and tell it in its error.
+    """
+    if not url.startswith("postgresql://") or re.match(r"\w+://[^/]*/[^?]*@", url):
+        return False
+    try:
+        found = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        return False
+    ports = str(found.get("port", "")).split(",")
+    return "@" not in str(found.get("host")) and all(
+        re.fullmatch(r"[0-9]{0,5}", port) and 0 < int(port or 5432) < 65_536 for port in ports
+    )
+
+
+def _variable(location: tuple[Any, ...]) -> str:
     name = str(location[0])
     return name if name.isupper() else f"TRELLIS_{name.upper()}"
 

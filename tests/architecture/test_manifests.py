@@ -112,6 +112,15 @@ class TestDiscovery:
         (tmp_path / name / "notes.py").write_text("")
         assert [found.name for found in discover(name)] == ["a"]
 
+    @pytest.mark.parametrize("left", ["__pycache__", "tests/__pycache__"])
+    def test_leaves_a_folder_without_source_alone(self, package, tmp_path, left):
+        """After switching a branch, git leaves what was compiled of a module that this one does not have."""
+        name = package(a="")
+        compiled = tmp_path / name / "gone" / left
+        compiled.mkdir(parents=True)
+        (compiled / "module.cpython-311.pyc").write_bytes(b"")
+        assert [found.name for found in discover(name)] == ["a"]
+
     def test_accepts_an_event_that_a_required_module_publishes(self, package):
         """The counterpart of the refusal."""
         name = package(a=PUBLISHER, b=manifest("b", "requires=('a',), handles={Done: None}", HANDLED))

@@ -2,12 +2,26 @@
 
 import errno
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 
-from shared.settings import Settings, SettingsError
+from shared.settings import Settings, SettingsError, strangers
 
+SECONDS = ("TRELLIS_SHUTDOWN_SECONDS", "TRELLIS_POOL_WAIT_SECONDS", "TRELLIS_STATEMENT_SECONDS")
+NUMBERS = (
+    "TRELLIS_MAX_BODY_BYTES",
+    "TRELLIS_MAX_IMPORT_BYTES",
+    "TRELLIS_POOL_SIZE",
+    "TRELLIS_ACCESS_TOKEN_SECONDS",
+    "TRELLIS_REFRESH_TOKEN_SECONDS",
+    "TRELLIS_RETENTION_DAYS",
+    "TRELLIS_JOURNAL_DAYS",
+    "TRELLIS_ARGON2_MEMORY_KIB",
+    "TRELLIS_ARGON2_ITERATIONS",
+)
 STRONG = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -101,16 +115,117 @@ class TestASettingThatIsWrong:
             ("DATABASE_URL", "mysql://ann:secret@host/x"),
             ("DATABASE_URL", "postgresql://host:port/x"),
             ("DATABASE_URL", "postgresql://host/x?nonsense=1"),
+            *((name, value) for name in SECONDS for value in ("0", "0.0001", "1e12", "inf", "nan", "1e400")),
+            *((name, value) for name in NUMBERS for value in ("0", "10000000000000", "9" * 30, "1.5", "nan")),
         ],
     )
     def test_is_named_without_its_value(self, monkeypatch, name, value):
         monkeypatch.setenv(name, value)
         with pytest.raises(SettingsError, match=name) as refused:
             Settings.load()
-        assert value not in str(refused.value).replace("'production'", "")
+        (sentence,) = str(refused.value).splitlines()
+        assert not re.search(rf"\b{re.escape(value)}\b", sentence) or value == "0"
+
+    def test_that_is_as_long_as_possible_is_still_a_time_ago(self, monkeypatch):
+        for name in ("TRELLIS_RETENTION_DAYS", "TRELLIS_JOURNAL_DAYS"):
+            monkeypatch.setenv(name, "36500")
+        settings = Settings.load()
+        assert datetime.now(UTC) - settings.retention - settings.journal_retention
+
+
+class TestAVariableThatIsNoSetting:
+    @pytest.mark.parametrize(
+        ("variable", "meant"),
+        [
+            ("TRELLIS_POLL_SIZE", "TRELLIS_POOL_SIZE"),
+            ("TRELLIS_RETENTION_DAY", "TRELLIS_RETENTION_DAYS"),
+            ("TRELLIS_SECRETS", "TRELLIS_SECRET"),
+            ("trellis_hots", "TRELLIS_HOST"),
+            ("TRELLIS_DATABASE_URL", "DATABASE_URL"),
+            ("TRELLIS_PORT", "PORT"),
+        ],
+    )
+    def test_is_told_with_the_one_that_may_be_meant(self, variable, meant):
+        assert list(strangers({variable: "hunter2"})) == [
+            f"{variable} is no setting of this version. Is {meant} meant?"
+        ]
+
+    def test_is_told_where_none_is_like_it(self):
+        assert list(strangers({"TRELLIS_ZEBRA": "x"})) == ["TRELLIS_ZEBRA is no setting of this version."]
+
+    def test_is_not_one_that_is_a_setting_or_anothers(self):
+        known = {f"TRELLIS_{name.upper()}" for name in Settings.model_fields} - {"TRELLIS_PORT", "TRELLIS_DATABASE_URL"}
+        others = {"PATH", "PORT", "DATABASE_URL", "trellis_pool_size", "MY_TRELLIS_SECRET"}
+        assert list(strangers(dict.fromkeys(known | others, "x"))) == []
+
+    def test_is_not_one_that_kubernetes_makes_for_a_service_called_trellis(self):
+        made = (
+            "SERVICE_HOST",
+            "SERVICE_PORT",
+            "SERVICE_PORT_HTTP",
+            "PORT_80_TCP",
+            "PORT_80_TCP_ADDR",
+            "PORT_80_UDP_PORT",
+        )
+        variables = {f"TRELLIS_{name}": "10.0.0.1" for name in made} | {"TRELLIS_PORT": "tcp://10.0.0.1:80"}
+        assert list(strangers(variables)) == []
 
 
 class TestTheDatabase:
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "postgresql://u:a%20pass@h/db",
+            "postgresql://ann%20lee:p%40%2F%3A%25@h/my%20db",
+            "postgresql:///db?host=/tmp/my%20sockets",
+            "postgresql://%2Ftmp%2Fmy%20sockets/db",
+            "postgresql://h/db?options=-c%20search_path%3Dapp",
+            "postgresql:///db?host=h1:1&host=h2:2",
+            "postgresql://h1:1,h2:2/db?target_session_attrs=read-write",
+            "postgresql://h1,h2/db?port=1,2",
+            "postgresql://u:what?#@h/db",
+            "postgresql://[::1]:5432/db",
+            "postgresql://[fe80::1%25eth0]/db",
+            "postgresql://?service=x",
+            "postgresql:///",
+            "postgresql://",
+            "postgresql://u@h/db?passfile=/tmp/pass%20file&sslmode=verify-full&sslrootcert=system",
+        ],
+    )
+    def test_is_left_to_libpq_as_it_was_written(self, monkeypatch, url):
+        monkeypatch.setenv("DATABASE_URL", f" {url}\n")
+        assert Settings.load().database_url == url
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "postgresql://u:hunter 2@h/db",
+            "postgresql:///db?host=/tmp/my sockets",
+            "postgresql://u:hunter%@h/db",
+            "postgresql://u:hunter%zz@h/db",
+            "postgresql://u:hunter@2@h/db",
+            "postgresql://u:hunter/2@h/db",
+            "postgresql://u:12/hunter@h/db",
+            "postgresql://u:hun?ter@2@h/db",
+            "postgresql://u:hun?ter/2@h/db",
+            "postgresql://u:12?/hunter@h/db",
+            "postgresql://u:p@h:0/db",
+            "postgresql://u:p@h:65536/db",
+            "postgresql://u:p@h:1,h2:x/db",
+            "postgresql://u:p@[::1/db",
+            "postgresql+asyncpg://u:p@h/db?ssl=require&timeout=3",
+            "host=h dbname=db",
+            "HTTP://h/db",
+            '"postgresql://u:hunter@h/db"',
+        ],
+    )
+    def test_of_a_url_that_would_be_read_otherwise_is_refused_without_a_word_of_it(self, monkeypatch, url):
+        monkeypatch.setenv("DATABASE_URL", url)
+        with pytest.raises(SettingsError, match=r"^DATABASE_URL is no URL of a PostgreSQL, like ") as refused:
+            Settings.load()
+        (sentence,) = str(refused.value).splitlines()
+        assert "hunter" not in sentence
+
     @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
     def test_has_one_spelling(self, monkeypatch, scheme):
         monkeypatch.setenv("DATABASE_URL", f"{scheme}://ann:p%40ss@host:5432/x?sslmode=require")
