@@ -2,6 +2,7 @@
 
 import logging
 import logging.config
+import os
 import signal
 import socket
 import sys
@@ -11,24 +12,37 @@ from types import FrameType
 from typing import Any
 
 import click
+import psycopg
 import uvicorn
 from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError
 
 from app.asgi import create_app
+from app.checks import UnfitDatabase, concerns
 from app.container import compose
 from app.embedded import EmbeddedPostgres, EmbeddedPostgresError
-from app.migrations import upgrade, write_revision
+from app.failures import told
+from app.migrations import MigrationError, upgrade, write_revision
 from app.purging import purge_command
 from app.seeding import seed_command
+from shared.errors import DomainError
 from shared.http import logs
 from shared.manifest import ManifestError, Module, discover
-from shared.settings import Settings, SettingsError
+from shared.seeding import SeedingError
+from shared.settings import Settings, SettingsError, strangers
 
 log = logging.getLogger("trellis")
 
 
 class StartError(Exception):
     """The server cannot start; the message says why."""
+
+
+OPERATORS = (
+    *(ManifestError, SettingsError, StartError, UnfitDatabase, EmbeddedPostgresError),
+    *(MigrationError, CommandError, SeedingError, DomainError, DBAPIError, psycopg.Error, OSError),
+)
+"""What an operator can mend, and is told in a sentence. Anything else is a fault of ours, and has its traceback."""
 
 
 @click.group()
@@ -42,10 +56,13 @@ def serve() -> None:
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, _exit)
     with _database() as (settings, embedded):
-        logging.config.dictConfig(logs.configuration(settings))
+        application = compose(settings.with_secret(), discover())
+        if embedded is None:
+            for concern in concerns(settings):
+                log.warning("%s", concern)
         config = uvicorn.Config(
-            create_app(compose(settings.with_secret(), discover())),
-            timeout_graceful_shutdown=round(settings.shutdown_seconds),
+            create_app(application),
+            timeout_graceful_shutdown=settings.shutdown_seconds,  # type: ignore[arg-type]  # Any number to asyncio.
             log_config=None,
             access_log=settings.access_log,
             server_header=False,
@@ -60,8 +77,7 @@ def serve() -> None:
 def migrate() -> None:
     """Bring the database to this version's schema. Safe to run from several places at once."""
     with _database() as (settings, _):
-        upgrade(settings.database_url or "")
-    click.echo("The database is up to date.")
+        click.echo(upgrade(settings.database_url or ""))
 
 
 @trellis.command()
@@ -80,6 +96,9 @@ def revision(module: str, message: str) -> None:
 def _database() -> Iterator[tuple[Settings, EmbeddedPostgres | None]]:
     """The settings with a database that runs; the embedded one is started, or attached to, and migrated."""
     settings = Settings.load()
+    logging.config.dictConfig(logs.configuration(settings))
+    for sentence in strangers(os.environ):
+        log.warning("%s", sentence)
     if settings.database_url is not None:
         yield settings, None
         return
@@ -117,8 +136,8 @@ def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
-    except OSError as error:
-        reason = (error.strerror or "").partition(" (")[0]  # Python adds the address.
+    except (OSError, UnicodeError) as error:  # The latter for a name that none can be.
+        reason = (getattr(error, "strerror", None) or str(error)).partition(" (")[0]  # Python adds the address.
         raise StartError(f"Cannot listen on {host}, port {port}: {reason}. PORT sets another.") from error
 
 
@@ -163,17 +182,27 @@ def _commands_of(module: Module) -> click.Group:
 
 
 def main() -> None:
-    """The entry point. What stops a start is told in a sentence."""
+    """The entry point."""
     try:
-        modules = discover()
+        modules = _discovered()
         for module in modules:
             if module.commands:
                 trellis.add_command(_commands_of(module))
         trellis.add_command(seed_command(modules, _database))
         trellis.add_command(purge_command(_database))
         trellis()
-    except (ManifestError, SettingsError, StartError, EmbeddedPostgresError, CommandError) as error:
-        sys.exit(f"trellis: {error}")
+    except OPERATORS as error:
+        sys.exit(f"trellis: {told(error)}")
+
+
+def _discovered() -> tuple[Module, ...]:
+    """The modules. Raises ManifestError, but lets who asks for help have what there is without them."""
+    try:
+        return discover()
+    except ManifestError:
+        if "--help" not in sys.argv:
+            raise
+        return ()
 
 
 if __name__ == "__main__":

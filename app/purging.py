@@ -5,9 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
 import click
-import psycopg
 
-from shared.errors import DomainError
 from shared.persistence.database import Database
 from shared.persistence.purge import Purge
 from shared.settings import Settings
@@ -24,14 +22,7 @@ def purge_command(database: Callable[[], AbstractContextManager[tuple[Settings, 
         Safe to run at any time and from several places at once; run every day.
         """
         with database() as (settings, _):
-            try:
-                counts = asyncio.run(_purged(settings, dry_run=dry_run))
-            except DomainError as error:
-                raise click.ClickException(error.detail) from error
-            except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
-                raise click.ClickException(
-                    "The database has not the schema that this version needs. First: trellis migrate"
-                ) from error
+            counts = asyncio.run(_purged(settings, dry_run=dry_run))
         for table, count in counts.items():
             click.echo(f"{table}: {count:,} rows{' would go' if dry_run else ''}")
 

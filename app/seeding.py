@@ -10,9 +10,9 @@ from hashlib import blake2b
 import click
 import psycopg
 from psycopg import sql
-from sqlalchemy import make_url
 
 from shared.manifest import Module
+from shared.persistence.direct import PIN, connect
 from shared.persistence.models import owners
 from shared.seeding import DataSet, Seeding, SeedingError
 from shared.settings import Settings
@@ -32,14 +32,9 @@ def seed_command(
             raise click.ClickException(REFUSAL)
         try:
             data = plant(settings, modules, asked, seed, progress=sys.stderr.isatty())
-        except SeedingError as error:
-            raise click.ClickException(f"{error} Nothing was written.") from error
-        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
-            raise click.ClickException(
-                "The database has not the schema that this version needs. First: trellis migrate"
-            ) from error
-        except psycopg.Error as error:
-            raise click.ClickException(f"Nothing was written. PostgreSQL says: {error}") from error
+        except (SeedingError, psycopg.Error) as error:
+            error.add_note("Nothing was written.")
+            raise
         for table, count in data.counts.items():
             click.echo(f"{table}: {count:,} rows")
         for sentence in data.sentences:
@@ -70,11 +65,11 @@ def plant(
 
     Raises SeedingError, psycopg.Error.
     """
-    url = make_url(settings.database_url or "").set(drivername="postgresql").render_as_string(hide_password=False)
     seeds = [module for module in modules if module.seed]
     until = until or datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    with psycopg.connect(url, autocommit=True, application_name="trellis seed") as connection:
+    with connect(settings.database_url or "", "trellis seed", autocommit=True) as connection:
         with connection.transaction():
+            connection.execute(PIN)
             # Foreign keys are checked by index, also against tables so small, or so small just now, that reading
             # them whole would seem cheaper. The plan is made once.
             connection.execute("SET LOCAL enable_seqscan = off")
@@ -83,6 +78,7 @@ def plant(
             for module in seeds:
                 assert module.seed is not None
                 module.seed(Seeding(data, module.name, module.requires, asked.get(module.name)))
+        connection.execute("SET statement_timeout = 0")
         for table in data.counts:  # Statistics, and the words that still wait for the search index.
             connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.Identifier(table)))
     return data

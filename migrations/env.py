@@ -3,6 +3,7 @@
 `-x module=NAME` narrows autogenerate to one module's tables: alembic -x module=tags revision --autogenerate ...
 """
 
+import logging
 from typing import Literal
 
 from alembic import context
@@ -10,18 +11,22 @@ from alembic.autogenerate.rewriter import Rewriter
 from alembic.operations.ops import CreateTableOp, ExecuteSQLOp, MigrateOperation
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
-from sqlalchemy import Column, Connection, Table, create_engine, make_url, pool, text
+from sqlalchemy import Column, Connection, Table, create_engine, pool
 from sqlalchemy.dialects.postgresql.base import ischema_names
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.schema import SchemaItem
 from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 
 from shared.manifest import discover
 from shared.persistence import models
+from shared.persistence.direct import PIN, connect
 from shared.persistence.journal import TransactionId
 from shared.settings import Settings
 
 LOCK = 0x7472656C6C6973  # "trellis"
+LOCK_TIMEOUT = "2s"
+"""How long a migration waits for a table at most: whoever comes after it waits as well."""
+
+log = logging.getLogger("trellis")
 
 ischema_names["xid8"] = TransactionId  # SQLAlchemy knows no such type, and warns when it finds one.
 discover()  # Imports every module, and with it every table.
@@ -75,22 +80,25 @@ def migrate(connection: Connection) -> None:
         process_revision_directives=writer,
     )
     with context.begin_transaction():
-        # Several replicas may start their migration at once: one does it, the others wait and find nothing to do.
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        connection.exec_driver_sql(PIN)
+        take_turn(connection)
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
         context.run_migrations()
 
 
-def connect(url: str) -> Connection:
-    """Raises CommandError, with what PostgreSQL says, on one line."""
-    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=pool.NullPool)
-    try:
-        return engine.connect()
-    except DBAPIError as error:
-        raise CommandError(f"The database cannot be reached: {' '.join(str(error.orig).split())}") from error
+def take_turn(connection: Connection) -> None:
+    """Several replicas may start their migration at once: one does it, the others wait and find nothing to do."""
+    if not connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({LOCK})").scalar():
+        log.info("Waiting for another migration of this database to end.")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
 
 
 url = context.config.attributes.get("database_url") or Settings.load().database_url
 if url is None:
     raise CommandError("Set DATABASE_URL, or use `trellis migrate`, which knows the embedded database.")
-with connect(url) as connection:
+# libpq reads the URL, and SQLAlchemy none: the two have other rules for it.
+engine = create_engine(
+    "postgresql+psycopg://", creator=lambda: connect(url, "trellis migrate"), poolclass=pool.NullPool
+)
+with engine.connect() as connection:
     migrate(connection)

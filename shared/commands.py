@@ -8,13 +8,11 @@ from typing import Any
 
 import click
 
-from shared.errors import DomainError
-
 
 def in_unit_of_work(command: Callable[..., Awaitable[None]]) -> Callable[..., None]:
     """Makes a click callback of an async function that takes the module's `service` and the command's parameters.
 
-    A domain error is told in its own words, with exit code 1, and nothing is kept.
+    On any error nothing is kept; the command line tells a domain error in its own words, with exit code 1.
     """
 
     @click.pass_obj
@@ -27,10 +25,7 @@ def in_unit_of_work(command: Callable[..., Awaitable[None]]) -> Callable[..., No
             finally:
                 await database.close()
 
-        try:
-            with container_of_module() as container:
-                asyncio.run(main(container))
-        except DomainError as error:
-            raise click.ClickException(error.detail) from error
+        with container_of_module() as container:
+            asyncio.run(main(container))
 
     return update_wrapper(run, command)

@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Connection, event, make_url, text
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import Connection, event, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.embedded import EmbeddedPostgres
@@ -49,23 +51,30 @@ def template() -> Iterator[str]:
 @contextmanager
 def clone(name: str = "clone") -> Iterator[str]:
     """A database of its own, like the template; about 10 ms."""
-    with empty_database(os.environ[TEMPLATE], name, make_url(os.environ[TEMPLATE]).database) as url:
+    with empty_database(os.environ[TEMPLATE], name, str(conninfo_to_dict(os.environ[TEMPLATE])["dbname"])) as url:
         yield url
 
 
 @contextmanager
 def empty_database(server_url: str, name: str = "test", like: str | None = None) -> Iterator[str]:
     """A new database on the server, dropped in the end."""
-    url = make_url(server_url)
     database = sql.Identifier(new := f"trellis_{name}_{uuid4().hex[:8]}")
-    administration = url.set(drivername="postgresql", database="postgres").render_as_string(hide_password=False)
-    with psycopg.connect(administration, autocommit=True) as connection:
+    with psycopg.connect(server_url, dbname="postgres", autocommit=True) as connection:
         source = sql.Identifier(like or "template0")
         connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(database, source))
         try:
-            yield url.set(drivername="postgresql", database=new).render_as_string(hide_password=False)
+            yield url_with(server_url, dbname=new)
         finally:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database))
+
+
+def url_with(url: str, **changes: str) -> str:
+    """The URL with other parameters, by libpq's names for them."""
+    parameters = {name: str(value) for name, value in (conninfo_to_dict(url) | changes).items()}
+    named = ("user", "password", "host", "port", "dbname")
+    user, password, host, port, database = (quote(parameters.pop(name, ""), safe="") for name in named)
+    query = urlencode(parameters, quote_via=quote)
+    return f"postgresql://{user}:{password}@{host}:{port}/{database}" + (f"?{query}" if query else "")
 
 
 class RolledBackDatabase(Database):

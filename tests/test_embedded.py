@@ -512,6 +512,25 @@ class TestAFolderThatCannotBeUsed:
             EmbeddedPostgres(new_folder).start()
 
     @as_root
+    @on_linux
+    def test_because_it_is_somebody_elses(self, open_folder: Path) -> None:
+        nobody = pwd.getpwnam("nobody")
+        account = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": [], "cwd": "/"}
+        python = next((path for path in (sys.executable, "/usr/bin/python3") if runs(path, account)), None)
+        if python is None:
+            pytest.skip("nobody can execute no Python that has the dependencies")
+        refused = subprocess.run(
+            [python, "-B", "-c", LAUNCHER, open_folder / "data"],
+            env={"PATH": os.defpath, "PYTHONPATH": SEARCH_PATH},
+            capture_output=True,
+            text=True,
+            check=False,
+            **account,
+        )
+        sentence = f"The data folder cannot be used: {open_folder}/data: Permission denied."
+        assert sentence in refused.stderr.splitlines()[-1]
+
+    @as_root
     @pytest.mark.parametrize("options", ["ro", "size=4k", "size=200k", "size=8m"])
     def test_because_it_is_read_only_or_full(self, tmp_path: Path, options: str) -> None:
         """Full at once, in the middle of initdb, and near its end."""

@@ -81,7 +81,7 @@ class EmbeddedPostgres:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 is_ready = _until(lambda: self._own() or self._attach(), NEIGHBOUR_PATIENCE)
             except OSError as error:
-                reason = os.strerror(ENOTDIR if error.errno == EEXIST else error.errno or 0)
+                reason = os.strerror(ENOTDIR) if error.errno == EEXIST else error.strerror or str(error)
                 where = error.filename or self.folder
                 raise EmbeddedPostgresError(
                     f"The data folder cannot be used: {where}: {reason}. TRELLIS_DATA_DIR names another."

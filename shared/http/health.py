@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 
 from shared.errors import Unavailable
 from shared.persistence.database import Database
-from shared.persistence.schema import missing_revisions
+from shared.persistence.schema import standing
 
 
 class SchemaOutdated(Unavailable):
@@ -22,8 +22,8 @@ def router(database: Database) -> APIRouter:
 
     @health.get("/ready", responses={503: {"description": "Not ready: a problem says why."}})
     async def ready(response: Response) -> dict[str, str]:
-        """The database answers, and has every migration that this version needs; it may be ahead of it."""
-        if await missing_revisions(database):
+        """The database answers, and has the schema that this version needs; it may be ahead of it."""
+        if (await standing(database)).lacks:
             raise SchemaOutdated
         response.headers["Cache-Control"] = "no-store"
         return {"status": "ready"}

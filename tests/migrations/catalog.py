@@ -1,7 +1,6 @@
 """What stands in a database's catalogue, in lines that can be compared."""
 
 import psycopg
-from sqlalchemy import make_url
 
 COLUMNS = """
     SELECT format('%s.%s %s %s default %s', attrelid::regclass, attname, format_type(atttypid, atttypmod),
@@ -37,5 +36,4 @@ def tables(url: str) -> set[str]:
 
 def connect(url: str) -> "psycopg.Connection[tuple[str]]":
     """A connection in autocommit."""
-    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    return psycopg.connect(plain, autocommit=True)
+    return psycopg.connect(url, autocommit=True)

@@ -12,7 +12,7 @@ from alembic.config import Config
 from app.migrations import upgrade
 from shared.persistence.database import Database
 from shared.persistence.models import owners
-from shared.persistence.schema import ALEMBIC_INI, missing_revisions
+from shared.persistence.schema import ALEMBIC_INI, standing
 from shared.settings import Settings
 from tests.architecture.trees import ROOT, run
 from tests.migrations.catalog import connect, tables
@@ -25,12 +25,12 @@ LOCK = 0x7472656C6C6973
 
 
 def missing(url: str) -> set[str]:
-    """The revisions that a database lacks."""
+    """What a database lacks."""
 
     async def ask() -> set[str]:
         database = Database(Settings(DATABASE_URL=url))
         try:
-            return await missing_revisions(database)
+            return set((await standing(database)).lacks)
         finally:
             await database.close()
 

@@ -13,6 +13,7 @@ import httpx2
 import psycopg
 import pytest
 
+from app.failures import MIGRATE
 from app.seeding import REFUSAL, plant
 from shared.manifest import discover
 from shared.seeding import BATCH, DataSet, Ids, Seeding, SeedingError, time_of
@@ -178,13 +179,14 @@ class TestFailure:
                 connection.execute("ALTER TABLE project_tags ADD CHECK (false)")
             failed = trellis("seed", DATABASE_URL=url, **DEVELOPMENT)
             assert failed.returncode == 1
-            assert failed.stderr.startswith("Error: Nothing was written. PostgreSQL says: new row for relation")
+            assert failed.stderr.startswith("trellis: PostgreSQL says: new row for relation")
+            assert failed.stderr.endswith("Nothing was written.\n")
             assert set(counts(url).values()) == {0}
 
     def test_for_want_of_a_schema_says_what_to_do(self):
         with empty_database(os.environ["TRELLIS_TEST_TEMPLATE"]) as url:
             failed = trellis("seed", DATABASE_URL=url, **DEVELOPMENT)
-        assert (failed.returncode, failed.stderr.splitlines()[-1][-15:]) == (1, "trellis migrate")
+        assert (failed.returncode, failed.stderr) == (1, f"trellis: {MIGRATE} Nothing was written.\n")
 
     def test_in_production_comes_before_anything_is_written(self):
         with clone() as url:

@@ -7,16 +7,17 @@ import signal
 import socket
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx2
 import psycopg
 import pytest
-from sqlalchemy import make_url
 
 from app.cli import _revival
 from app.embedded import EmbeddedPostgres, EmbeddedPostgresError
-from tests.database import clone
+from tests.database import clone, url_with
 from tests.servers import PATIENCE, ROOT, await_lock, serving, trellis
 
 ACCOUNT = {"email": "ann@example.com", "password": "correct horse battery", "full_name": "Ann"}
@@ -101,6 +102,31 @@ class TestOverTheEmbeddedDatabase:
             assert secret.stat().st_mode & 0o077 == 0
 
 
+class TestTwoOnOneDataFolder:
+    @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+    def test_the_second_takes_the_database_over_from_the_first(self, tmp_path, how):
+        (tmp_path / "second").mkdir()
+        data = str(tmp_path / "data")
+        with serving(tmp_path) as first, serving(tmp_path / "second", TRELLIS_DATA_DIR=data) as second:
+            assert httpx2.post(f"{first.url}/api/v1/users", json=ACCOUNT).status_code == 201
+            first.stop(how)
+            deadline = time.monotonic() + PATIENCE
+            while not takes_over(second) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert httpx2.get(f"{second.url}/health/ready", timeout=PATIENCE).status_code == 200
+            again = httpx2.post(f"{second.url}/api/v1/users", json=ACCOUNT, timeout=PATIENCE)
+            assert again.json()["code"] == "email_taken"
+            assert second.stop() == 0
+            assert "Traceback" not in second.output()
+        assert gone(tmp_path / "data")
+
+
+def takes_over(server):
+    """Whether it has begun to run the database, and answers from it."""
+    ready = httpx2.get(f"{server.url}/health/ready", timeout=PATIENCE).status_code
+    return "this one takes over" in server.output() and ready == 200
+
+
 class TestOverAServerOfYourOwn:
     def test_starts_none_and_migrates_nothing(self, tmp_path):
         with clone() as url:
@@ -129,6 +155,21 @@ class TestOverAServerOfYourOwn:
             output, _ = request.communicate(timeout=PATIENCE)
             assert output == "201"
             assert server.process.wait(PATIENCE) == 0
+
+    def test_stops_requests_in_flight_after_the_time_that_is_set(self, tmp_path):
+        """Less than a second is no time at all only when it is rounded."""
+        with (
+            clone() as url,
+            serving(tmp_path, DATABASE_URL=url, TRELLIS_SHUTDOWN_SECONDS="0.4") as server,
+            psycopg.connect(url) as blocker,
+            ThreadPoolExecutor() as threads,
+        ):
+            blocker.execute("LOCK TABLE users")
+            asked = threads.submit(httpx2.post, f"{server.url}/api/v1/users", json=ACCOUNT, timeout=PATIENCE)
+            await_lock(url)
+            assert server.stop() == 0
+            with suppress(httpx2.TransportError):
+                assert asked.result().status_code >= 500
 
     def test_does_not_start_in_production_without_a_secret(self):
         refused = trellis("serve", DATABASE_URL="postgresql://nowhere/x")
@@ -189,8 +230,7 @@ class TestWhatStopsAStart:
 
     def test_a_database_that_does_not_let_migrate_in(self):
         with clone() as url:
-            stranger = make_url(url).set(username="nobody", password="hunter2").render_as_string(hide_password=False)
-            refused = trellis("migrate", DATABASE_URL=stranger)
+            refused = trellis("migrate", DATABASE_URL=url_with(url, user="nobody", password="hunter2"))
         is_told(refused, "The database cannot be reached: connection failed")
         assert "hunter2" not in refused.stderr
 

@@ -1,0 +1,82 @@
+"""A look at a database of the operator's own: what rules it out, and what to warn of at the start."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+
+from app.failures import told
+from shared.persistence.direct import connect
+from shared.persistence.schema import standing_of
+from shared.settings import Settings
+
+OLDEST_VERSION = 15
+CLOCK_SECONDS = 1.0
+"""More than this apart, and what one clock has signed or dated is not yet or no longer good by the other."""
+
+_PLACES = """
+    SELECT least(
+        current_setting('max_connections')::int - (
+            SELECT coalesce(sum(setting::int), 0) FROM pg_settings
+            WHERE name IN ('superuser_reserved_connections', 'reserved_connections')
+        ),
+        (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database()),
+        (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user)
+    )"""
+
+
+class UnfitDatabase(Exception):
+    """Trellis cannot work on this database; the message says why."""
+
+
+def refuse_unfit(connection: psycopg.Connection[Any]) -> None:
+    """Raises UnfitDatabase."""
+    number = connection.info.server_version
+    if number < OLDEST_VERSION * 10_000:
+        raise UnfitDatabase(f"PostgreSQL {OLDEST_VERSION} or newer is needed; this is {number // 10_000}.")
+    (encoding,) = _row(connection, "SHOW server_encoding")
+    if encoding != "UTF8":
+        name = connection.info.dbname
+        raise UnfitDatabase(
+            f"The database {name} is in {encoding}. One that was created with ENCODING 'UTF8' is needed."
+        )
+
+
+def concerns(settings: Settings) -> Iterator[str]:
+    """A sentence for each thing that `serve` is better told before it starts. Raises UnfitDatabase."""
+    try:
+        with connect(settings.database_url or "", "trellis", autocommit=True) as connection:
+            refuse_unfit(connection)
+            yield from _of_places(connection, 2 * settings.pool_size)
+            yield from _of_the_clock(connection)
+            yield from _of_the_schema(connection)
+    except psycopg.Error as error:
+        yield f"{told(error)} Until it can, requests are answered 503."
+
+
+def _of_places(connection: psycopg.Connection[Any], wanted: int) -> Iterator[str]:
+    (places,) = _row(connection, _PLACES)
+    if places < wanted:
+        yield (
+            f"This server opens up to {wanted} connections (twice TRELLIS_POOL_SIZE), and PostgreSQL has {places} for "
+            "all: max_connections without what is reserved, or a limit of the role or the database."
+        )
+
+
+def _of_the_clock(connection: psycopg.Connection[Any]) -> Iterator[str]:
+    before = time.time()
+    (database,) = _row(connection, "SELECT extract(epoch FROM clock_timestamp())::float8")
+    after = time.time()
+    apart = max(before - database, database - after)
+    if apart > CLOCK_SECONDS:
+        yield f"The database's clock and this machine's are {apart:.0f} s apart: have both follow a time server."
+
+
+def _of_the_schema(connection: psycopg.Connection[Any]) -> Iterator[str]:
+    if lacks := standing_of(connection).lacks:
+        yield f"The database has not the schema that this version needs ({', '.join(sorted(lacks))}): trellis migrate"
+
+
+def _row(connection: psycopg.Connection[Any], statement: str) -> Any:
+    return connection.execute(statement).fetchone()

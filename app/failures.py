@@ -1,0 +1,36 @@
+"""What stops a command, in a sentence: what an operator can mend is no traceback."""
+
+import psycopg
+from sqlalchemy.exc import DBAPIError
+
+from shared.errors import DomainError
+
+MIGRATE = "The database has not the schema that this version needs. First: trellis migrate"
+
+
+def told(error: BaseException) -> str:
+    """A sentence, and what was noted with the error. PostgreSQL's DETAIL, which quotes the row, is left out."""
+    return " ".join([_sentence(_driver_error(error)), *getattr(error, "__notes__", ())])
+
+
+def _driver_error(error: BaseException) -> BaseException:
+    """What the database or libpq said, where that is behind the error."""
+    match error:
+        case DomainError(__cause__=psycopg.Error() | DBAPIError() as cause):
+            return _driver_error(cause)
+        case DBAPIError(orig=psycopg.Error() as cause):
+            return cause
+    return error
+
+
+def _sentence(error: BaseException) -> str:
+    match error:
+        case psycopg.errors.UndefinedTable() | psycopg.errors.UndefinedColumn():
+            return MIGRATE
+        case psycopg.Error(sqlstate=str()):
+            return f"PostgreSQL says: {error.diag.message_primary}."
+        case psycopg.Error():  # libpq's own, which says why there is no connection.
+            return f"The database cannot be reached: {' '.join(str(error).split())}."
+        case OSError(strerror=str(reason), filename=file):
+            return f"{file}: {reason}." if file else f"{reason}."
+    return str(error)

@@ -1,0 +1,31 @@
+"""A connection of a command's own, past the lanes: for migrations, for seeding, and to look at a database."""
+
+import os
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+CONNECT_SECONDS = 5
+
+PIN = """
+    SELECT set_config(name, pinned, true) FROM (VALUES
+        ('datestyle', 'ISO, YMD'),
+        ('timezone', 'UTC'),
+        ('intervalstyle', 'postgres'),
+        ('standard_conforming_strings', 'on'),
+        ('statement_timeout', '0'),
+        ('lock_timeout', '0'),
+        ('idle_in_transaction_session_timeout', '0'),
+        ('transaction_timeout', '0')
+    ) pins (name, pinned) JOIN pg_settings USING (name)"""
+"""Sets for the transaction what the code relies on, and takes away what would end one that takes long, whatever the
+database, the role or the URL says. Before PostgreSQL 17 there is no `transaction_timeout`. No pooled session keeps it.
+"""
+
+
+def connect(url: str, application_name: str, **more: Any) -> psycopg.Connection[Any]:
+    """Connect as libpq reads the URL and, for what that leaves open, the environment. Raises psycopg.Error."""
+    if "connect_timeout" not in conninfo_to_dict(url) and not os.environ.get("PGCONNECT_TIMEOUT"):
+        more["connect_timeout"] = CONNECT_SECONDS
+    return psycopg.connect(url, client_encoding="UTF8", application_name=application_name, **more)

@@ -1,0 +1,102 @@
+"""Migrations among those who use the database meanwhile: they wait for locks, but nobody waits long for them."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from alembic import command
+from alembic.config import Config
+
+from app import migrations
+from app.migrations import MigrationError, upgrade
+from shared.persistence.schema import ALEMBIC_INI
+from tests.migrations.catalog import connect
+from tests.migrations.test_ahead import migrate_newer
+from tests.migrations.test_upgrade import LOCK, missing
+from tests.servers import await_lock
+
+CONFIG = Config(ALEMBIC_INI)
+
+
+@contextmanager
+def in_use(url: str, table: str, mode: str = "ACCESS SHARE") -> Iterator[int]:
+    """Somebody holds a lock on a table. Their process id."""
+    with psycopg.connect(url, application_name="a long report") as connection:
+        connection.execute(f"LOCK TABLE {table} IN {mode} MODE")
+        yield connection.info.backend_pid
+
+
+class TestBehindALongReader:
+    def test_others_are_answered_and_the_migration_succeeds_in_the_end(self, tmp_path: Path, url, monkeypatch):
+        """ADD COLUMN waits for the reader, and everybody who comes later waits behind it."""
+        upgrade(url)
+        with ThreadPoolExecutor() as threads:
+            with in_use(url, "projects"):
+                column = "ALTER TABLE projects ADD colour text"
+                migration = threads.submit(migrate_newer, tmp_path, url, "projects_0002", column)
+                with connect(url) as another:
+                    another.execute("SET lock_timeout = '30s'")
+                    for _ in range(2):
+                        await_lock(url)
+                        another.execute("SELECT count(*) FROM projects")
+                assert not migration.done()
+            migration.result()
+        with connect(url) as connection:
+            connection.execute("SELECT colour FROM projects")
+
+    def test_it_tells_whom_it_waits_for_and_does_not_wait_for_ever(self, url, monkeypatch, caplog):
+        """What was done until then is undone."""
+        monkeypatch.setattr(migrations, "PAUSE_SECONDS", 0.1)
+        monkeypatch.setattr(migrations, "LOCK_PATIENCE_SECONDS", 3)
+        command.upgrade(CONFIG, "users@head")
+        before = missing(url)
+        with in_use(url, "users", "ROW EXCLUSIVE") as pid:
+            whom = rf"a lock that process {pid} \(a long report\), on users holds"
+            with pytest.raises(MigrationError, match=rf"^A migration needs {whom}\. Nothing was changed"):
+                upgrade(url)
+        assert f"Waiting for a lock that process {pid} (a long report), on users holds" in caplog.text
+        assert missing(url) == before
+        assert upgrade(url) == "The database is up to date."
+
+
+class TestTheSettingsOfTheDatabase:
+    def test_do_not_end_a_migration_that_takes_long(self, url, caplog):
+        """Nor one that waits for another: the timeouts are for requests."""
+        with connect(url) as connection:
+            timeouts = {"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"}
+            if connection.info.server_version >= 170_000:
+                timeouts.add("transaction_timeout")
+            for timeout in timeouts:
+                connection.execute(f"ALTER DATABASE {connection.info.dbname} SET {timeout} = '300ms'")
+        with connect(url) as connection, ThreadPoolExecutor() as threads:
+            for timeout in timeouts:
+                connection.execute(f"SET {timeout} = 0")
+            connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+            with caplog.at_level("INFO"):
+                migration = threads.submit(upgrade, url)
+                await_lock(url)
+                connection.execute("SELECT pg_sleep(1)")
+                connection.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+                assert migration.result() == "The database is up to date."
+        assert "Waiting for another migration of this database to end." in caplog.text
+        assert [line for line in caplog.messages if line.startswith("Applying projects_0001: Projects")]
+
+    @pytest.mark.parametrize(
+        "setting",
+        [
+            "datestyle = 'German'",
+            "timezone = '<-03>+03'",
+            "client_encoding = 'LATIN1'",
+            "intervalstyle = 'sql_standard'",
+        ],
+    )
+    def test_do_not_change_what_a_migration_means(self, url, setting):
+        """What the code relies on is set for the transaction."""
+        with connect(url) as connection:
+            connection.execute(f'ALTER DATABASE "{connection.info.dbname}" SET {setting}')
+        upgrade(url)
+        with connect(url) as connection:
+            assert connection.execute("SELECT count(*) FROM alembic_version").fetchone()[0]
