@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from enum import Enum
 
-from sqlalchemy import make_url
+from psycopg.conninfo import conninfo_to_dict
+
+from tests.database import url_with
 
 LAST_WORDS = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
 
@@ -25,7 +27,7 @@ class Proxy:
     """Passes everything on, but cuts as many of the next COMMITs as there are cuts."""
 
     def __init__(self, url: str) -> None:
-        self._server = make_url(url)
+        self._url = url
         self._connections: set[asyncio.Task[None]] = set()
         self.cuts: list[Cut] = []
 
@@ -34,9 +36,8 @@ class Proxy:
         """The URL of the database behind it."""
         server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        plain = {"sslmode": "disable", "gssencmode": "disable"}
         try:
-            yield self._server.set(host="127.0.0.1", port=port, query=plain).render_as_string(hide_password=False)
+            yield url_with(self._url, host="127.0.0.1", port=port, sslmode="disable", gssencmode="disable")
         finally:
             server.close()
             for connection in self._connections:
@@ -49,7 +50,8 @@ class Proxy:
         self._connections.add(task)
         to_server: asyncio.StreamWriter | None = None
         try:
-            from_server, to_server = await asyncio.open_connection(self._server.host, self._server.port or 5432)
+            server = conninfo_to_dict(self._url)
+            from_server, to_server = await asyncio.open_connection(str(server["host"]), server["port"])
             connection = _Connection(self.cuts)
             ways = (connection.upstream(reader, to_server), connection.downstream(from_server, writer))
             await _until_one_ends(*map(asyncio.create_task, ways))

@@ -3,43 +3,32 @@ without a deadline.
 """
 
 import asyncio
+import os
 import socket
 from collections.abc import Awaitable, Callable
-from os import dup
 from typing import Any, TypeVar
 
 from psycopg import AsyncConnection, OperationalError, adapt
 from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict
 
+from shared.persistence.direct import CONNECT_SECONDS, RELIED_ON
 from shared.persistence.statements import Row
 from shared.settings import Settings
 
 R = TypeVar("R")
 
+BLANK = "\\ "
+"""As libpq's `options` has it within a value."""
+
 GRACE_SECONDS = 2.0
 """How much longer than its statement timeout PostgreSQL is waited for. By then it would have said that it gives up."""
-
-CONNECT_SECONDS = 5
-"""For each host of the URL."""
 
 _KEEPALIVE = {"keepalives_idle": 30, "tcp_user_timeout": 15_000}
 """Seconds and milliseconds: a server that was cut off is noticed before TCP would give up."""
 
-_RELIED_ON = {
-    "datestyle": "ISO",
-    "intervalstyle": "postgres",
-    "timezone": "UTC",
-    "bytea_output": "hex",
-    "extra_float_digits": "1",
-    "standard_conforming_strings": "on",
-    "array_nulls": "on",
-    "default_transaction_isolation": "read\\ committed",
-    # Starting either costs more than any statement of ours takes.
-    "jit": "off",
-    "max_parallel_workers_per_gather": "0",
-}
-"""A database, a role or the environment may say otherwise of each (`ALTER DATABASE … SET`)."""
+_TOO_DEAR = {"jit": "off", "max_parallel_workers_per_gather": "0"}
+"""Starting either costs more than any statement of ours takes."""
 
 
 class PostgresConnection(AsyncConnection[Row]):
@@ -58,7 +47,7 @@ class PostgresConnection(AsyncConnection[Row]):
     def _cut(self) -> None:
         """Whoever waits sees the connection end. To cancel would mean to wait once more, for the same server."""
         try:
-            with socket.socket(fileno=dup(self.pgconn.socket)) as own:
+            with socket.socket(fileno=os.dup(self.pgconn.socket)) as own:
                 own.shutdown(socket.SHUT_RDWR)
         except (OSError, OperationalError):  # It has ended meanwhile.
             return
@@ -76,14 +65,15 @@ def connector(settings: Settings, **session_settings: str) -> Callable[[], Await
         "statement_timeout": f"{settings.statement_seconds * 1000:.0f}",
         "idle_in_transaction_session_timeout": f"{settings.statement_seconds * 2000:.0f}",
     }
-    pinned = _RELIED_ON | timeouts | session_settings
-    given = str(conninfo_to_dict(url).get("options") or "")  # The operator's own, such as a search_path.
+    pinned = RELIED_ON | _TOO_DEAR | timeouts | session_settings
+    given = conninfo_to_dict(url).get("options") or os.environ.get("PGOPTIONS", "")  # Such as a search_path.
+    options = [str(given), *(f"-c {name}={value.replace(' ', BLANK)}" for name, value in pinned.items())]
     keywords: dict[str, Any] = {
         **_KEEPALIVE,
         "connect_timeout": CONNECT_SECONDS,
         "application_name": "trellis",
         "client_encoding": "UTF8",
-        "options": " ".join([given, *(f"-c {name}={value}" for name, value in pinned.items())]).strip(),
+        "options": " ".join(options).strip(),
     }
 
     async def connect() -> PostgresConnection:
@@ -93,7 +83,7 @@ def connector(settings: Settings, **session_settings: str) -> Callable[[], Await
         connection.adapters.register_loader("json", _DocumentLoader)
         status = connection.pgconn.parameter_status
         if status(b"DateStyle") != b"ISO, MDY" or status(b"TimeZone") != b"UTC":
-            await connection.execute("SET datestyle = ISO, MDY; SET timezone = UTC")  # PGDATESTYLE and PGTZ go first.
+            await connection.execute("SET datestyle = ISO, MDY; SET timezone = UTC")  # PGDATESTYLE and PGTZ come after.
         return connection
 
     return connect

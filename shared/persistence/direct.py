@@ -7,18 +7,26 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 CONNECT_SECONDS = 5
+"""For each host of the URL."""
 
-PIN = """
+RELIED_ON = {
+    "datestyle": "ISO, MDY",
+    "timezone": "UTC",
+    "intervalstyle": "postgres",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "array_nulls": "on",
+    "standard_conforming_strings": "on",
+    "default_transaction_isolation": "read committed",
+}
+"""What the code relies on. A database, a role or the environment may say otherwise of each (`ALTER DATABASE … SET`)."""
+
+_NO_TIMEOUTS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "transaction_timeout")
+
+PIN = f"""
     SELECT set_config(name, pinned, true) FROM (VALUES
-        ('datestyle', 'ISO, YMD'),
-        ('timezone', 'UTC'),
-        ('intervalstyle', 'postgres'),
-        ('standard_conforming_strings', 'on'),
-        ('statement_timeout', '0'),
-        ('lock_timeout', '0'),
-        ('idle_in_transaction_session_timeout', '0'),
-        ('transaction_timeout', '0')
-    ) pins (name, pinned) JOIN pg_settings USING (name)"""
+        {", ".join(f"('{name}', '{value}')" for name, value in [*RELIED_ON.items(), *((n, "0") for n in _NO_TIMEOUTS)])}
+    ) pins (name, pinned) JOIN pg_settings USING (name)"""  # noqa: S608 (constants)
 """Sets for the transaction what the code relies on, and takes away what would end one that takes long, whatever the
 database, the role or the URL says. Before PostgreSQL 17 there is no `transaction_timeout`. No pooled session keeps it.
 """

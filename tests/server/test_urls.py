@@ -9,6 +9,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 from psycopg import sql
+from sqlalchemy import func, select
 
 from app.checks import concerns
 from app.embedded import EmbeddedPostgres
@@ -16,6 +17,9 @@ from app.embedded import server as launching
 from app.migrations import upgrade
 from app.seeding import plant
 from shared.manifest import discover
+from shared.persistence.database import Database
+from shared.persistence.schema import standing
+from shared.persistence.statements import Statement
 from shared.settings import Settings
 from tests.database import url_with
 from tests.servers import trellis
@@ -103,12 +107,28 @@ class TestAUrl:
             schema = "app" if "search_path" in url else "public"
             assert connection.execute(f"SELECT count(*) FROM {schema}.users").fetchone() == (3,)
 
+    async def test_leads_both_lanes_there(self, url):
+        settings = Settings(DATABASE_URL=url, pool_size=1)
+        assert settings.database_url is not None
+        upgrade(settings.database_url)
+        database = Database(settings)
+        where = Statement(select(func.current_database(), func.current_schema()))
+        expected = [(DATABASE, "app" if "search_path" in url else "public")]
+        try:
+            assert not (await standing(database)).lacks
+            assert await database.read(where, {}) == expected
+            async with database.unit_of_work() as unit:
+                assert await database.execute(where, {}) == expected
+                assert await unit.session.scalar(select(func.current_database())) == DATABASE
+        finally:
+            await database.close()
+
 
 class TestTheCommands:
     def test_take_the_environment_of_libpq_for_what_the_url_leaves_open(self, place, database):
         """With a database of your own, it is a feature."""
         environment = {"PGHOST": str(place.folder), "PGPORT": str(place.port), "PGUSER": USER, "PGPASSWORD": PASSWORD}
         environment |= {"PGDATABASE": DATABASE, "DATABASE_URL": "postgresql://", "TRELLIS_SECRET": "0123456789" * 4}
-        for command in (["migrate"], ["seed", "--yes", "--users", "2"]):
+        for command in (["migrate"], ["seed", "--yes", "--users", "2"], ["purge"]):
             done = trellis(*command, **environment)
             assert done.returncode == 0, done.stderr
