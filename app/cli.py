@@ -3,6 +3,7 @@
 import logging
 import logging.config
 import os
+import resource
 import signal
 import socket
 import sys
@@ -27,6 +28,7 @@ from app.purging import purge_command
 from app.seeding import seed_command
 from shared.errors import DomainError
 from shared.http import logs
+from shared.http.protocol import bounded
 from shared.manifest import ManifestError, Module, discover
 from shared.seeding import SeedingError
 from shared.settings import Settings, SettingsError, strangers
@@ -62,6 +64,9 @@ def serve() -> None:
                 log.warning("%s", concern)
         config = uvicorn.Config(
             create_app(application),
+            http=bounded(settings),
+            ws="none",
+            timeout_keep_alive=settings.keep_alive_seconds,
             timeout_graceful_shutdown=settings.shutdown_seconds,  # type: ignore[arg-type]  # Any number to asyncio.
             log_config=None,
             access_log=settings.access_log,
@@ -69,6 +74,7 @@ def serve() -> None:
         )
         if embedded is not None:
             config.callback_notify, config.timeout_notify = _revival(embedded), 1
+        _allow_files(settings.max_connections)
         with _listening(settings.host, settings.port) as listener:
             _Server(config, _welcome if settings.environment == "development" else None).run([listener])
 
@@ -129,6 +135,15 @@ def _exit(_number: int, _frame: FrameType | None) -> None:
     `finally` on the way out.
     """
     sys.exit(0)
+
+
+def _allow_files(connections: int) -> None:
+    """Each connection is an open file, and there are others: many shells allow 1,024 unless asked for more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + 1000
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 def _listening(host: str, port: int) -> socket.socket:

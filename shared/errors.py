@@ -100,6 +100,17 @@ class TooLarge(DomainError):
     """The request is larger than this server takes."""
 
 
+class TooManyRequests(DomainError):
+    """You ask for more at once than one caller may have. Try again later."""
+
+    retryable = True
+
+    def __init__(self, detail: str | None = None, *, retry_after: int = 1) -> None:
+        """`retry_after` is in seconds."""
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
 class Unavailable(DomainError):
     """The service cannot answer just now. Try again shortly."""
 

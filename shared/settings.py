@@ -56,6 +56,18 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, validation_alias="PORT")
     shutdown_seconds: Seconds = 20
     """How long requests in flight may take to finish after SIGTERM."""
+    keep_alive_seconds: int = Field(75, gt=0, le=86_400)
+    """How long a connection is kept without a request; longer than the proxy before it keeps one."""
+    max_connections: int = Field(1000, gt=0, le=1_000_000)
+    """Of clients. At the limit the one that has been idle longest gives way to a new one."""
+    max_head_bytes: int = Field(64 << 10, ge=1 << 10, le=1 << 24)
+    """Of a request's first line and header fields together."""
+    head_seconds: Seconds = 10
+    """How long the head of a request may take to arrive."""
+    body_seconds: Seconds = 30
+    """How long a client may be behind with a body that it sends, or with an answer that it reads."""
+    min_bytes_per_second: int = Field(1 << 10, gt=0, le=1 << 30)
+    """What a client that is not behind sends and reads at the least."""
     max_body_bytes: int = Field(1 << 20, gt=0, le=1 << 30)
     max_import_bytes: int = Field(256 << 20, gt=0, le=1 << 40)
     """Of a file to import; it waits on disk, in the folder that TMPDIR names, until all of it is there."""

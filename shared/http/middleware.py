@@ -1,5 +1,6 @@
 """What surrounds every request: its id, the headers of every answer, the limit of its body, and the last resort."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 
@@ -9,9 +10,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.errors import TooLarge
+from shared.errors import DomainError, TooLarge, Unavailable
 from shared.http.headers import trimmed
-from shared.http.problems import MEDIA_TYPE, InternalError, problem, problem_of_status
+from shared.http.problems import MEDIA_TYPE, InternalError, problem, problem_of_status, status_of
 from shared.http.request_id import current_request_id, request_id_of
 
 log = logging.getLogger("trellis")
@@ -29,6 +30,10 @@ _OWN_PAGES = (
     b"worker-src blob:; frame-ancestors 'none'"
 )
 """The documentation's pages start themselves with a script of their own."""
+
+
+REFUSAL = "refusal"
+"""Where the server puts, in the state of a request, the DomainError that ends it: from the start, or in its body."""
 
 
 class RequestContext:
@@ -51,6 +56,10 @@ class RequestContext:
             await self._respond(scope, receive, answer)
         except ClientDisconnect:
             log.info("The client went away.")
+        except asyncio.CancelledError:  # The time that a stopping server has is over.
+            if not answer.started:
+                await problem(Request(scope), Unavailable("The server is stopping."))(scope, receive, answer.send)
+            raise
         except Exception:
             log.exception("Request %s failed.", request_id_of(scope))
             if answer.started:
@@ -60,6 +69,9 @@ class RequestContext:
             current_request_id.reset(request_id)
 
     async def _respond(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        if (refusal := _refusal(scope)) is not None:
+            await problem(Request(scope), refusal)(scope, receive, answer.send)
+            return
         limit = self._larger.get(scope["path"], self._max_body_bytes)
         length = Headers(scope=scope).get("content-length", "")
         if length.isdecimal() and int(length[:20]) > limit:
@@ -67,18 +79,25 @@ class RequestContext:
             return
         # HEAD is GET without the content (RFC 9110 §9.3.2), for whatever answers GET.
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
-        await self._app(inner, _within(limit, receive), answer.send)
+        await self._app(inner, _within(limit, scope, receive), answer.send)
         if answer.refusal is not None:
             response = problem_of_status(Request(scope), *answer.refusal)
             await response(scope, receive, answer.send)
 
 
-def _within(limit: int, receive: Receive) -> Receive:
+def _refusal(scope: Scope) -> DomainError | None:
+    refusal: DomainError | None = scope.get("state", {}).get(REFUSAL)
+    return refusal
+
+
+def _within(limit: int, scope: Scope, receive: Receive) -> Receive:
     received = 0
 
     async def receive_within_limit() -> Message:
         nonlocal received
         message = await receive()
+        if (refusal := _refusal(scope)) is not None:
+            raise HTTPException(status_of(type(refusal)))
         received += len(message.get("body", b""))
         if received > limit:
             raise HTTPException(413)  # FastAPI turns any other exception out of a body into a 400.

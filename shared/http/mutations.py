@@ -161,7 +161,9 @@ class Mutations:
     async def _in_unit_of_work(
         self, request: Request, handle: Handle, wishes: Wishes, claimant: Claimant | None
     ) -> Response:
-        keyed = await self._keyed(request, wishes, claimant)
+        # All of it before a connection is taken: a client that is slow holds none. An upload is on disk by now.
+        content = getattr(request.state, "content_digest", None) or await request.body()
+        keyed = self._keyed(request, wishes, claimant, content)
         attempts = 0
         while True:
             attempts += 1
@@ -220,12 +222,10 @@ class Mutations:
             await self._resources.demand(resource, "read", id, claimant)
             conflict.members = {**conflict.members, "obstacle": {"resource": resource, "id": str(id)}}
 
-    async def _keyed(self, request: Request, wishes: Wishes, claimant: Claimant | None) -> Keyed | None:
+    def _keyed(self, request: Request, wishes: Wishes, claimant: Claimant | None, content: bytes) -> Keyed | None:
         if wishes.key is None or wishes.dry_run:
             return None
         target = request.scope.get("raw_path", b"") + b"?" + request.scope["query_string"]
-        # An upload is on disk, and its digest stands for it.
-        content = getattr(request.state, "content_digest", None) or await request.body()
         return self._idempotency.keyed(wishes.key, claimant, request.method.encode(), target, content)
 
     def _precondition(self, wishes: Wishes) -> Precondition | None:

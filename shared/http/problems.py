@@ -30,6 +30,20 @@ class MalformedBody(errors.Malformed):
     """The body could not be parsed."""
 
 
+class MalformedRequest(errors.Malformed):
+    """This is no request of HTTP/1.1 (RFC 9112)."""
+
+
+class RequestTimeout(DomainError):
+    """The request took too long to arrive. Send it again."""
+
+    retryable = True
+
+
+class HeadTooLarge(DomainError):
+    """The head of the request, or what surrounds the chunks of its body, is larger than this server takes."""
+
+
 class NoSuchPath(errors.NotFound):
     """There is nothing at this path."""
 
@@ -70,6 +84,7 @@ STATUS: Mapping[type[DomainError], HTTPStatus] = {
     errors.NotFound: HTTPStatus.NOT_FOUND,
     MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
     NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
+    RequestTimeout: HTTPStatus.REQUEST_TIMEOUT,
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.Gone: HTTPStatus.GONE,
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -79,6 +94,8 @@ STATUS: Mapping[type[DomainError], HTTPStatus] = {
     PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
     PreconditionRequired: HTTPStatus.PRECONDITION_REQUIRED,
     errors.Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
+    HeadTooLarge: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """The one place where a domain error becomes an HTTP status. A kind that is not here is our own failure: 500."""
@@ -170,6 +187,8 @@ def problem(
         kept["ETag"] = error.etag
     if isinstance(error, UnsupportedMediaType):
         kept |= error.headers
+    if isinstance(error, errors.TooManyRequests):
+        kept["Retry-After"] = str(error.retry_after)
     content = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
     return Response(content, document["status"], {**kept, **(headers or {})}, MEDIA_TYPE)
 

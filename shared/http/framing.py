@@ -1,0 +1,72 @@
+"""Where a request ends, at the latest, in what a client sends; and how large what is not its body has grown."""
+
+from collections.abc import Sequence
+
+_END = b"\r\n\r\n"
+"""Of a head, and of a chunked body (RFC 9112 §2.1 and §7.1); the parser takes no bare line feeds."""
+_CHUNKED_PIECE = 1 << 14
+"""Bytes at the most that the parser has of a chunked body at once, since the size of its framing is known per piece."""
+
+Fields = Sequence[tuple[bytes, bytes]]
+
+
+class Framing:
+    """Of one request after the other on a connection. The head has a size at the most, and likewise what is between two
+    pieces of a chunked body, or after it: chunk extensions and trailer fields.
+    """
+
+    def __init__(self, most: int) -> None:
+        """`most` is the size in bytes."""
+        self.is_too_large = False
+        self._most = most
+        self.begin_head()
+
+    def begin_head(self) -> None:
+        """Expect a head."""
+        self._head_bytes = 0  # Empty lines before it do not count (RFC 9112 §2.2).
+        self._between = 0
+        self._left: int | None = None
+        self._is_chunked = False
+        self._tail = b""
+
+    def begin_body(self, headers: Fields) -> None:
+        """Expect the body that these fields, with names in lower case, announce."""
+        self._left = next((int(value) for name, value in headers if name == b"content-length"), None)
+        self._is_chunked = self._left is None
+
+    def in_body(self) -> None:
+        """A piece of the body has come."""
+        self._between = 0
+
+    def end_body(self, trailer: Fields) -> None:
+        """The body is there, and these fields after it."""
+        size = sum(len(name) + len(value) + len(": \r\n") for name, value in trailer)
+        self.is_too_large |= size > self._most
+
+    def end(self, received: bytes, start: int) -> int:
+        """Up to where the parser can have what was received: it ends no request before that. Past the size, it gets
+        none of it that is too much.
+        """
+        if self._left is not None:
+            end = min(start + self._left, len(received))
+            self._left -= end - start
+            return end
+        end = self._terminator(received, start)
+        if self._is_chunked:
+            end = min(end, start + _CHUNKED_PIECE)
+            self._between += end - start
+            self.is_too_large |= self._between > self._most + _CHUNKED_PIECE
+        else:
+            self._head_bytes += end - start if self._head_bytes else len(received[start:end].lstrip(b"\r\n"))
+            if self._head_bytes > self._most:
+                self.is_too_large = True
+                end -= self._head_bytes - self._most
+        self._tail = (self._tail + received[max(start, end - 3) : end])[-3:]
+        return end
+
+    def _terminator(self, received: bytes, start: int) -> int:
+        seam = (self._tail + received[start : start + 3]).find(_END)
+        if seam >= 0:
+            return start + seam + len(_END) - len(self._tail)
+        found = received.find(_END, start)
+        return len(received) if found < 0 else found + len(_END)
