@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from app.container import Application
-from shared.http import batch, health, journal, openapi, problems
+from shared.http import batch, exports, health, journal, openapi, problems
 from shared.http.imports import ImportRoute, Imports
 from shared.http.middleware import RequestContext
 from shared.http.mutations import Mutations
@@ -45,6 +45,7 @@ def create_app(application: Application) -> FastAPI:
         require_if_match=kernel.settings().require_if_match,
     )
     app.state.imports = Imports(kernel.authenticator(), max(1, kernel.settings().pool_size // 2))
+    app.state.exports = exports.places()
     routes = [route for module in application.modules for route in module.router.routes]
     app.add_middleware(
         RequestContext,

@@ -68,7 +68,7 @@ async def list(request: Request, caller: Caller, query: ProjectsQuery, repositor
 async def export(request: Request, principal: CurrentPrincipal, query: ExportQuery, repository: Repository) -> Response:
     """All of your projects, as NDJSON or CSV; the parameters of the list narrow them."""
     columns = query.shape.view.names(ProjectRead)
-    return await export_response(request, repository.export(principal, query), columns, "projects")
+    return await export_response(request, principal, repository.export(principal, query), columns, "projects")
 
 
 @importing(router, ProjectCreate, {"external_id": "crm/42", "name": "Relaunch", "due_on": "2026-12-31", "tag_ids": []})

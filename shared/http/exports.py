@@ -6,18 +6,23 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from io import StringIO
 from typing import Any
+from uuid import UUID
 
 from fastapi import Request
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from shared.auth.principal import Principal
 from shared.http.media_types import preferred
+from shared.http.places import Places
 from shared.http.problems import NotAcceptable
 from shared.http.responses import PRIVATE
 from shared.persistence.listing import Documents
 
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
+MOST_OF_ONE = 2
+"""Exports of one account at once. All together may have half of the read lane."""
 
 
 class ExportResponse(StreamingResponse):
@@ -35,11 +40,15 @@ class ExportResponse(StreamingResponse):
             await self._lines.aclose()
 
 
-async def export_response(request: Request, batches: Documents, columns: Sequence[str], name: str) -> ExportResponse:
+async def export_response(
+    request: Request, caller: Principal, batches: Documents, columns: Sequence[str], name: str
+) -> ExportResponse:
     """200 with every document, as NDJSON or CSV, whichever the client likes better. Raises NotAcceptable.
 
-    The first batch is read before the answer begins, so that what goes wrong there is still a problem.
+    The first batch is read before the answer begins, so that what goes wrong there is still a problem. Raises
+    TooManyRequests.
     """
+    batches = _in_its_place(request.app.state.exports, caller.user_id, batches)
     media_type = preferred(request.headers.getlist("accept"), (NDJSON, CSV))
     if media_type is None:
         raise NotAcceptable(f"An export is {NDJSON} or {CSV}.")
@@ -64,6 +73,18 @@ def csv_lines(columns: Sequence[str]) -> Callable[[Sequence[bytes]], bytes]:
         return _rows([[_cell(document[column]) for column in columns] for document in parsed])
 
     return write
+
+
+def places() -> Places:
+    """What `app.state.exports` is. An export takes as long as its reader: one account's may not be all there can be."""
+    return Places(MOST_OF_ONE, "You have as many exports running as one may.", retry_after=5)
+
+
+async def _in_its_place(places: Places, account: UUID, batches: Documents) -> Documents:
+    with places.taken_by(account):
+        async with aclosing(batches):
+            async for batch in batches:
+                yield batch
 
 
 async def _lines(

@@ -20,6 +20,7 @@ from shared.http.bodies import kind_of
 from shared.http.exports import CSV, NDJSON
 from shared.http.headers import bearer_token
 from shared.http.lines import batches
+from shared.http.places import Places
 from shared.http.routing import Route
 from shared.persistence.importing import Import, Imported
 from shared.schemas import Input
@@ -34,6 +35,13 @@ Mode = Annotated[
 
 IN_MEMORY = 1 << 20
 """Bytes of an upload that are not worth a file."""
+
+MOST_OF_ONE = 2
+"""Imports of one account at once, those that are still being received included."""
+RETRY_AFTER = 5
+"""Seconds, for who has as many."""
+LONGEST_WAIT = 30.0
+"""Seconds that an upload waits for its turn before it is given up; to send it again would cost more."""
 
 log = logging.getLogger("trellis")
 
@@ -101,31 +109,45 @@ class Upload:
 
 
 class Imports:
-    """Receives uploads: from who is signed in, so many at once."""
+    """Receives uploads: from who is signed in, a few at once of each. What is scarce then is room on the disk, of which
+    an upload that does not come on loses its part when the time for a body is over. So many at once are then imported.
+    """
 
-    def __init__(self, authenticator: Authenticator, most: int) -> None:
+    def __init__(self, authenticator: Authenticator, most_at_work: int) -> None:
         self._authenticator = authenticator
-        self._places = most
+        self._places = Places(MOST_OF_ONE, "You have as many imports running as one may.", RETRY_AFTER)
+        self._at_work = asyncio.Semaphore(most_at_work)
 
     @asynccontextmanager
     async def received(self, request: Request) -> AsyncIterator[Upload]:
-        """The whole upload, until its import is over. Raises Unauthenticated, UnsupportedMediaType and Unavailable."""
+        """The whole upload, until its import is over.
+
+        Raises Unauthenticated, UnsupportedMediaType, TooManyRequests and Unavailable.
+        """
         token = bearer_token(request.headers)
         if token is None:
             raise Unauthenticated
-        await self._authenticator.principal(token)
+        principal = await self._authenticator.principal(token)
         media_type = kind_of(request, (NDJSON, CSV))
-        if self._places == 0:
-            raise Unavailable("Too many imports are running just now.")
-        self._places -= 1
-        try:
-            with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
-                upload = Upload(file, media_type, hashlib.sha256(media_type.encode() + b"\n"))
-                async for chunk in request.stream():
-                    await _added(upload, chunk)
+        with self._places.taken_by(principal.user_id), tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
+            upload = Upload(file, media_type, hashlib.sha256(media_type.encode() + b"\n"))
+            async for chunk in request.stream():
+                await _added(upload, chunk)
+            async with self._working():
                 yield upload
+
+    @asynccontextmanager
+    async def _working(self) -> AsyncIterator[None]:
+        """Its turn. Raises Unavailable."""
+        try:
+            async with asyncio.timeout(LONGEST_WAIT):
+                await self._at_work.acquire()
+        except TimeoutError:
+            raise Unavailable("Too many imports are running just now.") from None
+        try:
+            yield
         finally:
-            self._places += 1
+            self._at_work.release()
 
 
 async def _added(upload: Upload, chunk: bytes) -> None:

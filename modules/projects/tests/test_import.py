@@ -1,6 +1,7 @@
 """`POST /projects/import`: very many projects at once, all or the good ones, and what is wrong told by the line."""
 
 import asyncio
+from contextlib import ExitStack
 from uuid import uuid4
 
 import pytest
@@ -14,7 +15,7 @@ from modules.projects.tests.test_create import BAD, NOON
 from modules.tags.tests.factories import TagFactory
 from modules.users.tests.factories import UserFactory
 from shared.errors import Contended
-from shared.http import lines
+from shared.http import imports, lines
 from tests.callers import Caller
 
 
@@ -255,12 +256,29 @@ class TestTheUpload:
         assert imported(await send(ann, chunks(), headers={"Idempotency-Key": "k"})) == (3, 0)
         assert seen == [False] * 3
 
-    async def test_that_is_one_too_many_is_to_come_later(self, ann, app, monkeypatch):
-        monkeypatch.setattr(app.state.imports, "_places", 0)
-        refused = await send(ann, self._never())
-        assert (refused.status_code, refused.json()["retryable"]) == (503, True)
-        monkeypatch.setattr(app.state.imports, "_places", 1)
+    async def test_that_is_one_too_many_of_an_account_is_to_come_later(self, ann, signed_in, app):
+        bob = await signed_in()
+        with ExitStack() as running:
+            for _ in range(2):
+                running.enter_context(app.state.imports._places.taken_by(ann.id))
+            refused = await send(ann, self._never())
+            assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
+            assert (refused.json()["retryable"], refused.headers["Retry-After"]) == (True, "5")
+            assert imported(await send(bob, named("b"))) == (1, 0)
         assert [imported(await send(ann, named("a"))) for _ in range(3)] == [(1, 0)] * 3
+
+    async def test_waits_for_its_turn_and_not_for_ever(self, ann, app, monkeypatch):
+        turn = asyncio.Semaphore(0)
+        monkeypatch.setattr(app.state.imports, "_at_work", turn)
+        waiting = asyncio.create_task(send(ann, named("a")))
+        await asyncio.sleep(0.05)
+        turn.release()
+        assert imported(await waiting) == (1, 0)
+        assert not turn.locked()
+        await turn.acquire()
+        monkeypatch.setattr(imports, "LONGEST_WAIT", 0.01)
+        refused = await send(ann, named("a"))
+        assert (refused.status_code, refused.json()["retryable"]) == (503, True)
 
     async def test_that_has_no_room_is_to_come_later(self, ann, monkeypatch):
         def full(*_):
