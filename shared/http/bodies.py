@@ -10,6 +10,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 
 from shared.http.headers import elements, sole
+from shared.http.json_bodies import MESSAGE, TOO_COMPLEX, is_too_complex
 from shared.http.media_types import media_type
 from shared.http.problems import MalformedBody, UnsupportedMediaType
 
@@ -48,6 +49,8 @@ async def json_body(request: Request) -> Any:
     if not content and "content-type" not in request.headers:
         raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required"}])
     kind_of(request, (MERGE_PATCH, JSON) if request.method == "PATCH" else (JSON,))
+    if is_too_complex(content):
+        raise RequestValidationError([{"type": TOO_COMPLEX, "loc": ("body",), "msg": MESSAGE}])
     try:
         # A byte order mark may be ignored (RFC 8259 §8.1), and some programs cannot but write one.
         text = content.removeprefix(codecs.BOM_UTF8).decode()

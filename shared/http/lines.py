@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from shared.errors import TooLarge
 from shared.http.exports import CSV, NDJSON
+from shared.http.json_bodies import MESSAGE, MOST_LINE_VALUES, TOO_COMPLEX, is_too_complex
 from shared.http.problems import MOST_ERRORS, input_error
 from shared.persistence.importing import Batch, Imported, ImportFailed, LineError
 from shared.schemas import Input
@@ -27,6 +28,7 @@ _BOM = b"\xef\xbb\xbf"
 _NOT_JSON = {"pointer": "", "code": "json_invalid", "message": "JSON decode error"}
 _NOT_CSV = {"pointer": "", "code": "csv_invalid", "message": "Line should be CSV as in RFC 4180"}
 _CELLS = {"pointer": "", "code": "cells", "message": "Line should have as many cells as the header"}
+_TOO_COMPLEX = {"pointer": "", "code": TOO_COMPLEX, "message": MESSAGE}
 _TOO_LONG = {"pointer": "", "code": "line_too_long", "message": f"Line should have at most {LONGEST} bytes"}
 
 
@@ -126,6 +128,8 @@ class _NdjsonRecords(_Records[I]):
         line = next(self.lines)
         if line.isspace():
             return None
+        if is_too_complex(line, MOST_LINE_VALUES):
+            raise _BadLine(_TOO_COMPLEX)
         try:
             return self._schema.validate_json(line)
         except ValidationError:
