@@ -17,7 +17,8 @@ def purge_command(database: Callable[[], AbstractContextManager[tuple[Settings, 
     @click.command("purge")
     @click.option("--dry-run", is_flag=True, help="Only tell what would go.")
     def purge(dry_run: bool) -> None:
-        """Remove for good what was deleted longer ago than TRELLIS_RETENTION_DAYS, and old entries of the journal.
+        """Remove for good what was deleted longer ago than TRELLIS_RETENTION_DAYS, old entries of the journal, and what
+        is over, such as sessions.
 
         Safe to run at any time and from several places at once; run every day.
         """

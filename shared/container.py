@@ -27,13 +27,13 @@ class KernelContainer(containers.DeclarativeContainer):
 
     database = providers.Singleton(Database, settings)
     projector = providers.Singleton(Projector, extensions, settings.provided.retention)
-    cursors = providers.Singleton(Cursors, settings.provided.signing_key)
+    cursors = providers.Singleton(Cursors, settings.provided.key.call("cursors"))
     access_tokens = providers.Singleton(
-        AccessTokens, settings.provided.signing_key, settings.provided.access_token_seconds
+        AccessTokens, settings.provided.key.call("access tokens"), settings.provided.access_token_seconds
     )
     passwords = providers.Singleton(Passwords, settings.provided.argon2_memory_kib, settings.provided.argon2_iterations)
     authenticator = providers.Singleton(Authenticator, database, access_tokens, extensions)
-    idempotency = providers.Singleton(Idempotency, database, extensions, settings.provided.signing_key)
+    idempotency = providers.Singleton(Idempotency, database, extensions, settings.provided.key.call("idempotency"))
     resources = providers.Singleton(Resources, repositories, database, extensions)
     journal = providers.Singleton(Journal, database, projector, cursors)
     changes = providers.Singleton(

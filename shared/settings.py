@@ -15,6 +15,8 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.keys import derived
+
 Environment = Literal["production", "development"]
 Seconds = Annotated[float, Field(ge=0.001, le=86_400, allow_inf_nan=False)]
 """PostgreSQL counts timeouts in milliseconds, and takes 0 for none at all."""
@@ -50,7 +52,7 @@ class Settings(BaseSettings):
     data folder."""
     data_dir: Path = Path(".data")
     secret: SecretStr | None = None
-    """Signs tokens and cursors. Every replica has the same one."""
+    """Every key is derived from it. Every replica has the same one."""
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535, validation_alias="PORT")
@@ -86,6 +88,8 @@ class Settings(BaseSettings):
     access_token_seconds: int = Field(900, gt=0, le=YEAR)
     refresh_token_seconds: int = Field(30 * 86_400, gt=0, le=10 * YEAR)
     """How long a session lives after its last refresh."""
+    session_seconds: int = Field(90 * 86_400, gt=0, le=10 * YEAR)
+    """How long a session lives at the most, however often it is refreshed (ASVS 7.3.2, NIST SP 800-63B §2.1.3)."""
     retention_days: Days = 30
     """How long a deleted row can be restored."""
     journal_days: Days = 90
@@ -147,12 +151,11 @@ class Settings(BaseSettings):
         """How long the journal is kept."""
         return timedelta(days=self.journal_days)
 
-    @property
-    def signing_key(self) -> bytes:
-        """The secret as key material."""
+    def key(self, purpose: str) -> bytes:
+        """The key for one purpose: 32 bytes, derived from the secret. Raises SettingsError when there is none."""
         if self.secret is None:
             raise SettingsError("There is no secret to sign with.")
-        return self.secret.get_secret_value().encode()
+        return derived(self.secret.get_secret_value().encode(), f"trellis {purpose}".encode())
 
 
 def strangers(environment: Mapping[str, str]) -> Iterator[str]:

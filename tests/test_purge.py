@@ -22,7 +22,10 @@ from tests.callers import Caller
 from tests.database import clone
 from tests.servers import trellis
 
-TABLES = {"project_members", "projects", "tags", "users", "idempotency_keys", "journal"}
+TABLES = {
+    *("project_members", "projects", "tags", "users", "idempotency_keys", "journal"),
+    *("refresh_tokens", "sessions", "sign_in_failures", "known_places"),
+}
 NOTHING = dict.fromkeys(TABLES, 0)
 DAY = timedelta(days=1)
 OWNED: dict[str, Any] = {"projects": ProjectFactory, "tags": TagFactory}

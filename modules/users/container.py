@@ -3,9 +3,11 @@
 from dependency_injector import containers, providers
 
 from modules.users.api import UsersApi
+from modules.users.failures import FailureRepository
+from modules.users.guesses import Guesses
 from modules.users.repository import SessionRepository, UserRepository
 from modules.users.service import UserService
-from modules.users.sessions import SessionService
+from modules.users.sessions import Lifetimes, SessionService
 
 
 class UsersContainer(containers.DeclarativeContainer):
@@ -15,15 +17,24 @@ class UsersContainer(containers.DeclarativeContainer):
 
     repository = providers.Singleton(UserRepository, kernel.database, kernel.projector, kernel.cursors)
     session_repository = providers.Singleton(SessionRepository, kernel.database)
+    failure_repository = providers.Singleton(FailureRepository, kernel.database)
+    guesses = providers.Singleton(Guesses, failure_repository, kernel.settings.provided.key.call("guesses"))
     service = providers.Factory(
-        UserService, repository, session_repository, passwords=kernel.passwords, events=kernel.events
+        UserService,
+        repository,
+        session_repository,
+        passwords=kernel.passwords,
+        guesses=guesses,
+        events=kernel.events,
     )
     session_service = providers.Factory(
         SessionService,
         repository,
         session_repository,
         passwords=kernel.passwords,
+        guesses=guesses,
         access_tokens=kernel.access_tokens,
-        lifetime_seconds=kernel.settings.provided.refresh_token_seconds,
+        refresh_key=kernel.settings.provided.key.call("refresh tokens"),
+        lifetimes=providers.Callable(Lifetimes.of, kernel.settings),
     )
     api = providers.Factory(UsersApi, repository)

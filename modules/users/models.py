@@ -1,10 +1,10 @@
 """The tables of accounts, their sessions, and the refresh tokens that prolong those."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Index, text
+from sqlalchemy import Index, func, text
 from sqlmodel import Field
 
 from shared.persistence.models import (
@@ -15,8 +15,10 @@ from shared.persistence.models import (
     choice,
     deletion_group,
     deletion_time,
+    expiring,
     live_unique,
     searchable,
+    table_of,
 )
 
 
@@ -45,14 +47,20 @@ class User(Table, Resource, table=True):
     is_active: bool = True
     email_verified: bool = False
 
+    @property
+    def is_administrator(self) -> bool:
+        """Whether it can sign in as an administrator, if it is not deleted."""
+        return self.role == Role.ADMIN and self.is_active
+
 
 searchable(User, "full_name", "email")
 
 
 class UserSession(Table, Identified, table=True):
-    """A sign-in. It ends when it is revoked, or when it was not refreshed in time."""
+    """A sign-in. It ends when it is revoked, or when it was not refreshed in time, and in the end in any case."""
 
     __tablename__ = "sessions"
+    __table_args__ = (Index("ix_sessions_over_at", text("LEAST(expires_at, revoked_at)")),)
 
     user_id: UUID = Field(foreign_key="users.id", index=True, ondelete="CASCADE")
     created_at: datetime
@@ -72,7 +80,42 @@ class RefreshToken(Table, table=True):
     """A refresh token, good once. Only its digest is kept: the token has 256 random bits and needs no salt."""
 
     __tablename__ = "refresh_tokens"
+    __table_args__ = (Index("ix_refresh_tokens_used_at", "used_at", postgresql_where=text("used_at IS NOT NULL")),)
 
     digest: bytes = Field(primary_key=True)
     session_id: UUID = Field(foreign_key="sessions.id", index=True, ondelete="CASCADE")
     used_at: datetime | None = None
+
+
+class SignInFailures(Table, table=True):
+    """How many wrong passwords were tried lately: for an account, from an address, or in all. Nothing of that can be
+    read here: the key is an HMAC.
+    """
+
+    __tablename__ = "sign_in_failures"
+
+    key: bytes = Field(primary_key=True)
+    failures: float
+    """As of `at`; from then on they fade."""
+    at: datetime = Field(index=True)
+
+
+class KnownPlace(Table, table=True):
+    """An account and an address from which it signed in, as an HMAC of both."""
+
+    __tablename__ = "known_places"
+
+    key: bytes = Field(primary_key=True)
+    at: datetime = Field(index=True)
+    """When it did so the last time."""
+
+
+KNOWN_FOR = timedelta(days=90)
+"""How long a place is known after the last sign-in."""
+
+_sessions, _used = table_of(UserSession).c, table_of(RefreshToken).c.used_at
+expiring(UserSession, func.least(_sessions.expires_at, _sessions.revoked_at), lambda _: timedelta(0))
+# Who comes with a token that was used tells of a theft; nobody who is not a thief comes later than a session can idle.
+expiring(RefreshToken, _used, lambda settings: timedelta(seconds=settings.refresh_token_seconds))
+expiring(SignInFailures, table_of(SignInFailures).c.at, lambda _: timedelta(days=1))
+expiring(KnownPlace, table_of(KnownPlace).c.at, lambda _: KNOWN_FOR)

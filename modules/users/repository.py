@@ -5,7 +5,20 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Select, String, Uuid, bindparam, func, select, update
+from sqlalchemy import (
+    Integer,
+    Select,
+    String,
+    Uuid,
+    and_,
+    bindparam,
+    column,
+    func,
+    select,
+    update,
+    values,
+)
+from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
 from modules.users.errors import UserForbidden, UserNotFound
@@ -39,11 +52,35 @@ class Credentials(NamedTuple):
 
 
 _MAY_SIGN_IN = (col(User.deleted_at).is_(None), col(User.is_active))
-_CREDENTIALS = select(col(User.id), col(User.password_hash)).where(*_MAY_SIGN_IN)
+_CREDENTIALS = (col(User.id), col(User.password_hash))
+# PostgreSQL folds the case of both sides, as its index does.
+_FOLDED = func.lower(bindparam("email", type_=String()))
+_ONE_ROW = values(column("n", Integer()), name="one").data([(1,)])
 _CREDENTIALS_BY_EMAIL = Statement(
-    _CREDENTIALS.where(func.lower(col(User.email)) == func.lower(bindparam("email", type_=String())))
+    select(_FOLDED, *_CREDENTIALS)
+    .select_from(_ONE_ROW)
+    .outerjoin(User, and_(func.lower(col(User.email)) == _FOLDED, *_MAY_SIGN_IN))
 )
-_CREDENTIALS_BY_ID = Statement(_CREDENTIALS.where(col(User.id) == bindparam("id", type_=Uuid())))
+_CREDENTIALS_BY_ID = Statement(
+    select(func.lower(col(User.email)), *_CREDENTIALS).where(
+        col(User.id) == bindparam("id", type_=Uuid()), *_MAY_SIGN_IN
+    )
+)
+_HOLD = Statement(
+    select(col(User.id))
+    .where(
+        col(User.id) == bindparam("id", type_=Uuid()),
+        col(User.password_hash) == bindparam("password_hash", type_=String()),
+        *_MAY_SIGN_IN,
+    )
+    .with_for_update(key_share=True)
+)
+
+_ADMINISTERS = (col(User.role) == Role.ADMIN, *_MAY_SIGN_IN)
+_is_one = select(col(User.id)).where(col(User.id) == bindparam("id", type_=Uuid()), *_ADMINISTERS).exists()
+_HOLD_ADMINISTRATORS = Statement(
+    select(col(User.id)).where(*_ADMINISTERS, _is_one).order_by(col(User.id)).with_for_update(key_share=True)
+)
 
 
 class UserRepository(Repository[User]):
@@ -55,24 +92,30 @@ class UserRepository(Repository[User]):
     absent = UserNotFound
     denied = UserForbidden
 
-    async def credentials(self, email: str) -> Credentials | None:
-        """Of the account with this address, if it may sign in."""
-        # PostgreSQL folds the case of both sides, as its index does.
+    async def credentials(self, email: str) -> tuple[str, Credentials | None]:
+        """The address as it is compared, and what the account with it signs in with, if it may."""
         rows = await self._database.read(_CREDENTIALS_BY_EMAIL, {"email": normalised_email(email) or email})
-        return Credentials(*rows[0]) if rows else None
+        folded, id, password_hash = rows[0]
+        return folded, None if id is None else Credentials(id, password_hash)
 
-    async def credentials_of(self, id: UUID) -> Credentials | None:
-        """Of the account with this id, if it may sign in."""
-        rows = await self._database.read(_CREDENTIALS_BY_ID, {"id": id})
-        return Credentials(*rows[0]) if rows else None
+    async def credentials_of(self, id: UUID) -> tuple[str, Credentials] | None:
+        """The same of the account with this id, if it may sign in."""
+        for folded, *found in await self._database.read(_CREDENTIALS_BY_ID, {"id": id}):
+            return folded, Credentials(*found)
+        return None
 
     async def hold(self, credentials: Credentials) -> User | None:
         """The account, locked, if it may still sign in with these: checking a password takes a while."""
-        same = (col(User.id) == credentials.user_id, col(User.password_hash) == credentials.password_hash)
-        user: User | None = await self.session.scalar(
-            select(User).where(*same, *_MAY_SIGN_IN).with_for_update(key_share=True)
-        )
-        return user
+        values = {"id": credentials.user_id, "password_hash": credentials.password_hash}
+        if not await self._database.execute(_HOLD, values):
+            return None
+        return await self.session.get_one(User, credentials.user_id)
+
+    async def hold_administrators(self, id: UUID) -> set[UUID]:
+        """If this account is an administrator who can sign in: those who are, and they stay so until the unit of work
+        ends. Always in the same order, so that two who demote each other do not wait for each other.
+        """
+        return {id for (id,) in await self._database.execute(_HOLD_ADMINISTRATORS, {"id": id})}
 
     async def hold_live(self, ids: Collection[UUID]) -> bool:
         """Whether each is the id of a live account; those that are cannot be deleted until the unit of work ends."""
@@ -89,28 +132,41 @@ class UserRepository(Repository[User]):
         user.role = Role.ADMIN
 
 
+_ADD_TOKEN = Statement(
+    insert(RefreshToken)
+    .values(digest=bindparam("digest"), session_id=bindparam("session_id", type_=Uuid()))
+    .on_conflict_do_nothing()
+)
+
+
 class SessionRepository:
     """Sessions and their refresh tokens."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, row: UserSession | RefreshToken) -> None:
-        """Keep a new one, now: a token's row names its session's."""
-        self._database.session.add(row)
+    async def open(self, session: UserSession) -> None:
+        """Keep a new one, now: a token's row names it."""
+        self._database.session.add(session)
         await self._database.session.flush()
 
-    async def lock(self, digest: bytes) -> tuple[RefreshToken, UserSession] | None:
-        """A refresh token and its session, of an account that may still sign in."""
+    async def add_token(self, digest: bytes, session: UserSession) -> None:
+        """Keep a refresh token, unless it is there already."""
+        await self._database.execute(_ADD_TOKEN, {"digest": digest, "session_id": session.id})
+
+    async def lock(self, digest: bytes) -> tuple[RefreshToken, UserSession, datetime] | None:
+        """A refresh token and its session, of an account that may still sign in; and when it was asked for, by the one
+        clock that all replicas share: who had to wait for the lock came no later for that.
+        """
         statement = (
-            select(RefreshToken, UserSession)
+            select(RefreshToken, UserSession, func.statement_timestamp())
             .join(UserSession, col(UserSession.id) == col(RefreshToken.session_id))
             .join(User, col(User.id) == col(UserSession.user_id))
             .where(col(RefreshToken.digest) == digest, col(User.is_active))
             .with_for_update(of=[RefreshToken, UserSession])
         )
         row = (await self._database.session.execute(statement)).one_or_none()
-        return None if row is None else (row[0], row[1])
+        return None if row is None else (row[0], row[1], row[2])
 
     async def revoke_all(self, user_id: UUID, *, but: UUID | None = None) -> None:
         """End every session of an account, or every other one."""

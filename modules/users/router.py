@@ -25,12 +25,13 @@ from modules.users.schemas import (
 )
 from modules.users.service import UserService
 from modules.users.sessions import SessionService
+from shared.errors import InvalidInput
 from shared.http.authentication import Administrator, Caller, CurrentPrincipal
 from shared.http.journal import HistoryQuery
 from shared.http.problems import problem
 from shared.http.queries import described, document_view, list_query
 from shared.http.responses import PageOf, created_response, document_response, page_response
-from shared.http.routing import Route, resource_router
+from shared.http.routing import Route, resource_router, slow, unrepeatable
 from shared.persistence.collection import ListQuery
 from shared.persistence.history import HISTORY, HistoryRead
 from shared.persistence.projection import View
@@ -50,7 +51,6 @@ class OAuthRoute(Route):
 
         async def handle_form(request: Request) -> Response:
             try:
-                await request.body()  # Kept: an idempotency key is about the body too.
                 form = await request.form()
                 if len(form) < len(form.multi_items()):
                     raise InvalidRequest
@@ -62,6 +62,8 @@ class OAuthRoute(Route):
                 raise InvalidRequest from error
             try:
                 return await handle(request)
+            except InvalidInput as error:
+                raise InvalidRequest(parameter=error.parameter) from error
             except RequestValidationError as error:
                 raise InvalidRequest from error
 
@@ -73,6 +75,7 @@ auth = resource_router("/auth", OAuthRoute)
 
 
 @users.post("", status_code=201, response_model=UserRead)
+@slow
 async def register(data: UserCreate, service: Users) -> Response:
     """Make an account."""
     id, document = await service.register(data)
@@ -98,9 +101,10 @@ async def delete_me(principal: CurrentPrincipal, service: Users) -> None:
 
 
 @users.put("/me/password", status_code=204)
-async def change_password(data: PasswordChange, principal: CurrentPrincipal, service: Users) -> None:
+@slow
+async def change_password(request: Request, data: PasswordChange, principal: CurrentPrincipal, service: Users) -> None:
     """Change your password, and end your other sessions."""
-    await service.change_password(data, principal)
+    await service.change_password(data, principal, _address(request))
 
 
 @users.get("", response_model=PageOf[UserRead], openapi_extra=described(USERS))
@@ -146,11 +150,13 @@ async def restore(request: Request, user_id: UUID, principal: Administrator, ser
 
 
 @auth.post("/token", response_model=Tokens)
+@slow
+@unrepeatable
 async def token(
     request: Request, response: Response, form: Annotated[TokenRequest, Form()], service: Sessions
 ) -> Tokens | Response:
     """Sign in, or prolong a session."""
-    tokens = await service.grant(form)
+    tokens = await service.grant(form, _address(request))
     if tokens is None:
         # Returned and not raised: the session's end is to be committed.
         return problem(request, InvalidGrant())
@@ -159,10 +165,15 @@ async def token(
 
 
 @auth.post("/revoke")
+@unrepeatable
 async def revoke(form: Annotated[RevocationRequest, Form()], service: Sessions) -> Response:
     """Sign out: revoke a refresh token, and so end its session."""
     await service.revoke(form.token)
     return Response()
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 router = APIRouter(routes=[*users.routes, *auth.routes])

@@ -1,19 +1,39 @@
 """The rules of sessions: signing in, prolonging with rotating refresh tokens, signing out."""
 
+import base64
 import hashlib
+import hmac
 import secrets
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import NamedTuple
 
 from modules.users.errors import InvalidGrant, InvalidRequest, UnsupportedGrantType
-from modules.users.models import RefreshToken, UserSession
+from modules.users.guesses import Guesses
+from modules.users.models import UserSession
 from modules.users.repository import SessionRepository, UserRepository
 from modules.users.schemas import TokenRequest, Tokens
 from shared.auth.passwords import Passwords, TooManySignIns
 from shared.auth.tokens import SCOPE, AccessTokens
+from shared.settings import Settings
 
 REUSE_LEEWAY = timedelta(seconds=10)
 """A refresh token may be used again this long: its first answer may have been lost on the way."""
+
+
+class Lifetimes(NamedTuple):
+    """Of sessions."""
+
+    idle: timedelta
+    """After the last refresh."""
+    longest: timedelta
+    """After the sign-in."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Lifetimes":
+        """As the operator has set them."""
+        return cls(timedelta(seconds=settings.refresh_token_seconds), timedelta(seconds=settings.session_seconds))
 
 
 class SessionService:
@@ -23,23 +43,29 @@ class SessionService:
         self,
         users: UserRepository,
         sessions: SessionRepository,
+        *,
         passwords: Passwords,
+        guesses: Guesses,
         access_tokens: AccessTokens,
-        lifetime_seconds: int,
+        refresh_key: bytes,
+        lifetimes: Lifetimes,
     ) -> None:
         self._users = users
         self._sessions = sessions
         self._passwords = passwords
+        self._guesses = guesses
         self._access_tokens = access_tokens
-        self._lifetime = timedelta(seconds=lifetime_seconds)
+        self._refresh_key = refresh_key
+        self._lifetimes = lifetimes
 
-    async def grant(self, request: TokenRequest) -> Tokens | None:
+    async def grant(self, request: TokenRequest, address: str) -> Tokens | None:
         """Tokens for good credentials or a good refresh token; None when a refresh token that was used before has
-        ended its session. Raises InvalidGrant, InvalidRequest, UnsupportedGrantType.
+        ended its session. `address` is the client's. Raises InvalidGrant, InvalidRequest, UnsupportedGrantType,
+        TooManyAttempts.
         """
         match request.grant_type:
             case "password" if request.username and request.password:
-                return await self._sign_in(request.username, request.password)
+                return await self._sign_in(request.username, request.password, address)
             case "refresh_token" if request.refresh_token:
                 return await self._refresh(request.refresh_token)
             case "password" | "refresh_token" | None:
@@ -53,9 +79,10 @@ class SessionService:
         if found is not None:
             found[1].revoke()
 
-    async def _sign_in(self, username: str, password: str) -> Tokens:
-        known = await self._users.credentials(username)
-        if not await self._passwords.matches(password, known and known.password_hash) or known is None:
+    async def _sign_in(self, username: str, password: str, address: str) -> Tokens:
+        account, known = await self._users.credentials(username)
+        matches = partial(self._passwords.matches, password, known and known.password_hash)
+        if not await self._guesses.judged(account, address, matches) or known is None:
             raise InvalidGrant
         renewed = await self._renewed(known.password_hash, password)
         # The password may have been changed meanwhile, and the change ends only the sessions that there are.
@@ -65,9 +92,10 @@ class SessionService:
         if renewed is not None:
             user.password_hash = renewed
         now = datetime.now(UTC)
-        session = UserSession(user_id=user.id, created_at=now, expires_at=now + self._lifetime)
-        await self._sessions.add(session)
-        return await self._tokens(session)
+        session = UserSession(user_id=user.id, created_at=now, expires_at=now + min(self._lifetimes))
+        await self._sessions.open(session)
+        await self._guesses.remember(account, address)
+        return await self._tokens(session, secrets.token_urlsafe(32))
 
     async def _renewed(self, encoded: str, password: str) -> str | None:
         """A hash with today's parameters for one that was made with others. It is made before the account is locked,
@@ -79,22 +107,28 @@ class SessionService:
         return None
 
     async def _refresh(self, token: str) -> Tokens | None:
-        now = datetime.now(UTC)
         found = await self._sessions.lock(_digest(token))
-        if found is None or not found[1].is_alive(now):
+        if found is None:
             raise InvalidGrant
-        used, session = found
+        used, session, now = found
+        ends_at = session.created_at + self._lifetimes.longest
+        if not session.is_alive(now) or ends_at <= now:
+            raise InvalidGrant
         if used.used_at is not None and used.used_at + REUSE_LEEWAY < now:
             # Two hold the same token, and one of them stole it (RFC 9700 §4.14.2): neither goes on.
             session.revoke()
             return None
         used.used_at = used.used_at or now
-        session.expires_at = now + self._lifetime
-        return await self._tokens(session)
+        session.expires_at = min(now + self._lifetimes.idle, ends_at)
+        return await self._tokens(session, self._successor(token))
 
-    async def _tokens(self, session: UserSession) -> Tokens:
-        refresh_token = secrets.token_urlsafe(32)
-        await self._sessions.add(RefreshToken(digest=_digest(refresh_token), session_id=session.id))
+    def _successor(self, token: str) -> str:
+        """The same whenever the token is used: who asks again, as the answer was lost, does not fork the lineage."""
+        derived = hmac.digest(self._refresh_key, token.encode(), "sha256")
+        return base64.urlsafe_b64encode(derived).rstrip(b"=").decode()
+
+    async def _tokens(self, session: UserSession, refresh_token: str) -> Tokens:
+        await self._sessions.add_token(_digest(refresh_token), session)
         return Tokens(
             access_token=self._access_tokens.issue(session.user_id, session.id),
             refresh_token=refresh_token,

@@ -1,12 +1,16 @@
 """Password hashing: argon2id (RFC 9106), in threads of its own."""
 
 import asyncio
+import os
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
-from argon2 import PasswordHasher, Type
+from argon2 import PasswordHasher, Type, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.low_level import hash_secret_raw
 
 from shared.errors import Unavailable
 
@@ -15,10 +19,32 @@ T = TypeVar("T")
 THREADS = 2
 QUEUE = 32
 """Hashes that wait or run at once. A flood of sign-ins is turned away here and does not stall other requests."""
+NICENESS = 10
+"""Of these threads: a request that waits for the processor goes before a hash, which has 45 ms to go anyway."""
 
 
 class TooManySignIns(Unavailable):
     """Too many passwords are being checked just now. Try again shortly."""
+
+
+class _Cost(NamedTuple):
+    """What argon2 does for a hash: its time goes with the product."""
+
+    memory_kib: int
+    iterations: int
+
+    @property
+    def work(self) -> int:
+        """KiB written, over all passes."""
+        return self.memory_kib * self.iterations
+
+    def spending(self, work: int) -> "_Cost":
+        """About so much work in passes over about the same memory."""
+        iterations = max(1, round(work / self.memory_kib))
+        return _Cost(max(8, round(work / iterations)), iterations)
+
+
+_FREE = _Cost(0, 0)
 
 
 class Passwords:
@@ -26,17 +52,19 @@ class Passwords:
 
     def __init__(self, memory_kib: int, iterations: int) -> None:
         self._hasher = PasswordHasher(time_cost=iterations, memory_cost=memory_kib, parallelism=1, type=Type.ID)
-        self._threads = ThreadPoolExecutor(THREADS, "passwords")
+        self._threads = ThreadPoolExecutor(THREADS, "passwords", _give_way)
         self._under_way = 0
-        self._nobodys = self._hasher.hash("the password of an account that is not there")
+        self._dearest = _Cost(memory_kib, iterations)
 
     async def hash(self, password: str) -> str:
         """The encoded hash, salt and parameters included."""
         return await self._run(self._hasher.hash, password)
 
     async def matches(self, password: str, encoded: str | None) -> bool:
-        """Whether the password is the hashed one. With None, for no such account, it takes as long and says no."""
-        return await self._run(self._verify, password, encoded or self._nobodys) and encoded is not None
+        """Whether the password is the hashed one. It costs as much as the dearest hash that was seen so far, also for
+        one of less and with None, for no such account: its time tells them apart from nothing.
+        """
+        return await self._run(self._verify, password, encoded or "")
 
     def is_outdated(self, encoded: str) -> bool:
         """Whether the hash was made with other parameters than today's."""
@@ -47,10 +75,20 @@ class Passwords:
         self._threads.shutdown()
 
     def _verify(self, password: str, encoded: str) -> bool:
+        cost = _cost_of(encoded)
+        self._dearest = max(self._dearest, cost, key=lambda known: known.work)
         try:
             return self._hasher.verify(encoded, password)
         except (VerificationError, InvalidHashError):
             return False
+        finally:
+            self._spend(self._dearest.work - cost.work)
+
+    def _spend(self, work: int) -> None:
+        """Hash for nothing."""
+        if work > 0:
+            memory_kib, iterations = self._dearest.spending(work)
+            hash_secret_raw(b"", bytes(16), iterations, memory_kib, parallelism=1, hash_len=32, type=Type.ID)
 
     async def _run(self, work: Callable[..., T], *args: str) -> T:
         if self._under_way >= QUEUE:
@@ -60,3 +98,16 @@ class Passwords:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
         finally:
             self._under_way -= 1
+
+
+def _cost_of(encoded: str) -> _Cost:
+    try:
+        found = extract_parameters(encoded)
+    except InvalidHashError:
+        return _FREE
+    return _Cost(found.memory_cost, found.time_cost)
+
+
+def _give_way() -> None:
+    if sys.platform == "linux":  # Where niceness is of the thread, and not of the process.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

@@ -1,4 +1,6 @@
-"""Access tokens: JWT (RFC 7519), HS256, short-lived, bound to a session."""
+"""Access tokens: JWT (RFC 7519) of the type and with the claims that RFC 9068 names, HS256, short-lived, bound to a
+session.
+"""
 
 import time
 from dataclasses import dataclass
@@ -11,9 +13,14 @@ import jwt
 from shared.errors import Unauthenticated
 
 ALGORITHM = "HS256"
+TYPE = "at+jwt"
+"""RFC 9068 §2.1: so that no other JWT of ours, should there be one, is taken for an access token (RFC 8725 §3.11)."""
 ISSUER = "trellis"
+AUDIENCE = "trellis-api"
 SCOPE = "read write"
 """What a session's token may do: everything that its account may."""
+SKEW_SECONDS = 60
+"""How far ahead the clock of the replica that issued a token may be. `exp` has no leeway."""
 
 
 class InvalidToken(Unauthenticated):
@@ -42,8 +49,8 @@ class AccessTokens:
     def issue(self, user_id: UUID, session_id: UUID) -> str:
         """A token for this session, good for `lifetime_seconds`."""
         now = int(time.time())
-        claims = {"iss": ISSUER, "sub": str(user_id), "sid": str(session_id), "iat": now}
-        return jwt.encode(claims | {"exp": now + self.lifetime_seconds}, self._key, ALGORITHM)
+        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": str(user_id), "sid": str(session_id), "iat": now}
+        return jwt.encode(claims | {"exp": now + self.lifetime_seconds}, self._key, ALGORITHM, {"typ": TYPE})
 
     def verify(self, token: str) -> Claims:
         """What the token says. Raises InvalidToken for any that is not ours, not whole or not good any more."""
@@ -56,6 +63,11 @@ class AccessTokens:
         return claims
 
     def _decode(self, token: str) -> Claims:
-        options: Any = {"require": ["exp", "iat", "iss", "sub", "sid"]}
-        claims = jwt.decode(token, self._key, [ALGORITHM], issuer=ISSUER, options=options)
-        return Claims(UUID(claims["sub"]), UUID(str(claims["sid"])), claims["exp"])
+        options: Any = {"require": ["exp", "iat", "iss", "aud", "sub", "sid"], "strict_aud": True}
+        decoded = jwt.decode_complete(
+            token, self._key, [ALGORITHM], issuer=ISSUER, audience=AUDIENCE, leeway=SKEW_SECONDS, options=options
+        )
+        if decoded["header"].get("typ") != TYPE:
+            raise InvalidToken
+        claims = decoded["payload"]
+        return Claims(UUID(claims["sub"]), UUID(str(claims["sid"])), int(claims["exp"]))

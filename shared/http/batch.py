@@ -176,7 +176,7 @@ async def _routed(outer: Request, index: int, operation: Operation, path: str) -
     request = request_within(outer, operation.method, path, operation.if_match, has_body=has_body)
     async with _failing(index, request):
         route = route_of(request)
-    if route is outer.scope["route"] or not takes_json(route):
+    if route is outer.scope["route"] or route.is_slow or not route.is_repeatable or not takes_json(route):
         raise invalid(("operations", index, "path"), "This operation cannot be part of a batch", "not_in_batch")
     if is_dry_run(request):
         raise invalid(("operations", index, "path"), "A dry run is one of the whole batch", "not_in_batch")

@@ -24,6 +24,7 @@ from shared.persistence.preconditions import Precondition, PreconditionFailed, T
 from shared.persistence.resources import Resources
 
 Handle = Callable[[Request], Awaitable[Response]]
+Once = Callable[[Request, Handle, Keyed], Awaitable[Response]]
 
 MOST_ATTEMPTS = 3
 """How often a unit of work is run when it meets another in a deadlock or a serialization failure."""
@@ -92,6 +93,15 @@ class Wishes:
         is_minimal = _prefers_minimal(request.headers.getlist("prefer"))
         return cls(_key(request), if_match, if_none_match, dry_run[0] == "true", is_minimal)
 
+    @classmethod
+    def none_in(cls, request: Request) -> "Wishes":
+        """Those of a request that can have none. Headers that mean nothing here are ignored, like any unknown one; but
+        who believes in a dry run must not be answered with the real thing. Raises InvalidInput.
+        """
+        if "dry_run" in request.query_params:
+            raise InvalidInput("There is no dry run of this.", parameter="dry_run")
+        return cls(None, None, None, dry_run=False, is_minimal=False)
+
 
 def _key(request: Request) -> str | None:
     """The key, bare or as a string of RFC 9651 §3.3.3, which the Idempotency-Key draft makes of it: it is the same."""
@@ -139,9 +149,8 @@ class Mutations:
         self._resources = resources
         self._require_if_match = require_if_match
 
-    async def run(self, request: Request, handle: Handle) -> Response:
+    async def run(self, request: Request, handle: Handle, wishes: Wishes, *, is_slow: bool) -> Response:
         """The endpoint's answer, once what it did is committed; within a batch, that is later."""
-        wishes = Wishes.of(request)
         claimant = self._claimant(request)
         came_from = origin.set(_origin(claimant, request))
         demanded = precondition.set(self._precondition(wishes))
@@ -149,7 +158,8 @@ class Mutations:
             if self._database.in_unit_of_work:
                 response = await self._handle(request, handle)
             else:
-                response = await self._in_unit_of_work(request, handle, wishes, claimant)
+                once = self._once_late if is_slow else self._once
+                response = await self._in_unit_of_work(request, handle, wishes, claimant, once)
         except Conflict as conflict:
             await self._name_obstacle(conflict, claimant)
             raise
@@ -159,7 +169,7 @@ class Mutations:
         return _minimal(response) if wishes.is_minimal else response
 
     async def _in_unit_of_work(
-        self, request: Request, handle: Handle, wishes: Wishes, claimant: Claimant | None
+        self, request: Request, handle: Handle, wishes: Wishes, claimant: Claimant | None, once: Once
     ) -> Response:
         # All of it before a connection is taken: a client that is slow holds none. An upload is on disk by now.
         content = getattr(request.state, "content_digest", None) or await request.body()
@@ -171,7 +181,7 @@ class Mutations:
                 async with self._database.unit_of_work(dry_run=wishes.dry_run):
                     if keyed is None:
                         return await self._handle(request, handle)
-                    return await self._once(request, handle, keyed)
+                    return await once(request, handle, keyed)
             except (Contended, CommitInDoubt) as error:
                 # Whether what was in doubt was kept, the key tells the next attempt.
                 if attempts == MOST_ATTEMPTS or (isinstance(error, CommitInDoubt) and keyed is None):
@@ -180,18 +190,35 @@ class Mutations:
 
     async def _once(self, request: Request, handle: Handle, keyed: Keyed) -> Response:
         """The answer that was kept under the key, or a new one that is kept."""
-        try:
-            known = await self._idempotency.begin(keyed)
-        except InvalidToken:  # So the endpoint says as well, unless it asks for no session.
-            keyed = replace(keyed, claimant=None)
-            known = await self._idempotency.begin(keyed)
+        keyed, known = await _named(self._idempotency.begin, keyed)
         if known is not None:
-            await self._demand_still(request, handle, keyed, known)
-            return _replayed(known)
+            return await self._replay(request, handle, keyed, known)
+        return await self._kept(request, handle, keyed)
+
+    async def _once_late(self, request: Request, handle: Handle, keyed: Keyed) -> Response:
+        """The same for an endpoint that is slow: nobody is kept from the key, and no connection is held, until it has
+        done its work and comes to its first statement.
+        """
+        keyed, known = await _named(self._idempotency.look, keyed)
+        if known is not None:
+            return await self._replay(request, handle, keyed, known)
+
+        async def begin() -> None:
+            if await self._idempotency.begin(keyed) is not None:
+                raise Contended  # One was kept since we looked: the next attempt finds it.
+
+        self._database.unit.before_first = begin
+        return await self._kept(request, handle, keyed)
+
+    async def _kept(self, request: Request, handle: Handle, keyed: Keyed) -> Response:
         response = await self._handle(request, handle)
         if _is_to_be_kept(response):
             await self._idempotency.keep(keyed, _answer(response, self._database))
         return response
+
+    async def _replay(self, request: Request, handle: Handle, keyed: Keyed, known: Answer) -> Response:
+        await self._demand_still(request, handle, keyed, known)
+        return _replayed(known)
 
     async def _demand_still(self, request: Request, handle: Handle, keyed: Keyed, known: Answer) -> None:
         """Raises, for a caller who may not do it any more, what a fresh request would be refused with."""
@@ -240,6 +267,15 @@ class Mutations:
             return self._authenticator.claimant(token) if token is not None else None
         except Unauthenticated:
             return None
+
+
+async def _named(find: Callable[[Keyed], Awaitable[Answer | None]], keyed: Keyed) -> tuple[Keyed, Answer | None]:
+    """The request as it is known by its key, and the answer that was kept."""
+    try:
+        return keyed, await find(keyed)
+    except InvalidToken:  # So the endpoint says as well, unless it asks for no session.
+        keyed = replace(keyed, claimant=None)
+        return keyed, await find(keyed)
 
 
 def _origin(claimant: Claimant | None, request: Request) -> Origin:

@@ -51,6 +51,18 @@ class Database:
             _open_unit.reset(token)
             await unit.close()
 
+    @asynccontextmanager
+    async def apart(self) -> AsyncIterator[UnitOfWork]:
+        """A unit of work of its own, kept whatever becomes of the one that is open; to be used before that has begun,
+        or there would be two connections.
+        """
+        token = _open_unit.set(None)
+        try:
+            async with self.unit_of_work() as unit:
+                yield unit
+        finally:
+            _open_unit.reset(token)
+
     @property
     def in_unit_of_work(self) -> bool:
         """Whether one is open."""

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,10 +19,13 @@ from shared.auth.tokens import InvalidToken
 from shared.errors import Conflict, Contended, Invalid
 from shared.extensions import Extensions
 from shared.persistence.database import Database
-from shared.persistence.models import Table, table_of
-from shared.persistence.statements import Statement
+from shared.persistence.models import Table, expiring, table_of
+from shared.persistence.statements import Row, Statement
 
 LIFETIME = timedelta(hours=24)
+
+Run = Callable[[Statement, Mapping[str, Any]], Awaitable[list[Row]]]
+"""How a statement is executed."""
 
 
 class IdempotencyKeyReused(Invalid):
@@ -105,11 +108,18 @@ class Idempotency:
 
         Raises IdempotencyInProgress, IdempotencyKeyReused, and InvalidToken when the caller's session has ended.
         """
+        return await self._find_by(self._database.execute, request)
+
+    async def look(self, request: Keyed) -> Answer | None:
+        """The answer that was kept, if any; nobody is kept from running the request. Raises as `begin` does."""
+        return await self._find_by(self._database.read, request)
+
+    async def _find_by(self, run: Run, request: Keyed) -> Answer | None:
         statement, caller = self._find_unnamed, {"caller_is_admin": False}
         if request.claimant is not None:
             statement, caller = self._find, request.claimant.parameters()
         values = caller | {"scope": request.scope, "key": request.key, "lock": request.lock}
-        found = await self._database.execute(statement, values)
+        found = await run(statement, values)
         if not found:
             raise InvalidToken
         is_ours, fingerprint, status, headers, content, permissions = found[0]
@@ -138,6 +148,7 @@ class Idempotency:
 
 
 _answers = table_of(KeptAnswer)
+expiring(KeptAnswer, _answers.c.at, lambda _: LIFETIME)
 _LIFETIME = cast(LIFETIME, Interval())
 
 

@@ -6,7 +6,7 @@ kernel's migrations define, gives a table the triggers. Here is what they write,
 
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import UserDefinedType
 from sqlmodel import Field
 
-from shared.persistence.models import Table
+from shared.persistence.models import Table, expiring, table_of
 
 
 class TransactionId(UserDefinedType[str]):
@@ -73,6 +73,10 @@ class JournalEntry(Table, table=True):
     """What was there of the columns that changed; all of a row that is gone, and of a part."""
     after: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
     """What these columns are now; all of a new row, and of a part."""
+
+
+# A slow transaction's entries may be older than a cursor that has not seen them and is still good.
+expiring(JournalEntry, table_of(JournalEntry).c.at, lambda settings: settings.journal_retention + timedelta(days=1))
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,20 @@
 """What tables share: the metadata with its naming convention, and the columns that a row has by what it is."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, Computed, Enum, Index, MetaData, TextClause, func, inspect, text
+from sqlalchemy import Column, ColumnElement, Computed, Enum, Index, MetaData, TextClause, func, inspect, text
 from sqlalchemy import Table as SchemaTable
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm.attributes import flag_modified
 from sqlmodel import Field, SQLModel
 from uuid_utils.compat import uuid7
+
+from shared.settings import Settings
 
 NAMING_CONVENTION = {
     "pk": "pk_%(table_name)s",
@@ -118,6 +121,24 @@ def part_of(model: type[SQLModel], column: str) -> None:
     table = table_of(model)
     (key,) = table.c[column].foreign_keys
     table.info["part_of"] = (key.target_fullname.partition(".")[0], column)
+
+
+@dataclass(frozen=True)
+class Expiry:
+    """When a table's rows go for good: so long after an instant of theirs; those where it is NULL stay."""
+
+    at: ColumnElement[Any]
+    """An index leads with it."""
+    after: Callable[[Settings], timedelta]
+
+
+EXPIRIES: dict[SchemaTable, Expiry] = {}
+"""Of each table whose rows expire; not in the table's `info`, which Alembic would write into migrations."""
+
+
+def expiring(model: type[SQLModel], at: ColumnElement[Any], after: Callable[[Settings], timedelta]) -> None:
+    """Have `trellis purge` remove a table's rows so long after this instant."""
+    EXPIRIES[table_of(model)] = Expiry(at, after)
 
 
 def touch(row: Versioned) -> None:

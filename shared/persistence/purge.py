@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
-    Column,
     ColumnElement,
     ForeignKeyConstraint,
     FromClause,
@@ -24,9 +23,7 @@ from sqlalchemy import Table as SchemaTable
 
 from shared.errors import Conflict, Contended
 from shared.persistence.database import Database
-from shared.persistence.idempotency import LIFETIME, KeptAnswer
-from shared.persistence.journal import JournalEntry
-from shared.persistence.models import SoftDeletable, Table, table_of
+from shared.persistence.models import EXPIRIES, SoftDeletable, Table, table_of
 from shared.persistence.statements import Statement
 from shared.settings import Settings
 
@@ -48,9 +45,7 @@ class Purge:
         self._database = database
         self._tasks = (
             *(_deleted(table, settings.retention) for table in _children_first()),
-            _noted(KeptAnswer, LIFETIME),
-            # A slow transaction's entries may be older than a cursor that has not seen them and is still good.
-            _noted(JournalEntry, settings.journal_retention + timedelta(days=1)),
+            *(_expired(table, settings) for table in reversed(Table.metadata.sorted_tables) if table in EXPIRIES),
         )
 
     async def run(self) -> Mapping[str, int]:
@@ -107,7 +102,7 @@ def _deleted(table: SchemaTable, retention: timedelta) -> _Task:
     old = _is_older(at, retention)
     going = _keys(table).where(old, at >= bindparam("since", type_=at.type)).order_by(at)
     going = going.where(~or_(False, *_holds(table, table)))
-    return _Task(table, _removal(going, at), _count(table, old, ~or_(False, *_holds(table, table, retention))))
+    return _Task(table, _removal(table, going, at), _count(table, old, ~or_(False, *_holds(table, table, retention))))
 
 
 def _holds(
@@ -144,13 +139,12 @@ def _references_to(table: SchemaTable) -> Iterator[ForeignKeyConstraint]:
                 yield key
 
 
-def _noted(model: type[Table], age: timedelta) -> _Task:
-    """The rows that were written at a time longer ago."""
-    table = table_of(model)
-    at = table.c.at
-    old = _is_older(at, age)
-    going = _keys(table).where(old, at >= bindparam("since", type_=at.type)).order_by(at)
-    return _Task(table, _removal(going, at), _count(table, old))
+def _expired(table: SchemaTable, settings: Settings) -> _Task:
+    """The rows that are no use any more."""
+    expiry = EXPIRIES[table]
+    old = _is_older(expiry.at, expiry.after(settings))
+    going = _keys(table).where(old, expiry.at >= bindparam("since", type_=expiry.at.type)).order_by(expiry.at)
+    return _Task(table, _removal(table, going, expiry.at), _count(table, old))
 
 
 def _is_older(at: ColumnElement[datetime], age: timedelta) -> ColumnElement[bool]:
@@ -166,9 +160,8 @@ def _count(table: SchemaTable, *where: ColumnElement[bool]) -> Statement:
     return Statement(select(func.count()).select_from(table).where(*where))
 
 
-def _removal(keys: Select[Any], place: Column[Any]) -> Statement:
+def _removal(table: SchemaTable, keys: Select[Any], place: ColumnElement[Any]) -> Statement:
     # As a CTE, which PostgreSQL runs once: a subquery may be run again, and would lock other rows then.
     going = keys.cte("going")
-    table = place.table
     these = (table.c[column.name] == column for column in going.c)
     return Statement(delete(table).where(*these).returning(place))

@@ -1,6 +1,6 @@
 """The unit of work: one transaction, for statements on the wire and for SQLAlchemy's session alike."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -21,6 +21,8 @@ class UnitOfWork:
     def __init__(self, engine: AsyncEngine, session: AsyncSession | None = None) -> None:
         self.permissions: list[tuple[str, str, UUID]] = []
         """What it was allowed to do so far: the resource, the action, and the row."""
+        self.before_first: Callable[[], Awaitable[None]] | None = None
+        """What is to be done in the transaction before all else. The first statement goes by the wire then."""
         self._engine = engine
         self._session = session
         self._connection: AsyncConnection | None = None
@@ -34,6 +36,8 @@ class UnitOfWork:
     @property
     def session(self) -> AsyncSession:
         """For what the ORM does. A unit of work that needs none is spared it."""
+        if self.before_first is not None:
+            raise RuntimeError("Something is to be done first: begin with a statement on the wire.")
         if self._session is None:
             self._unplug()
             self._session = AsyncSession(self._connection or self._engine, expire_on_commit=False)
@@ -101,6 +105,9 @@ class UnitOfWork:
             wire = await _wire_of(self._connection)
             await begin(wire)
             self._wire = wire
+        if self.before_first is not None:
+            first, self.before_first = self.before_first, None
+            await first()
         return wire
 
     async def _commit_session(self, session: AsyncSession) -> None:

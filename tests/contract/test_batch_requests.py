@@ -18,6 +18,8 @@ class TestWhatCannotBePart:
             ("POST", "/batch"),
             ("POST", "/auth/token"),
             ("POST", "/auth/revoke"),
+            ("POST", "/users"),
+            ("PUT", "/users/me/password"),
             ("POST", "/projects/import"),
             ("POST", "/tags?dry_run=true"),
             ("POST", "/tags?x=1&dry%5Frun"),

@@ -46,18 +46,18 @@ class TestTheSecret:
         assert weak not in str(refused.value)
 
     def test_is_made_once_and_kept_over_the_embedded_database(self):
-        made = Settings.load().with_secret().signing_key
-        assert len(made) >= 32
-        assert Settings.load().with_secret().signing_key == made
+        made = Settings.load().with_secret().key("tests")
+        assert len(made) == 32
+        assert Settings.load().with_secret().key("tests") == made
 
     def test_is_made_in_development_too(self, monkeypatch):
         monkeypatch.setenv("DATABASE_URL", "postgresql://x/y")
         monkeypatch.setenv("TRELLIS_ENVIRONMENT", "development")
-        assert Settings.load().with_secret().signing_key
+        assert Settings.load().with_secret().key("tests")
 
     def test_is_the_same_for_all_who_start_at_once(self):
         with ThreadPoolExecutor(8) as threads:
-            keys = set(threads.map(lambda _: Settings.load().with_secret().signing_key, range(8)))
+            keys = set(threads.map(lambda _: Settings.load().with_secret().key("tests"), range(8)))
         assert len(keys) == 1
 
     def test_needs_no_mount_with_hard_links(self, monkeypatch):
@@ -65,8 +65,8 @@ class TestTheSecret:
             raise PermissionError(errno.EPERM, "Operation not permitted")
 
         monkeypatch.setattr(os, "link", refuse)
-        made = Settings.load().with_secret().signing_key
-        assert Settings.load().with_secret().signing_key == made
+        made = Settings.load().with_secret().key("tests")
+        assert Settings.load().with_secret().key("tests") == made
 
     @pytest.mark.parametrize("kept", [b"", b"short", b"x" * 64, b"\xff" * 64])
     def test_that_is_kept_is_checked_too(self, tmp_path, kept):
@@ -100,7 +100,7 @@ class TestTheSecret:
 
     def test_that_was_never_asked_for_cannot_sign(self):
         with pytest.raises(SettingsError):
-            _ = Settings.load().signing_key
+            Settings.load().key("tests")
 
 
 class TestASettingThatIsWrong:

@@ -9,7 +9,7 @@ import jwt
 import pytest
 from uuid_utils.compat import uuid7
 
-from shared.auth.tokens import ALGORITHM, ISSUER, AccessTokens, Claims, InvalidToken
+from shared.auth.tokens import ALGORITHM, AUDIENCE, ISSUER, SKEW_SECONDS, TYPE, AccessTokens, Claims, InvalidToken
 
 KEY = b"a key for tests, 32 bytes or more"
 USER, SESSION = uuid7(), uuid7()
@@ -20,11 +20,12 @@ def tokens() -> AccessTokens:
     return AccessTokens(KEY, lifetime_seconds=900)
 
 
-def signed(*, key: bytes = KEY, without: str | None = None, **changes: Any) -> str:
+def signed(*, key: bytes = KEY, typ: str | None = TYPE, without: str | None = None, **changes: Any) -> str:
     """A token as we sign it, but for the changes."""
     now = int(time.time())
-    claims = {"iss": ISSUER, "sub": str(USER), "sid": str(SESSION), "iat": now, "exp": now + 900} | changes
-    return jwt.encode({name: value for name, value in claims.items() if name != without}, key, ALGORITHM)
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": str(USER), "sid": str(SESSION), "iat": now, "exp": now + 900}
+    claims = {name: value for name, value in (claims | changes).items() if name != without}
+    return jwt.encode(claims, key, ALGORITHM, {"typ": typ})
 
 
 class TestIssue:
@@ -34,13 +35,17 @@ class TestIssue:
         assert isinstance(claims.user_id, UUID)
 
     def test_it_is_good_for_the_lifetime(self, tokens: AccessTokens) -> None:
-        claims = jwt.decode(tokens.issue(USER, SESSION), KEY, [ALGORITHM], issuer=ISSUER)
+        claims = jwt.decode(tokens.issue(USER, SESSION), KEY, [ALGORITHM], issuer=ISSUER, audience=AUDIENCE)
         assert claims["exp"] - claims["iat"] == tokens.lifetime_seconds == 900
+
+    def test_it_says_that_it_is_an_access_token(self, tokens: AccessTokens) -> None:
+        """RFC 9068 §2.1."""
+        assert jwt.get_unverified_header(tokens.issue(USER, SESSION)) == {"alg": "HS256", "typ": "at+jwt"}
 
     def test_it_says_no_more_than_it_must(self, tokens: AccessTokens) -> None:
         """Anybody who holds it can read it: no role, no address."""
         claims = jwt.decode(tokens.issue(USER, SESSION), options={"verify_signature": False})
-        assert set(claims) == {"iss", "sub", "sid", "iat", "exp"}
+        assert set(claims) == {"iss", "aud", "sub", "sid", "iat", "exp"}
 
 
 class TestVerify:
@@ -78,16 +83,16 @@ class TestVerify:
         """RFC 8725 §3.1."""
         claims = jwt.decode(signed(), options={"verify_signature": False})
         with pytest.raises(InvalidToken):
-            tokens.verify(jwt.encode(claims, None, "none"))
+            tokens.verify(jwt.encode(claims, None, "none", {"typ": TYPE}))
 
     def test_refuses_another_algorithm_with_the_same_key(self, tokens: AccessTokens) -> None:
         claims = jwt.decode(signed(), options={"verify_signature": False})
         with pytest.raises(InvalidToken):
-            tokens.verify(jwt.encode(claims, KEY * 2, "HS512"))
+            tokens.verify(jwt.encode(claims, KEY * 2, "HS512", {"typ": TYPE}))
         with pytest.raises(InvalidToken):
-            AccessTokens(KEY * 2, 900).verify(jwt.encode(claims, KEY * 2, "HS512"))
+            AccessTokens(KEY * 2, 900).verify(jwt.encode(claims, KEY * 2, "HS512", {"typ": TYPE}))
 
-    @pytest.mark.parametrize("claim", ["iss", "sub", "sid", "iat", "exp"])
+    @pytest.mark.parametrize("claim", ["iss", "aud", "sub", "sid", "iat", "exp"])
     def test_refuses_a_token_that_lacks_a_claim(self, tokens: AccessTokens, claim: str) -> None:
         with pytest.raises(InvalidToken):
             tokens.verify(signed(without=claim))
@@ -96,6 +101,11 @@ class TestVerify:
         "changes",
         [
             {"iss": "another"},
+            {"aud": "another"},
+            {"aud": ["another"]},
+            {"aud": [AUDIENCE, "another"]},
+            {"aud": None},
+            {"aud": 7},
             {"sub": "no uuid"},
             {"sub": 7},
             {"sid": "no uuid"},
@@ -110,6 +120,26 @@ class TestVerify:
     def test_refuses_claims_that_are_not_as_we_make_them(self, tokens: AccessTokens, changes: dict[str, Any]) -> None:
         with pytest.raises(InvalidToken):
             tokens.verify(signed(**changes))
+
+    @pytest.mark.parametrize("typ", ["JWT", None, "jwt", "id+jwt", "AT+JWT", ""])
+    def test_refuses_another_type(self, tokens: AccessTokens, typ: str | None) -> None:
+        """RFC 9068 §4: no other JWT is taken for an access token."""
+        with pytest.raises(InvalidToken):
+            tokens.verify(signed(typ=typ))
+
+    @pytest.mark.parametrize("ahead", [1, 3, SKEW_SECONDS - 5])
+    def test_takes_one_that_a_replica_issued_whose_clock_is_ahead(self, tokens: AccessTokens, ahead: int) -> None:
+        assert tokens.verify(signed(iat=int(time.time()) + ahead)).user_id == USER
+
+    def test_refuses_one_that_is_issued_in_the_future(self, tokens: AccessTokens) -> None:
+        with pytest.raises(InvalidToken):
+            tokens.verify(signed(iat=int(time.time()) + SKEW_SECONDS + 60))
+
+    @pytest.mark.parametrize("ago", [0, 1, SKEW_SECONDS - 5])
+    def test_gives_no_leeway_to_the_end(self, tokens: AccessTokens, ago: int) -> None:
+        now = int(time.time())
+        with pytest.raises(InvalidToken):
+            tokens.verify(signed(iat=now - 900, exp=now - ago))
 
     def test_refuses_an_expired_token(self, tokens: AccessTokens) -> None:
         now = int(time.time())

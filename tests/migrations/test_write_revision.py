@@ -89,7 +89,7 @@ class TestTheFirstMigrationOfAModule:
         assert written.revision == "notes_0001"
         assert written.down_revision is None
         assert tuple(written.branch_labels) == ("notes",)
-        assert written.depends_on == ["kernel_0001", "users_0001"]
+        assert written.depends_on == ["kernel_0001", "users_0002"]
 
     def test_makes_its_tables_alone_with_trigger_and_plain_types(self, team):
         """It is frozen in time: SQLAlchemy's types, and none of SQLModel's, which may change."""

@@ -38,6 +38,10 @@ async def call(client: AsyncClient, token: str, method: str = "GET", path: str =
     return await client.request(method, path, headers={"Authorization": f"Bearer {token}"})
 
 
+def signed(claims: dict[str, object], settings: Settings) -> str:
+    return jwt.encode(claims, settings.key("access tokens"), "HS256", {"typ": "at+jwt"})
+
+
 def assert_invalid(answer: Response) -> None:
     assert answer.status_code == 401
     assert answer.headers["Content-Type"] == "application/problem+json"
@@ -87,7 +91,7 @@ class TestBadToken:
     async def test_one_signed_with_another_key(self, client: AsyncClient, signed_in: SignIn) -> None:
         ann = await signed_in()
         claims = jwt.decode(ann.token, options={"verify_signature": False})
-        forged = jwt.encode(claims, b"some other key of 32 bytes or more", "HS256")
+        forged = jwt.encode(claims, b"some other key of 32 bytes or more", "HS256", {"typ": "at+jwt"})
         assert_invalid(await call(client, forged))
 
     async def test_one_without_a_signature(self, client: AsyncClient, signed_in: SignIn) -> None:
@@ -100,17 +104,17 @@ class TestBadToken:
         ann = await signed_in()
         claims = jwt.decode(ann.token, options={"verify_signature": False})
         claims |= {"iat": int(time.time()) - 901, "exp": int(time.time()) - 1}
-        assert_invalid(await call(client, jwt.encode(claims, settings.signing_key, "HS256")))
+        assert_invalid(await call(client, signed(claims, settings)))
 
-    @pytest.mark.parametrize("claim", ["sid", "sub", "exp", "iss"])
+    @pytest.mark.parametrize("claim", ["sid", "sub", "exp", "iss", "aud"])
     async def test_one_that_lacks_a_claim(
         self, client: AsyncClient, signed_in: SignIn, settings: Settings, claim: str
     ) -> None:
         ann = await signed_in()
         claims = jwt.decode(ann.token, options={"verify_signature": False})
-        assert (await call(client, jwt.encode(claims, settings.signing_key, "HS256"))).status_code == 200
+        assert (await call(client, signed(claims, settings))).status_code == 200
         del claims[claim]
-        assert_invalid(await call(client, jwt.encode(claims, settings.signing_key, "HS256")))
+        assert_invalid(await call(client, signed(claims, settings)))
 
 
 class TestSession:

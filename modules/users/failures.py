@@ -1,0 +1,101 @@
+"""How the counts of wrong passwords are kept, and the places from which accounts signed in."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+from sqlalchemy import (
+    ARRAY,
+    Double,
+    Interval,
+    LargeBinary,
+    bindparam,
+    cast,
+    delete,
+    extract,
+    func,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
+
+from modules.users.models import KNOWN_FOR, KnownPlace, SignInFailures
+from shared.persistence.database import Database
+from shared.persistence.models import table_of
+from shared.persistence.statements import Statement
+
+_keys = bindparam("keys", type_=ARRAY(LargeBinary()))
+_failures = table_of(SignInFailures)
+_key = func.unnest(_keys).column_valued("key")
+_new = insert(_failures).from_select(
+    ["key", "failures", "at"], select(_key, literal(0.0), func.clock_timestamp()).order_by(_key)
+)
+_HOLD_FAILURES = Statement(
+    _new.on_conflict_do_update(index_elements=["key"], set_={"failures": _failures.c.failures}).returning(
+        _failures.c.key, _failures.c.failures, extract("epoch", func.clock_timestamp() - _failures.c.at)
+    )
+)
+_counted = (
+    func.unnest(_keys, bindparam("failures", type_=ARRAY(Double())))
+    .table_valued("key", "failures")
+    .render_derived("counted")
+)
+_KEEP_FAILURES = Statement(
+    update(_failures)
+    .values(failures=_counted.c.failures, at=func.clock_timestamp())
+    .where(_failures.c.key == _counted.c.key)
+)
+_TAKE_BACK = Statement(
+    update(_failures).values(failures=_failures.c.failures - 1).where(_failures.c.key == func.any(_keys))
+)
+_FORGET = Statement(delete(_failures).where(_failures.c.key == func.any(_keys), _failures.c.failures <= 0))
+_places = table_of(KnownPlace)
+_KNOWS = Statement(
+    select(_places.c.key).where(
+        _places.c.key == bindparam("key"), _places.c.at > func.now() - cast(KNOWN_FOR, Interval())
+    )
+)
+_place = insert(_places).values(key=bindparam("key"), at=func.now())
+_REMEMBER = Statement(_place.on_conflict_do_update(index_elements=["key"], set_={"at": _place.excluded.at}))
+
+
+class Failures(NamedTuple):
+    """How many were counted under a key."""
+
+    key: bytes
+    failures: float
+    age: float
+    """Seconds since the last one."""
+
+
+class FailureRepository:
+    """The counts of wrong passwords, each change of which is kept at once, and the places that are known."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @asynccontextmanager
+    async def held(self, keys: Sequence[bytes]) -> AsyncIterator[list[Failures]]:
+        """The counts, which nobody else changes meanwhile; locked in one order, so that no two wait for each other."""
+        async with self._database.apart():
+            rows = await self._database.execute(_HOLD_FAILURES, {"keys": keys})
+            yield [Failures(key, failures, float(age)) for key, failures, age in rows]
+
+    async def keep(self, counts: Mapping[bytes, float]) -> None:
+        """Keep the counts of now, of what is held."""
+        await self._database.execute(_KEEP_FAILURES, {"keys": [*counts], "failures": [*counts.values()]})
+
+    async def take_back(self, keys: Sequence[bytes]) -> None:
+        """Count one less under each key."""
+        async with self.held(keys):
+            await self._database.execute(_TAKE_BACK, {"keys": keys})
+            await self._database.execute(_FORGET, {"keys": keys})
+
+    async def knows(self, place: bytes) -> bool:
+        """Whether somebody signed in there lately."""
+        return bool(await self._database.read(_KNOWS, {"key": place}))
+
+    async def remember(self, place: bytes) -> None:
+        """Somebody signs in there, if the unit of work succeeds."""
+        await self._database.execute(_REMEMBER, {"key": place})

@@ -1,0 +1,112 @@
+"""Guesses: wrong passwords are counted, and the more there were, the longer the next one has to wait.
+
+Nobody is ever locked out for good, or anybody could lock anybody out (OWASP ASVS 6.1.1, 6.3.1; NIST SP 800-63B §3.2.2
+wants at most 100 failures in a row for an account, which is about what a day of guessing comes to here). An attempt
+counts as a failure before the password is looked at, and is taken back when it was none: parallel guesses are counted
+like others. A right password within the wait is not looked at either; the answer would tell that it is right.
+"""
+
+import hashlib
+import hmac
+import ipaddress
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from modules.users.errors import TooManyAttempts
+from modules.users.failures import FailureRepository
+
+LONGEST = 900.0
+"""Seconds to wait at the most: a guesser has 96 tries a day, and the owner is back soon after they gave up."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """So many failures are free; after them a try waits 1 s since the last one, then 2 s, 4 s and so on."""
+
+    free: int
+    fade: float
+    """Seconds in which one failure is forgotten."""
+    longest: float = LONGEST
+
+    def present(self, failures: float, age: float) -> float:
+        """What is left of the failures after so many seconds."""
+        return max(0.0, failures - age / self.fade)
+
+    def wait(self, failures: float, age: float) -> float:
+        """Seconds until the next try is let through; none when that is now."""
+        level = self.present(failures, age)
+        return 0.0 if level + 1 <= self.free else min(2.0 ** (level - self.free), self.longest) - age
+
+    def with_another(self, failures: float, age: float) -> float:
+        """The failures with this one; not so many that it would be long until all are forgotten."""
+        return min(self.present(failures, age) + 1, self.free + math.log2(self.longest) + 1)
+
+
+ACCOUNT = Limit(free=5, fade=1800)
+KNOWN_PLACE = Limit(free=10, fade=1800)
+"""For an account at an address from which it signed in lately: that one is not kept out by the guesses of others."""
+ADDRESS = Limit(free=100, fade=60)
+"""An office of a thousand behind one address mistypes some hundred times in its first hour."""
+SHARDS = 16
+SHARD = Limit(free=64, fade=SHARDS, longest=SHARDS)
+"""Of all guesses together, by many addresses at many accounts (credential stuffing): a thousand at once, and then one a
+second. Each account is in one of the parts, so that not all sign-ins wait for the lock of one row.
+"""
+
+
+class Guesses:
+    """Decides whether a password may be looked at, and counts."""
+
+    def __init__(self, failures: FailureRepository, key: bytes) -> None:
+        self._failures = failures
+        self._key = key
+
+    async def judged(self, account: str, address: str, matches: Callable[[], Awaitable[bool]]) -> bool:
+        """What `matches` says of a password. Raises TooManyAttempts before that is asked.
+
+        `account` is the folded e-mail address, whether or not there is such an account; `address` is the client's.
+        """
+        limits = await self._limits(account, place_of(address))
+        await self._count(limits)
+        try:
+            is_right = await matches()
+        except Exception:  # Such as that there is no room for it just now.
+            await self._failures.take_back([*limits])
+            raise
+        if is_right:
+            await self._failures.take_back([*limits])
+        return is_right
+
+    async def remember(self, account: str, address: str) -> None:
+        """The account has signed in from there."""
+        await self._failures.remember(self._digest("place", account, place_of(address)))
+
+    async def _limits(self, account: str, place: str) -> dict[bytes, Limit]:
+        known = self._digest("place", account, place)
+        if await self._failures.knows(known):
+            return {known: KNOWN_PLACE}
+        of_account = self._digest("account", account)
+        shard = self._digest("shard", str(of_account[0] % SHARDS))
+        return {of_account: ACCOUNT, self._digest("address", place): ADDRESS, shard: SHARD}
+
+    async def _count(self, limits: dict[bytes, Limit]) -> None:
+        async with self._failures.held([*limits]) as held:
+            wait = max(limits[key].wait(failures, age) for key, failures, age in held)
+            if wait > 0:
+                raise TooManyAttempts(retry_after=math.ceil(wait))
+            await self._failures.keep({key: limits[key].with_another(failures, age) for key, failures, age in held})
+
+    def _digest(self, kind: str, *parts: str) -> bytes:
+        return hmac.digest(self._key, "\0".join((kind, *parts)).encode(), hashlib.sha256)
+
+
+def place_of(address: str) -> str:
+    """Where an address is: of IPv6 the network of 64 bits, of which one client has all (RFC 6177)."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:  # A Unix socket, or what a proxy made up.
+        return address
+    if isinstance(ip, ipaddress.IPv6Address):
+        return str(ip.ipv4_mapped or ipaddress.IPv6Network((int(ip) >> 64 << 64, 64)))
+    return str(ip)
