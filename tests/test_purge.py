@@ -234,6 +234,48 @@ class TestKeptAnswers:
         assert await sql("SELECT key FROM idempotency_keys") == [("new",)]
 
 
+class TestSessions:
+    async def session(self, database, **columns):
+        """One that began a hundred days ago, unless said otherwise, with a token that was used and one that was not."""
+        user, now = await UserFactory.saved(), datetime.now(UTC)
+        row = {"created_at": now - 100 * DAY, "expires_at": now + DAY} | columns
+        session = UserSession(user_id=user.id, **row)
+        async with database.unit_of_work() as unit:
+            unit.session.add(session)
+            await unit.session.flush()
+            for digest, used_at in ((b"old", now - 31 * DAY), (b"new", now - 29 * DAY), (b"live", None)):
+                unit.session.add(RefreshToken(digest=session.id.bytes + digest, session_id=session.id, used_at=used_at))
+        return session
+
+    @pytest.mark.parametrize("column", ["expires_at", "revoked_at"])
+    async def test_go_with_their_tokens_when_they_are_over(self, purge, database, left, sql, column):
+        over = await self.session(database, **{column: datetime.now(UTC) - timedelta(minutes=1)})
+        alive = await self.session(database)
+        assert await gone(purge) == {"refresh_tokens": 2, "sessions": 1}
+        assert await left("sessions") == {alive.id}
+        assert await sql("SELECT count(*) FROM refresh_tokens WHERE session_id = :id", id=over.id) == [(0,)]
+
+    async def test_keep_their_used_tokens_for_as_long_as_one_may_come_back(self, purge, database, sql):
+        """Until then somebody's coming with one tells of a theft."""
+        session = await self.session(database)
+        assert await gone(purge) == {"refresh_tokens": 1}
+        digests = {digest for (digest,) in await sql("SELECT digest FROM refresh_tokens")}
+        assert digests == {session.id.bytes + b"new", session.id.bytes + b"live"}
+
+
+class TestCountsOfWrongPasswords:
+    async def test_go_after_a_day_and_known_places_after_a_season(self, purge, sql):
+        for table, days, columns in (
+            ("sign_in_failures", (0, 2), "key, at, failures"),
+            ("known_places", (0, 89, 91), "key, at"),
+        ):
+            more = ", 1" if "failures" in columns else ""
+            for n in days:
+                statement = f"INSERT INTO {table} ({columns}) VALUES (:key, now() - :age{more})"
+                await sql(statement, key=b"%d" % n, age=n * DAY)
+        assert await gone(purge) == {"sign_in_failures": 1, "known_places": 1}
+
+
 class TestTheJournal:
     async def test_ends_at_its_retention(self, small_batches, sql):
         user = await UserFactory.saved()

@@ -3,8 +3,11 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any, Literal
 
 import pytest
+from argon2 import PasswordHasher, extract_parameters
+from argon2.low_level import hash_secret_raw
 
 from shared.auth.passwords import QUEUE, Passwords, TooManySignIns
 
@@ -55,6 +58,56 @@ class TestMatches:
     async def test_a_hash_made_with_other_parameters(self, passwords: Passwords) -> None:
         with closing(Passwords(memory_kib=16, iterations=2)) as stronger:
             assert await stronger.matches(PASSWORD, await passwords.hash(PASSWORD))
+
+
+class TestTheWork:
+    """It is the same for whatever is checked, so that its time tells nothing. Counted in KiB that argon2 writes."""
+
+    @pytest.fixture
+    def work(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        """What is done."""
+        done = []
+        verify = PasswordHasher.verify
+
+        def counted_dummy(secret: bytes, salt: bytes, iterations: int, memory_kib: int, **options: Any) -> bytes:
+            done.append(iterations * memory_kib)
+            return hash_secret_raw(secret, salt, iterations, memory_kib, **options)
+
+        def counted_verify(hasher: PasswordHasher, encoded: str, password: str) -> Literal[True]:
+            known = extract_parameters(encoded)
+            done.append(known.time_cost * known.memory_cost)
+            return verify(hasher, encoded, password)
+
+        monkeypatch.setattr("shared.auth.passwords.hash_secret_raw", counted_dummy)
+        monkeypatch.setattr(PasswordHasher, "verify", counted_verify)
+        return done
+
+    @pytest.mark.parametrize("password", [PASSWORD, "wrong"])
+    @pytest.mark.parametrize(
+        ("memory_kib", "iterations"), [(64, 3), (64, 2), (64, 1), (32, 3), (32, 1), (8, 1), (60, 3), (192, 1), (16, 12)]
+    )
+    async def test_is_the_same_for_a_hash_of_other_parameters(
+        self, work: list[int], memory_kib: int, iterations: int, password: str
+    ) -> None:
+        with closing(Passwords(64, 3)) as passwords:
+            encoded = PasswordHasher(iterations, memory_kib, 1).hash(PASSWORD)
+            assert await passwords.matches(password, encoded) is (password == PASSWORD)
+        assert sum(work) == pytest.approx(64 * 3, abs=8)
+
+    @pytest.mark.parametrize("encoded", [None, "", "!", "$2b$12$abcdefghijklmnopqrstuv"])
+    async def test_is_the_same_for_no_account_and_for_no_hash(self, work: list[int], encoded: str | None) -> None:
+        with closing(Passwords(64, 3)) as passwords:
+            assert not await passwords.matches(PASSWORD, encoded)
+        assert sum(work) == 64 * 3
+
+    async def test_is_that_of_the_dearest_hash_that_was_seen(self, work: list[int]) -> None:
+        """The operator may have lowered the parameters."""
+        with closing(Passwords(8, 1)) as passwords:
+            await passwords.matches("wrong", PasswordHasher(5, 32, 1).hash(PASSWORD))
+            for encoded in (None, PasswordHasher(1, 8, 1).hash(PASSWORD)):
+                work.clear()
+                await passwords.matches("wrong", encoded)
+                assert sum(work) == pytest.approx(5 * 32, abs=8)
 
 
 class TestIsOutdated:

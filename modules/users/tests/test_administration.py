@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
 import pytest
@@ -171,6 +171,61 @@ class TestPatch:
         assert answer.status_code == 422
         assert [error["pointer"] for error in answer.json()["errors"]] == [f"/{field}"]
         assert (await admin.get(f"/users/{ann.id}")).json()["version"] == 1
+
+
+class TestTheLastAdministrator:
+    """There is always one who can sign in."""
+
+    ENDS: ClassVar = [("PATCH", {"role": "user"}), ("PATCH", {"is_active": False}), ("DELETE", None)]
+
+    async def refused(self, answer: Response) -> bool:
+        return (answer.status_code, answer.json()["code"]) == (409, "last_administrator")
+
+    @pytest.mark.parametrize(("method", "change"), ENDS)
+    async def test_stays_one(self, admin: Caller, method: str, change: dict[str, Any] | None) -> None:
+        before = (await admin.get("/users/me")).content
+        assert await self.refused(await admin.request(method, f"/users/{admin.id}", json=change))
+        assert (await admin.get("/users/me")).content == before
+
+    async def test_cannot_delete_themselves(self, admin: Caller) -> None:
+        assert await self.refused(await admin.delete("/users/me"))
+        assert await self.refused(await admin.delete("/users/me?dry_run=true"))
+        assert (await admin.get("/users")).status_code == 200
+
+    @pytest.mark.parametrize("columns", [{"is_active": False}, {"deleted_at": datetime.now(UTC)}])
+    async def test_is_one_though_there_are_others_who_cannot_sign_in(
+        self, admin: Caller, columns: dict[str, Any]
+    ) -> None:
+        await UserFactory.saved(role="admin", **columns)
+        assert await self.refused(await admin.delete("/users/me"))
+
+    @pytest.mark.parametrize(("method", "change"), ENDS)
+    async def test_is_not_who_has_another_beside_them(
+        self, admin: Caller, method: str, change: dict[str, Any] | None
+    ) -> None:
+        other = await UserFactory.saved(role="admin")
+        assert (await admin.request(method, f"/users/{other.id}", json=change)).is_success
+        assert await self.refused(await admin.request(method, f"/users/{admin.id}", json=change))
+
+    async def test_may_change_what_else_they_like(self, admin: Caller) -> None:
+        change = {"full_name": "Zoe", "role": "admin", "is_active": True}
+        assert (await admin.patch(f"/users/{admin.id}", json=change)).status_code == 200
+
+    async def test_does_not_keep_others_from_going(self, admin: Caller, signed_in: SignIn) -> None:
+        ann, bob = await signed_in(), await signed_in()
+        assert (await ann.delete("/users/me")).status_code == 204
+        assert (await admin.patch(f"/users/{bob.id}", json={"is_active": False, "role": "user"})).status_code == 200
+        off = await UserFactory.saved(role="admin", is_active=False)
+        assert (await admin.delete(f"/users/{off.id}")).status_code == 204
+
+    async def test_is_found_within_a_batch_too(self, admin: Caller) -> None:
+        other = await UserFactory.saved(role="admin")
+        operations = [
+            {"method": "PATCH", "path": f"/users/{id}", "body": {"role": "user"}} for id in (other.id, admin.id)
+        ]
+        answer = await admin.post("/batch", json={"operations": operations})
+        assert (answer.status_code, answer.json()["problem"]["code"]) == (409, "last_administrator")
+        assert (await admin.get(f"/users/{other.id}")).json()["role"] == "admin"
 
 
 class TestDelete:

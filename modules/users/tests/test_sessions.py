@@ -8,9 +8,10 @@ from uuid import UUID
 import jwt
 import pytest
 from httpx2 import AsyncClient, Response
-from sqlalchemy import update
+from sqlalchemy import delete, func, select, text, update
 from sqlmodel import col
 
+from app.container import Application
 from modules.users.models import RefreshToken, User, UserSession
 from modules.users.sessions import REUSE_LEEWAY
 from modules.users.tests.factories import PASSWORD, UserFactory
@@ -135,6 +136,85 @@ class TestRefresh:
             await unit.session.execute(update(User).where(col(User.id) == user.id).values(**columns))
         assert refused(await refresh(client, tokens["refresh_token"]))
         assert (await profile(client, tokens)).status_code == 401
+
+
+class TestTheLineage:
+    async def live(self, database: RolledBackDatabase) -> int:
+        """How many refresh tokens were not used yet."""
+        statement = select(func.count()).select_from(RefreshToken).where(col(RefreshToken.used_at).is_(None))
+        return await database.connection.scalar(statement) or 0
+
+    async def test_does_not_fork_however_often_a_token_is_used(
+        self, client: AsyncClient, tokens: Tokens, database: RolledBackDatabase
+    ) -> None:
+        answers = [await refresh(client, tokens["refresh_token"]) for _ in range(5)]
+        assert [answer.status_code for answer in answers] == [200] * 5
+        assert len({answer.json()["refresh_token"] for answer in answers}) == 1
+        assert await self.live(database) == 1
+
+    async def test_goes_on_behind_a_token_that_is_used_again(
+        self, client: AsyncClient, tokens: Tokens, database: RolledBackDatabase
+    ) -> None:
+        """A → B → C, and A again: that is B again, and after it C."""
+        second = (await refresh(client, tokens["refresh_token"])).json()["refresh_token"]
+        third = (await refresh(client, second)).json()["refresh_token"]
+        assert (await refresh(client, tokens["refresh_token"])).json()["refresh_token"] == second
+        assert (await refresh(client, second)).json()["refresh_token"] == third
+        assert await self.live(database) == 1
+
+    async def test_of_a_token_that_an_older_release_refreshed_goes_on(
+        self, client: AsyncClient, tokens: Tokens, database: RolledBackDatabase
+    ) -> None:
+        """Its successor was no derived one; who lost that answer gets one that works."""
+        await refresh(client, tokens["refresh_token"])
+        async with database.unit_of_work() as unit:
+            await unit.session.execute(delete(RefreshToken).where(col(RefreshToken.used_at).is_(None)))
+        again = (await refresh(client, tokens["refresh_token"])).json()
+        assert (await refresh(client, again["refresh_token"])).status_code == 200
+
+    async def test_of_another_session_is_another(self, client: AsyncClient, user: User, tokens: Tokens) -> None:
+        form = {"grant_type": "password", "username": user.email, "password": PASSWORD}
+        other = (await client.post("/auth/token", data=form)).json()
+        answers = [await refresh(client, one["refresh_token"]) for one in (tokens, other)]
+        assert answers[0].json()["refresh_token"] != answers[1].json()["refresh_token"]
+
+    async def test_is_kept_in_digests_alone(
+        self, client: AsyncClient, tokens: Tokens, database: RolledBackDatabase
+    ) -> None:
+        successor = (await refresh(client, tokens["refresh_token"])).json()["refresh_token"]
+        rows = list(await database.connection.scalars(text("SELECT t::text FROM refresh_tokens AS t")))
+        assert len(rows) == 2
+        for token in (tokens["refresh_token"], successor):
+            assert not any(token in row or token.encode().hex() in row for row in rows)
+
+
+class TestTheEnd:
+    """Of a session, however often it is refreshed."""
+
+    LONGEST = timedelta(days=90)
+
+    async def test_is_not_put_off_by_a_refresh(
+        self, client: AsyncClient, tokens: Tokens, database: RolledBackDatabase
+    ) -> None:
+        now = datetime.now(UTC)
+        await set_session(database, tokens, created_at=now - self.LONGEST + timedelta(hours=1))
+        assert (await refresh(client, tokens["refresh_token"])).status_code == 200
+        assert (await session_row(database, tokens)).expires_at == now + timedelta(hours=1)
+
+    async def test_is_one_for_a_session_of_an_older_release_too(
+        self, client: AsyncClient, tokens: Tokens, database: RolledBackDatabase
+    ) -> None:
+        await set_session(database, tokens, created_at=datetime.now(UTC) - self.LONGEST)
+        assert refused(await refresh(client, tokens["refresh_token"]))
+
+    async def test_may_come_before_it_would_have_been_idle_for_long(
+        self, client: AsyncClient, user: User, application: Application, database: RolledBackDatabase
+    ) -> None:
+        short = application.kernel.settings().model_copy(update={"session_seconds": 60})
+        form = {"grant_type": "password", "username": user.email, "password": PASSWORD}
+        with application.kernel.settings.override(short):
+            tokens = (await client.post("/auth/token", data=form)).json()
+        assert (await session_row(database, tokens)).expires_at <= datetime.now(UTC) + timedelta(seconds=60)
 
 
 class TestReuse:
