@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     refresh_token_seconds: int = Field(30 * 86_400, gt=0, le=10 * YEAR)
     """How long a session lives after its last refresh."""
     session_seconds: int = Field(90 * 86_400, gt=0, le=10 * YEAR)
-    """How long a session lives at the most, however often it is refreshed (ASVS 7.3.2, NIST SP 800-63B §2.1.3)."""
+    """How long a session lives at the most, however often it is refreshed (ASVS 7.3.2)."""
     retention_days: Days = 30
     """How long a deleted row can be restored."""
     journal_days: Days = 90

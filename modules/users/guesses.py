@@ -1,6 +1,6 @@
 """Guesses: wrong passwords are counted, and the more there were, the longer the next one has to wait.
 
-Nobody is ever locked out for good, or anybody could lock anybody out (OWASP ASVS 6.1.1, 6.3.1; NIST SP 800-63B §3.2.2
+Nobody is ever locked out for good, or anybody could lock anybody out (OWASP ASVS 6.1.1, 6.3.1; NIST SP 800-63B §5.2.2
 wants at most 100 failures in a row for an account, which is about what a day of guessing comes to here). An attempt
 counts as a failure before the password is looked at, and is taken back when it was none: parallel guesses are counted
 like others. A right password within the wait is not looked at either; the answer would tell that it is right.

@@ -18,7 +18,8 @@ from tests.migrations.catalog import TABLES, catalogue, connect, tables
 
 CONFIG = Config(ALEMBIC_INI)
 SCRIPTS = ScriptDirectory.from_config(CONFIG)
-REVISIONS: list[Script] = list(SCRIPTS.walk_revisions("base", "heads"))
+# Alembic gives branches in any order, and every worker is to collect the same tests.
+REVISIONS: list[Script] = sorted(SCRIPTS.walk_revisions("base", "heads"), key=lambda script: script.revision)
 MODULES = {module.name: module for module in discover()}
 LABELS = ["kernel", *MODULES]
 
