@@ -110,6 +110,8 @@ class KnownPlace(Table, table=True):
     """When it did so the last time."""
 
 
+REUSE_LEEWAY = timedelta(seconds=10)
+"""A refresh token may be used again this long: its first answer may have been lost on the way."""
 KNOWN_FOR = timedelta(days=90)
 """How long a place is known after the last sign-in."""
 

@@ -1,17 +1,19 @@
 """How accounts and sessions are found and kept."""
 
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
     Integer,
+    Interval,
     Select,
     String,
     Uuid,
     and_,
     bindparam,
+    cast,
     column,
     func,
     select,
@@ -19,10 +21,11 @@ from sqlalchemy import (
     values,
 )
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from modules.users.errors import UserForbidden, UserNotFound
-from modules.users.models import RefreshToken, Role, User, UserSession
+from modules.users.models import REUSE_LEEWAY, RefreshToken, Role, User, UserSession
 from modules.users.policy import POLICY
 from modules.users.schemas import USERS, normalised_email
 from shared.persistence.database import Database
@@ -138,6 +141,23 @@ _ADD_TOKEN = Statement(
     .on_conflict_do_nothing()
 )
 
+_used, _next = aliased(RefreshToken), aliased(RefreshToken)
+_REPEATED = Statement(
+    select(col(User.id), col(UserSession.id))
+    .join(UserSession, col(UserSession.user_id) == col(User.id))
+    .join(_used, col(_used.session_id) == col(UserSession.id))
+    .join(_next, col(_next.session_id) == col(UserSession.id))
+    .where(
+        col(_used.digest) == bindparam("digest"),
+        col(_used.used_at) > func.statement_timestamp() - cast(REUSE_LEEWAY, Interval()),
+        col(_next.digest) == bindparam("successor"),
+        col(UserSession.revoked_at).is_(None),
+        col(UserSession.expires_at) > func.now(),
+        col(UserSession.created_at) > func.now() - cast(bindparam("longest"), Interval()),
+        *_MAY_SIGN_IN,
+    )
+)
+
 
 class SessionRepository:
     """Sessions and their refresh tokens."""
@@ -153,6 +173,13 @@ class SessionRepository:
     async def add_token(self, digest: bytes, session: UserSession) -> None:
         """Keep a refresh token, unless it is there already."""
         await self._database.execute(_ADD_TOKEN, {"digest": digest, "session_id": session.id})
+
+    async def repeated(self, digest: bytes, successor: bytes, longest: timedelta) -> tuple[UUID, UUID] | None:
+        """Account and session of a refresh token that was used just now, and whose successor is kept."""
+        values = {"digest": digest, "successor": successor, "longest": longest}
+        for user_id, session_id in await self._database.read(_REPEATED, values):
+            return user_id, session_id
+        return None
 
     async def lock(self, digest: bytes) -> tuple[RefreshToken, UserSession, datetime] | None:
         """A refresh token and its session, of an account that may still sign in; and when it was asked for, by the one

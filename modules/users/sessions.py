@@ -8,18 +8,16 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NamedTuple
+from uuid import UUID
 
 from modules.users.errors import InvalidGrant, InvalidRequest, UnsupportedGrantType
 from modules.users.guesses import Guesses
-from modules.users.models import UserSession
+from modules.users.models import REUSE_LEEWAY, UserSession
 from modules.users.repository import SessionRepository, UserRepository
 from modules.users.schemas import TokenRequest, Tokens
 from shared.auth.passwords import Passwords, TooManySignIns
 from shared.auth.tokens import SCOPE, AccessTokens
 from shared.settings import Settings
-
-REUSE_LEEWAY = timedelta(seconds=10)
-"""A refresh token may be used again this long: its first answer may have been lost on the way."""
 
 
 class Lifetimes(NamedTuple):
@@ -95,7 +93,9 @@ class SessionService:
         session = UserSession(user_id=user.id, created_at=now, expires_at=now + min(self._lifetimes))
         await self._sessions.open(session)
         await self._guesses.remember(account, address)
-        return await self._tokens(session, secrets.token_urlsafe(32))
+        refresh_token = secrets.token_urlsafe(32)
+        await self._sessions.add_token(_digest(refresh_token), session)
+        return self._tokens(session.user_id, session.id, refresh_token)
 
     async def _renewed(self, encoded: str, password: str) -> str | None:
         """A hash with today's parameters for one that was made with others. It is made before the account is locked,
@@ -107,6 +107,10 @@ class SessionService:
         return None
 
     async def _refresh(self, token: str) -> Tokens | None:
+        successor = self._successor(token)
+        repeated = await self._sessions.repeated(_digest(token), _digest(successor), self._lifetimes.longest)
+        if repeated is not None:  # Without a lock, for which a crowd of them would wait on every connection.
+            return self._tokens(*repeated, successor)
         found = await self._sessions.lock(_digest(token))
         if found is None:
             raise InvalidGrant
@@ -120,17 +124,17 @@ class SessionService:
             return None
         used.used_at = used.used_at or now
         session.expires_at = min(now + self._lifetimes.idle, ends_at)
-        return await self._tokens(session, self._successor(token))
+        await self._sessions.add_token(_digest(successor), session)
+        return self._tokens(session.user_id, session.id, successor)
 
     def _successor(self, token: str) -> str:
         """The same whenever the token is used: who asks again, as the answer was lost, does not fork the lineage."""
         derived = hmac.digest(self._refresh_key, token.encode(), "sha256")
         return base64.urlsafe_b64encode(derived).rstrip(b"=").decode()
 
-    async def _tokens(self, session: UserSession, refresh_token: str) -> Tokens:
-        await self._sessions.add_token(_digest(refresh_token), session)
+    def _tokens(self, user_id: UUID, session_id: UUID, refresh_token: str) -> Tokens:
         return Tokens(
-            access_token=self._access_tokens.issue(session.user_id, session.id),
+            access_token=self._access_tokens.issue(user_id, session_id),
             refresh_token=refresh_token,
             expires_in=self._access_tokens.lifetime_seconds,
             scope=SCOPE,

@@ -12,8 +12,7 @@ from sqlalchemy import delete, func, select, text, update
 from sqlmodel import col
 
 from app.container import Application
-from modules.users.models import RefreshToken, User, UserSession
-from modules.users.sessions import REUSE_LEEWAY
+from modules.users.models import REUSE_LEEWAY, RefreshToken, User, UserSession
 from modules.users.tests.factories import PASSWORD, UserFactory
 from tests.callers import Caller
 from tests.database import RolledBackDatabase
