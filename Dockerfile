@@ -2,14 +2,16 @@
 FROM python:3.13-slim AS build
 WORKDIR /srv/trellis
 COPY requirements/runtime.txt /tmp/
-RUN python -m venv /opt/venv && /opt/venv/bin/pip install --no-cache-dir --no-deps --require-hashes -r /tmp/runtime.txt
-COPY pyproject.toml README.md alembic.ini ./
+RUN python -m venv /opt/venv \
+ && /opt/venv/bin/pip install --no-cache-dir --no-deps --only-binary :all: --require-hashes -r /tmp/runtime.txt
+COPY pyproject.toml README.md LICENSE LICENSES.md alembic.ini ./
 COPY app app
 COPY modules modules
 COPY shared shared
 COPY migrations migrations
 RUN find modules -type d -name tests -prune -exec rm -r {} + \
  && /opt/venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation --no-index -e . \
+ && /opt/venv/bin/pip check \
  && /opt/venv/bin/pip uninstall --yes --quiet setuptools pip \
  && python -m compileall -q /opt/venv app modules shared migrations
 

@@ -1,13 +1,21 @@
 # The two commands: `make serve` and `make test`. The rest is what they are made of. Needs Python 3.11 or newer with pip.
 PYTHON ?= python3
 BIN := .venv/bin
+COMPILE = .venv-lock/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-annotate --no-header
 NODE_PEERS := $(patsubst %/package-lock.json,%/node_modules/.package-lock.json,$(wildcard benchmarks/peers/*/package-lock.json))
+# Of pip's settings those count that say where packages come from. What is installed, and where to, says this file.
+unexport $(filter-out %_URL %_LINKS %_INDEX %_HOST %_PROXY %CERT %_DIR %_FILE %_TIMEOUT %_RETRIES %_PROVIDER,\
+	$(filter PIP_%,$(.VARIABLES)))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Of an active .venv the python has no pip; and it is what is made anew.
+export PATH := $(subst $(CURDIR)/.venv/bin:,,$(PATH))
+# Another environment's packages would count as installed here, and be imported in the place of the locked ones.
+unexport PYTHONPATH PYTHONHOME
 # Development, so that a server on a DATABASE_URL makes a secret of its own; set TRELLIS_ENVIRONMENT to override.
 export TRELLIS_ENVIRONMENT ?= development
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test crashes terminations lint format bench bench-profile bench-growth lock clean
+.PHONY: help serve test crashes terminations lint format bench bench-profile bench-growth lock licences clean
 
 help:  ## Tell what can be made.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -35,43 +43,54 @@ format: .venv/installed  ## Format the code and fix what can be fixed.
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: .venv/installed .venv-bench/installed $(NODE_PEERS)  ## Measure it beside its peers into benchmarks/REPORT.md; BENCH=--help tells how.
+bench: .venv/installed .venv-bench/locked $(NODE_PEERS)  ## Measure it beside its peers into benchmarks/REPORT.md; BENCH=--help tells how.
 	@$(BIN)/python -m benchmarks.run $(BENCH)
 
-bench-profile: .venv/installed .venv-bench/installed  ## Sample where the time of a request goes, into the same report.
+bench-profile: .venv/installed .venv-bench/locked  ## Sample where the time of a request goes, into the same report.
 	@$(BIN)/python -m benchmarks.profile $(BENCH)
 
 bench-growth: .venv/installed  ## Measure how the cost of a page grows with table and depth, into the same report.
 	@$(BIN)/python -m benchmarks.growth $(BENCH)
 
-lock: .venv/installed  ## Take the newest releases that pyproject.toml allows into requirements/.
-	@$(PYTHON) -m pip --python .venv install --quiet uv
-	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-annotate --no-header \
-		--extra build pyproject.toml --output-file requirements/runtime.txt
-	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-annotate --no-header \
-		--all-extras --constraint requirements/runtime.txt pyproject.toml --output-file requirements/development.txt
-	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-annotate --no-header \
-		--python-version 3.11 benchmarks/requirements.in --output-file benchmarks/requirements.txt
+lock: .venv-lock/locked  ## Take the newest releases that pyproject.toml allows into requirements/.
+	@$(COMPILE) --extra build pyproject.toml --output-file requirements/runtime.txt
+	@$(COMPILE) --all-extras --constraint requirements/runtime.txt pyproject.toml --output-file requirements/development.txt
+	@$(COMPILE) --python-version 3.11 benchmarks/requirements.in --output-file benchmarks/requirements.txt
+	@echo uv | $(COMPILE) --python-version 3.11 - --output-file requirements/locking.txt
 
-# pip alone, and no ensurepip: Debian's python3 comes without it.
-.venv/installed: requirements/development.txt pyproject.toml
-	@echo "Installing into .venv ..."
-	@$(PYTHON) -m venv --without-pip .venv
-	@$(PYTHON) -m pip --python .venv install --quiet --no-deps --require-hashes --requirement requirements/development.txt
-	@$(PYTHON) -m pip --python .venv install --quiet --no-deps --no-build-isolation --no-index --editable .
+licences: .venv/installed  ## List the licences of what is installed at run time, into LICENSES.md.
+	@$(BIN)/python -m tests.install.licences
+
+.venv/installed: .venv/locked pyproject.toml
+	@$(PYTHON) -m pip --python .venv install --quiet --no-user --no-deps --no-build-isolation --no-index --editable .
 	@$(PYTHON) -m pip --python .venv check
 	@touch $@
 
-.venv-bench/installed: benchmarks/requirements.txt
-	@echo "Installing the peers into .venv-bench ..."
-	@$(PYTHON) -m venv --without-pip .venv-bench
-	@$(PYTHON) -m pip --python .venv-bench install --quiet --no-deps --require-hashes --requirement benchmarks/requirements.txt
-	@$(PYTHON) -m pip --python .venv-bench check
+.venv/locked: requirements/development.txt
+	$(call install_locked,.venv)
+
+.venv-bench/locked: benchmarks/requirements.txt
+	$(call install_locked,.venv-bench)
+
+.venv-lock/locked: requirements/locking.txt
+	$(call install_locked,.venv-lock)
+
+# Exactly what is locked, into an empty environment. pip resolves nothing: of an extra that the lock does not name, as in
+# `coverage[toml]`, it would take the newest release. It builds nothing: what it builds with would be in no lock.
+# pip alone, and no ensurepip: Debian's python3 comes without it.
+define install_locked
+	@$(PYTHON) -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "$(PYTHON) is no Python 3.11 or newer with pip. Another one: make PYTHON=..."; exit 1; }
+	@echo "Installing into $(1) ..."
+	@$(PYTHON) -m venv --clear --without-pip $(1)
+	@$(PYTHON) -m pip --python $(1) install --quiet --no-user --no-deps --only-binary :all: --require-hashes --requirement $<
+	@$(PYTHON) -m pip --python $(1) check
 	@touch $@
+endef
 
 # Without npm there is nothing to install, and the benchmark leaves these peers out.
 $(NODE_PEERS): %/node_modules/.package-lock.json: %/package-lock.json
 	@if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund --prefix $*; else echo "No npm: without $*."; fi
 
 clean:  ## Remove what was installed and made, but not the data.
-	@rm -rf .venv .venv-bench $(NODE_PEERS:/.package-lock.json=) .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
+	@rm -rf .venv .venv-bench .venv-lock $(NODE_PEERS:/.package-lock.json=) .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
