@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
+import hypothesis
 import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
@@ -18,8 +19,17 @@ from shared.settings import Settings
 from tests.callers import Caller, anonymous
 from tests.database import TEMPLATE, RolledBackDatabase, clone, template
 from tests.factories import RowFactory
+from tests.patience import PATIENCE
 
 pytest_plugins = ["pytester"]
+
+# A slow machine finds no fault: an example may take its time, and so may what makes it.
+hypothesis.settings.register_profile(
+    "patient",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture],
+)
+hypothesis.settings.load_profile("patient")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,6 +50,8 @@ def settings() -> Iterator[Settings]:
             secret=SecretStr("a secret for tests, 32 bytes or more"),
             argon2_memory_kib=8,
             argon2_iterations=1,
+            pool_wait_seconds=PATIENCE,
+            statement_seconds=PATIENCE,
         )
 
 

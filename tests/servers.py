@@ -5,18 +5,18 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import psycopg
 
+from tests.patience import PATIENCE, eventually
+
 ROOT = Path(__file__).parents[1]
-PATIENCE = 60.0
-"""Seconds for a server to become ready; these machines are slow at times. Not an assertion about speed."""
 
 
 @dataclass
@@ -31,6 +31,14 @@ class Server:
         """Send the signal, and give the exit code."""
         self.process.send_signal(how)
         return self.process.wait(PATIENCE)
+
+    def get(self, path: str, **options: Any) -> httpx2.Response:
+        """Ask it."""
+        return httpx2.get(self.url + path, timeout=PATIENCE, **options)
+
+    def post(self, path: str, **options: Any) -> httpx2.Response:
+        """Tell it."""
+        return httpx2.post(self.url + path, timeout=PATIENCE, **options)
 
     def output(self) -> str:
         """What it has printed so far."""
@@ -63,7 +71,13 @@ def serving(folder: Path, until: str = "/health/ready", **environment: str) -> I
     """A server that answers this path with 200. Its log is in the folder, and its data unless DATABASE_URL is given."""
     port = free_port()
     log = folder / "serve.log"
-    environment = {"TRELLIS_DATA_DIR": str(folder / "data"), "TRELLIS_ENVIRONMENT": "development"} | environment
+    environment = {
+        "TRELLIS_DATA_DIR": str(folder / "data"),
+        "TRELLIS_ENVIRONMENT": "development",
+        # On a slow machine many requests at once would reach the limits that users have.
+        "TRELLIS_POOL_WAIT_SECONDS": str(PATIENCE),
+        "TRELLIS_STATEMENT_SECONDS": str(PATIENCE),
+    } | environment
     with log.open("a") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "app.cli", "serve"],
@@ -86,13 +100,13 @@ def serving(folder: Path, until: str = "/health/ready", **environment: str) -> I
 
 
 def _await(server: Server, path: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline and server.process.poll() is None:
+    def answers() -> bool:
         with suppress(httpx2.TransportError):
-            if httpx2.get(server.url + path).status_code == 200:
-                return
-        time.sleep(0.05)
-    raise AssertionError(f"The server did not become ready:\n{server.output()}")
+            return server.get(path).status_code == 200
+        return False
+
+    eventually(lambda: server.process.poll() is not None or answers())
+    assert server.process.poll() is None, f"The server did not become ready:\n{server.output()}"
 
 
 def _environment(changes: dict[str, str]) -> dict[str, str]:
@@ -102,13 +116,13 @@ def _environment(changes: dict[str, str]) -> dict[str, str]:
     return kept | {"PYTHONPATH": str(ROOT)} | changes
 
 
-def await_lock(url: str) -> None:
-    """Wait until somebody waits for a lock in this database."""
-    deadline = time.monotonic() + PATIENCE
+WAITING = """
+    FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()
+"""
+"""Who waits for a lock in this database; on the server there are the databases of other tests, too."""
+
+
+def await_lock(url: str, number: int = 1) -> None:
+    """Wait until so many wait for a lock in this database."""
     with psycopg.connect(url, autocommit=True) as connection:
-        while time.monotonic() < deadline:
-            row = connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()
-            if row and row[0]:
-                return
-            time.sleep(0.02)
-    raise AssertionError("Nobody waits for the lock.")
+        eventually(lambda: connection.execute(f"SELECT count(*) {WAITING}").fetchone() == (number,))

@@ -11,9 +11,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -22,12 +21,14 @@ import pytest
 
 from app.embedded import EmbeddedPostgres, EmbeddedPostgresError, programs
 from app.embedded import server as launching
+from tests.patience import PATIENCE, eventually
 
-LAUNCHER = """
+LAUNCHER = f"""
 import sys
 from pathlib import Path
-from app.embedded import EmbeddedPostgres
+from app.embedded import EmbeddedPostgres, server as launching
 
+launching.NEIGHBOUR_PATIENCE = {PATIENCE}
 with EmbeddedPostgres(Path(sys.argv[1]), durable=False) as server:
     print(server.url, flush=True)
     for _ in sys.stdin:
@@ -53,13 +54,6 @@ def write(url: str) -> str:
     return query(url, "CREATE TABLE kept AS SELECT gen_random_uuid()") or query(url, "TABLE kept")
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 90
-    while not condition():
-        assert time.monotonic() < deadline, "it never came to pass"
-        time.sleep(0.01)
-
-
 def postmaster(folder: Path) -> int:
     return int((folder / "postgres" / "postmaster.pid").read_text().split("\n")[0])
 
@@ -79,7 +73,7 @@ def alive(pid: int) -> bool:
 
 def kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: not alive(pid))
+    eventually(lambda: not alive(pid))
 
 
 def locks(file: IO[bytes]) -> bool:
@@ -103,7 +97,7 @@ def launcher(folder: Path, python: str = sys.executable, **options: object) -> I
     )
     try:
         yield process
-        process.communicate(timeout=90)
+        process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
         process.communicate()
@@ -139,6 +133,12 @@ def runs(python: str, account: dict[str, object]) -> bool:
     except (OSError, subprocess.CalledProcessError):
         return False
     return True
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that takes its time is no fault of ours."""
+    monkeypatch.setattr(launching, "NEIGHBOUR_PATIENCE", PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +200,7 @@ class TestStart:
         with EmbeddedPostgres(folder, durable=False):
             stale = (folder / "postgres" / "postmaster.pid").read_text().split("\n", 1)[1]
         account = {"user": (folder / "postgres").stat().st_uid} if os.geteuid() == 0 else {}
-        stranger = subprocess.Popen(["sleep", "60"], **account)
+        stranger = subprocess.Popen(["sleep", "infinity"], **account)
         try:
             (folder / "postgres" / "postmaster.pid").write_text(f"{stranger.pid}\n{stale}")
             with EmbeddedPostgres(folder, durable=False) as server:
@@ -212,10 +212,17 @@ class TestStart:
 
     @on_linux
     def test_it_starts_over_where_the_first_start_was_killed(self, new_folder: Path) -> None:
-        with launcher(new_folder) as process:
-            wait_for((new_folder / "postgres.new" / "cluster" / "base").exists)
-            kill(process.pid)
-        assert not (new_folder / "postgres").exists()
+        started = new_folder / "postgres"
+        begun = new_folder / "postgres.new" / "cluster" / "base"
+
+        def killed_in_time() -> bool:
+            shutil.rmtree(new_folder, ignore_errors=True)
+            with launcher(new_folder) as process:
+                eventually(lambda: begun.exists() or started.exists())
+                kill(process.pid)
+            return not started.exists()
+
+        eventually(killed_in_time)
         with EmbeddedPostgres(new_folder, durable=False) as server:
             assert query(server.url, "SELECT 1") == "1"
         assert not (new_folder / "postgres.new").exists()
@@ -319,18 +326,16 @@ class TestKilledLauncher:
             processes = family(folder)
             assert len(processes) > 1
             kill(process.pid)
-        wait_for(lambda: not any(map(alive, processes)))
+        eventually(lambda: not any(map(alive, processes)))
         with EmbeddedPostgres(folder, durable=False) as server:
             assert query(server.url, "TABLE kept") == kept
 
     def test_it_does_not_wait_for_clients_either(self, folder: Path) -> None:
-        with launcher(folder) as process:
-            connection = psycopg.connect(url_of(process))
+        with launcher(folder) as process, closing(psycopg.connect(url_of(process))) as connection:
             connection.execute("CREATE TEMPORARY TABLE unfinished AS SELECT 1")
             processes = family(folder)
             kill(process.pid)
-        wait_for(lambda: not any(map(alive, processes)))
-        connection.close()
+            eventually(lambda: not any(map(alive, processes)))
 
     def test_a_revived_server_goes_with_it_as_well(self, folder: Path) -> None:
         with launcher(folder) as process:
@@ -342,10 +347,10 @@ class TestKilledLauncher:
                 process.stdin.flush()
                 return answers(url)
 
-            wait_for(revived_there)
+            eventually(revived_there)
             processes = family(folder)
             kill(process.pid)
-        wait_for(lambda: not any(map(alive, processes)))
+        eventually(lambda: not any(map(alive, processes)))
 
 
 @on_linux
@@ -354,12 +359,11 @@ class TestRevive:
         with EmbeddedPostgres(folder) as server:
             url = server.url
             kept = write(url)
-            client = psycopg.connect(url)
-            kill(postmaster(server.folder))
-            wait_for(lambda: revived(server))
-            assert server.url == url
-            assert query(url, "TABLE kept") == kept
-            client.close()
+            with closing(psycopg.connect(url)):
+                kill(postmaster(server.folder))
+                eventually(lambda: revived(server))
+                assert server.url == url
+                assert query(url, "TABLE kept") == kept
 
     def test_it_tells_why_one_stopped_and_tries_again(
         self, server: EmbeddedPostgres, caplog: pytest.LogCaptureFixture
@@ -373,18 +377,18 @@ class TestRevive:
             server.revive()
             return "no_such_setting" in caplog.text
 
-        wait_for(told)
+        eventually(told)
         conf.write_text(intact)
-        wait_for(lambda: revived(server))
+        eventually(lambda: revived(server))
 
     def test_it_does_not_wait(self, server: EmbeddedPostgres) -> None:
         """Its caller is an event loop. Neither for processes that are about to end, nor for the new one to be ready."""
         with (server.folder / "postgres.running").open("rb") as running:
             kill(postmaster(server.folder))
-            wait_for(lambda: locks(running))
+            eventually(lambda: locks(running))
             server.revive()
             assert not answers(server.url)
-        wait_for(lambda: revived(server))
+        eventually(lambda: revived(server))
 
     def test_it_leaves_a_living_server_alone(self, server: EmbeddedPostgres) -> None:
         before = postmaster(server.folder)
@@ -416,7 +420,7 @@ class TestTakeOver:
                 kill(process.pid)
             else:
                 process.communicate(timeout=60)
-            wait_for(lambda: revived(guest))
+            eventually(lambda: revived(guest))
             assert guest.url == url
             assert query(url, "TABLE kept") == kept
             processes = family(folder)
@@ -429,9 +433,9 @@ class TestTakeOver:
             guests = [EmbeddedPostgres(folder, durable=False) for _ in range(3)]
             assert {guest.start() for guest in guests} == {url}
             kill(process.pid)
-            wait_for(lambda: all(revived(guest) for guest in guests))
+            eventually(lambda: all(revived(guest) for guest in guests))
             guests[0].stop()
-            wait_for(lambda: all(revived(guest) for guest in guests[1:]))
+            eventually(lambda: all(revived(guest) for guest in guests[1:]))
             for guest in guests:
                 guest.stop()
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from urllib.parse import quote, quote_from_bytes
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modules.projects.tests.factories import ProjectFactory
@@ -191,7 +191,7 @@ VALUES = st.one_of(
 
 class TestAnything:
     @given(path=st.sampled_from(PATHS), pairs=st.lists(st.tuples(NAMES.map(quote), VALUES), max_size=4))
-    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=150)
     async def test_is_answered_or_refused_by_name(self, app, admin, id, path, pairs):
         status, body = await raw_get(app, admin, of(path, id), "&".join(map("=".join, pairs)).encode())
         assert status in {200, 400, 422}, body

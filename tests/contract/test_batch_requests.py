@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modules.tags.tests.factories import TagFactory
@@ -132,7 +132,7 @@ class TestBodies:
         st.fixed_dictionaries({"operations": st.lists(OPERATIONS, max_size=2).map(lambda more: [TAG, *more])}),
     )
 
-    @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=300)
     @given(batch=BATCHES)
     async def test_nothing_that_can_be_sent_is_a_failure_of_ours(self, ann, batch):
         content = json.dumps(batch).encode()

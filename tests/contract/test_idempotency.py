@@ -26,7 +26,8 @@ from tests.contract.writing import (
     signed_in_at,
 )
 from tests.database import clone
-from tests.servers import PATIENCE, serving
+from tests.patience import PATIENCE
+from tests.servers import serving
 
 REPLAYED = "Idempotency-Replayed"
 ADMINISTRATION = ("a change of an account", "an account's return", "an account's deletion")

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modules.projects.models import Project, ProjectMember, Role, Status
@@ -118,7 +118,7 @@ ANY_SORT = st.permutations(SORTS["/projects"]).flatmap(
 
 class TestAnyRows:
     @given(rows=st.lists(st.tuples(ROW, st.booleans()), max_size=9), asked=st.tuples(ANY_SORT, st.integers(1, 3)))
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=40)
     async def test_are_walked_through_once_each_in_order(self, ann, bob, database, rows, asked):
         """Own ones and shared ones: the listing merges them."""
         async with database.connection.begin_nested() as savepoint:

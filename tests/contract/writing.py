@@ -15,7 +15,7 @@ from modules.tags.tests.factories import TagFactory
 from modules.users.tests.factories import PASSWORD, UserFactory
 from shared.persistence.models import Table
 from tests.contract.reading import NOON
-from tests.servers import PATIENCE
+from tests.patience import PATIENCE
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from urllib.parse import quote, quote_from_bytes, unquote_to_bytes
 from uuid import UUID
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import MetaData
 from sqlmodel import Field, SQLModel
@@ -114,7 +114,6 @@ def query(**given):
 
 class TestAnyQueryString:
     @given(QUERIES | st.binary(max_size=40))
-    @settings(deadline=None)
     @example(b"limit=" + b"0" * 5000 + b"1")
     @example(b"deleted=only")
     @example(b"%ed%a0%80=%ed%a0%80")

@@ -8,7 +8,7 @@ from typing import Annotated
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import MetaData, insert, literal, select
 from sqlmodel import Field, SQLModel
@@ -132,7 +132,7 @@ def a_book(**columns):
 
 class TestADocument:
     @given(book=BOOKS)
-    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=150)
     async def test_equals_what_pydantic_would_have_written_for_any_row(self, connection, book):
         async with connection.begin_nested() as savepoint:
             await connection.execute(insert(Book).values(**book))

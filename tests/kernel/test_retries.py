@@ -19,8 +19,9 @@ from shared.persistence.statements import Statement
 from tests.applications import client_of
 from tests.contract.test_problems import is_problem
 from tests.database import clone
+from tests.patience import PATIENCE, eventually
 from tests.proxy import Cut, Proxy
-from tests.servers import await_lock
+from tests.servers import WAITING, await_lock
 
 NOTES = "CREATE TABLE notes (id int PRIMARY KEY, amount int NOT NULL DEFAULT 1)"
 ADD = Statement(insert(table("notes", column("id"))).values(id=bindparam("id")))
@@ -54,7 +55,7 @@ def amounts(sql):
 async def proxy(url) -> AsyncIterator[SimpleNamespace]:
     proxy = Proxy(url)
     async with proxy.listening() as through:
-        yield SimpleNamespace(url=through, cuts=proxy.cuts)
+        yield SimpleNamespace(url=through, cuts=proxy.cuts, is_idle=lambda: not proxy._connections)
 
 
 @pytest.fixture
@@ -219,15 +220,15 @@ class TestAConnectionLostBefore:
             other.execute("LOCK TABLE notes IN EXCLUSIVE MODE")
             losing = asyncio.create_task(http.post("/notes/2", params={"by": by}))
             await asyncio.to_thread(await_lock, url)
-            sql(f"SELECT pg_terminate_backend(pid) {OTHERS} AND wait_event_type = 'Lock'")
+            sql(f"SELECT pg_terminate_backend(pid) {WAITING}")
             lost = await losing
         is_problem(lost, 503, "unavailable")
         assert (await http.post("/notes/2", params={"by": by})).status_code == 201
         assert amounts() == {1: 1, 2: 1}
 
-    async def test_while_it_was_idle_is_no_matter(self, http, sql, amounts, by):
+    async def test_while_it_was_idle_is_no_matter(self, http, sql, amounts, proxy, by):
         assert (await http.post("/notes/1", params={"by": by})).status_code == 201
-        sql(f"SELECT pg_terminate_backend(pid, 5000) {OTHERS}")
-        await asyncio.sleep(0.1)  # The proxy passes the news on.
+        sql(f"SELECT pg_terminate_backend(pid, {PATIENCE * 1000}) {OTHERS}")
+        await asyncio.to_thread(eventually, proxy.is_idle)  # It passes the news on.
         assert (await http.post("/notes/2", params={"by": by})).status_code == 201
         assert amounts() == {1: 1, 2: 1}

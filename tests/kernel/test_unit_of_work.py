@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import psycopg
 import pytest
@@ -15,7 +16,9 @@ from shared.persistence.database import Database
 from shared.persistence.statements import Statement
 from tests.applications import client_of
 from tests.database import clone
+from tests.patience import PATIENCE
 
+SLOW = Statement(select(func.pg_sleep(PATIENCE)))
 TABLES = """
     CREATE TABLE notes (
         id int CONSTRAINT pk_notes PRIMARY KEY,
@@ -46,33 +49,54 @@ def note_ids(url):
         connection.execute("DELETE FROM notes")
 
 
+@asynccontextmanager
+async def opened(settings, url, **changes) -> AsyncIterator[Database]:
+    database = Database(settings.model_copy(update={"database_url": url, "pool_size": 2, **changes}))
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
 @pytest.fixture
 async def real(settings, url) -> AsyncIterator[Database]:
-    changes = {"database_url": url, "pool_size": 2, "pool_wait_seconds": 0.2, "statement_seconds": 1}
-    database = Database(settings.model_copy(update=changes))
-    yield database
-    await database.close()
+    async with opened(settings, url) as database:
+        yield database
 
 
 @pytest.fixture
-async def http(real) -> AsyncIterator[AsyncClient]:
-    """A client of a small application whose endpoints write as they are told."""
+async def impatient(settings, url) -> AsyncIterator[Database]:
+    """For who waits until a limit is reached."""
+    async with opened(settings, url, pool_wait_seconds=0.2, statement_seconds=1) as database:
+        yield database
+
+
+@asynccontextmanager
+async def writing(database, may_end: asyncio.Event | None = None) -> AsyncIterator[AsyncClient]:
+    """A client of a small application whose endpoints write as they are told, and end when they may."""
     router = APIRouter(route_class=Route)
 
     @router.post("/notes/{id}", status_code=201)
-    async def post(id: int, parent: int | None = None, fail: bool = False, pause: float = 0) -> int:
+    async def post(id: int, parent: int | None = None, fail: bool = False) -> int:
         values = {"id": id, "parent": parent}
-        await real.session.execute(text("INSERT INTO notes VALUES (:id, :parent, 1)"), values)
-        await asyncio.sleep(pause)
+        await database.session.execute(text("INSERT INTO notes VALUES (:id, :parent, 1)"), values)
+        if may_end is not None:
+            await may_end.wait()
         if fail:
             raise Conflict
         return id
 
     @router.get("/session")
     async def get_session() -> str:
-        return str(real.session)
+        return str(database.session)
 
-    async with client_of(router, real) as client:
+    async with client_of(router, database) as client:
+        yield client
+
+
+@pytest.fixture
+async def http(real) -> AsyncIterator[AsyncClient]:
+    async with writing(real) as client:
         yield client
 
 
@@ -100,11 +124,14 @@ class TestAStateChangingRequest:
         assert note_ids() == kept
         assert all(n % 2 == 0 for n in kept)
 
-    async def test_is_503_when_every_connection_is_in_use_and_others_go_on(self, http, note_ids):
-        slow = [http.post(f"/notes/{n}", params={"pause": 1}) for n in range(4)]
-        statuses = sorted(answer.status_code for answer in await asyncio.gather(*slow))
-        assert statuses == [201, 201, 503, 503]
-        assert len(note_ids()) == 2
+    async def test_is_503_when_every_connection_is_in_use_and_others_go_on(self, settings, url, note_ids):
+        may_end = asyncio.Event()
+        async with opened(settings, url, pool_wait_seconds=0.2) as database, writing(database, may_end) as http:
+            asked = [asyncio.create_task(http.post(f"/notes/{n}")) for n in range(4)]
+            assert [answer.status_code for answer in await asyncio.gather(*asked[2:])] == [503, 503]
+            may_end.set()
+            assert [answer.status_code for answer in await asyncio.gather(*asked[:2])] == [201, 201]
+        assert note_ids() == [0, 1]
 
     async def test_leaves_no_connection_behind(self, http, real, note_ids):
         for n in range(10):
@@ -146,7 +173,7 @@ class TestAUnitOfWork:
             async with real.unit_of_work() as unit:
                 if uses_session:
                     await unit.session.execute(text("SELECT 1"))
-                await unit.execute(Statement(select(func.pg_sleep(0.5))), {})
+                await unit.execute(SLOW, {})
 
         for _ in range(3):
             with pytest.raises(TimeoutError):
@@ -188,14 +215,14 @@ class TestTheReadLane:
         async with real.reading() as first, real.reading() as second:
             assert first is not second
 
-    async def test_is_503_when_every_connection_is_in_use(self, real):
-        async with real.reading(), real.reading():
+    async def test_is_503_when_every_connection_is_in_use(self, impatient):
+        async with impatient.reading(), impatient.reading():
             with pytest.raises(Unavailable, match="in use"):
-                await real.read(Statement(select(literal(1))), {})
+                await impatient.read(Statement(select(literal(1))), {})
 
     async def test_is_whole_again_after_a_read_was_cancelled(self, real):
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(real.read(Statement(select(func.pg_sleep(0.9))), {}), 0.1)
+            await asyncio.wait_for(real.read(SLOW, {}), 0.1)
         assert [await real.read(Statement(select(literal(1))), {}) for _ in range(3)] == [[(1,)]] * 3
 
 
@@ -206,7 +233,6 @@ class TestWhatTheDatabaseRefuses:
             ("INSERT INTO notes VALUES (1, NULL, 1), (1, NULL, 1)", "conflict"),
             ("INSERT INTO notes VALUES (1, NULL, -1)", "invalid"),
             ("SELECT 1 / 0", "invalid"),
-            ("SELECT pg_sleep(5)", "unavailable"),
             ("SELECT pg_terminate_backend(pg_backend_pid())", "unavailable"),
             ("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$", "contended"),
             ("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40P01'; END $$", "contended"),
@@ -234,15 +260,18 @@ class TestWhatTheDatabaseRefuses:
             async with real.unit_of_work() as unit:
                 await unit.session.execute(text("SELECT * FROM nowhere"))
 
-    async def test_on_the_read_lane_too(self, real):
+    async def test_in_a_statement_that_takes_too_long_is_told_on_both_lanes(self, impatient):
         with pytest.raises(Unavailable):
-            await real.read(Statement(select(func.pg_sleep(5))), {})
+            async with impatient.unit_of_work() as unit:
+                await unit.session.execute(text(f"SELECT pg_sleep({PATIENCE})"))
+        with pytest.raises(Unavailable):
+            await impatient.read(SLOW, {})
 
     async def test_is_no_matter_when_a_connection_was_lost_in_the_pool(self, real, url):
         """The server restarted meanwhile; reading again is harmless."""
         pid = Statement(select(func.pg_backend_pid()))
         ((first,),) = await real.read(pid, {})
         with psycopg.connect(url) as connection:
-            connection.execute("SELECT pg_terminate_backend(%s)", [first])
+            connection.execute("SELECT pg_terminate_backend(%s, %s)", [first, PATIENCE * 1000])
         ((second,),) = await real.read(pid, {})
         assert first != second

@@ -2,9 +2,7 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from time import monotonic, sleep
 
-import psycopg
 import pytest
 from alembic import command
 from alembic.config import Config
@@ -17,6 +15,7 @@ from shared.settings import Settings
 from tests.architecture.trees import ROOT, run
 from tests.migrations.catalog import connect, tables
 from tests.migrations.test_migrations import MODULES, REVISIONS, SCRIPTS, applied_with
+from tests.servers import await_lock
 
 CONFIG = Config(ALEMBIC_INI)
 EVERY = {revision.revision for revision in REVISIONS}
@@ -86,19 +85,8 @@ class TestUpgrade:
             # Both are held at the lock, so that they surely meet.
             connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
             running = [replicas.submit(run, ROOT, "-c", program, url) for _ in range(2)]
-            deadline = monotonic() + 30
-            while waiting_for_the_lock(connection) < 2 and monotonic() < deadline:
-                sleep(0.01)
-            met = waiting_for_the_lock(connection)
+            await_lock(url, 2)
             connection.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
-        assert met == 2
         assert [replica.result().returncode for replica in running] == [0, 0], running[0].result().stderr
         assert missing(url) == set()
         assert tables(url) == owners().keys()
-
-
-def waiting_for_the_lock(connection: "psycopg.Connection[tuple[str]]") -> int:
-    """How many are held."""
-    waiting = """SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
-        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
-    return int(connection.execute(waiting).fetchall()[0][0])

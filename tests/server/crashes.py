@@ -26,7 +26,8 @@ import psycopg
 
 from app.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from app.migrations import upgrade
-from tests.servers import PATIENCE, ROOT, _environment, free_port
+from tests.patience import PATIENCE
+from tests.servers import ROOT, _environment, free_port
 
 ACCOUNT = {"email": "ann@example.com", "password": "correct horse battery", "full_name": "Ann"}
 WANT = {"idempotency_in_progress", "unavailable", "contended", "commit_in_doubt"}
@@ -68,7 +69,7 @@ class Client(Thread):
         self._number = number
         self._ledger = ledger
         self._end = end
-        self._http = httpx2.Client(base_url=url, timeout=15, headers={"Authorization": f"Bearer {token}"})
+        self._http = httpx2.Client(base_url=url, timeout=PATIENCE, headers={"Authorization": f"Bearer {token}"})
 
     def run(self) -> None:
         n = 0
@@ -131,7 +132,7 @@ class Api:
 
     def token(self) -> str:
         """Of a new account."""
-        httpx2.post(f"{self.url}/users", json=ACCOUNT).raise_for_status()
+        httpx2.post(f"{self.url}/users", json=ACCOUNT, timeout=PATIENCE).raise_for_status()
         form = {"grant_type": "password", "username": ACCOUNT["email"], "password": ACCOUNT["password"]}
         token: str = httpx2.post(f"{self.url}/auth/token", data=form).raise_for_status().json()["access_token"]
         return token

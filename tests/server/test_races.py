@@ -7,7 +7,8 @@ import psycopg
 import pytest
 
 from tests.database import clone
-from tests.servers import PATIENCE, await_lock, serving
+from tests.patience import PATIENCE
+from tests.servers import await_lock, serving
 
 ANN = {"email": "ann@example.com", "password": "correct horse battery", "full_name": "Ann"}
 

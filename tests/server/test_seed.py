@@ -19,7 +19,8 @@ from shared.manifest import discover
 from shared.seeding import BATCH, DataSet, Ids, Seeding, SeedingError, time_of
 from shared.settings import Settings
 from tests.database import clone, empty_database
-from tests.servers import PATIENCE, ROOT, Server, serving, trellis
+from tests.patience import PATIENCE
+from tests.servers import ROOT, Server, serving, trellis
 
 ASKED = {"users": 50, "tags": 400, "projects": 2 * BATCH + 1}
 DEVELOPMENT = {"TRELLIS_ENVIRONMENT": "development"}

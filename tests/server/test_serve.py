@@ -18,7 +18,8 @@ import pytest
 from app.cli import _revival
 from app.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from tests.database import clone, url_with
-from tests.servers import PATIENCE, ROOT, await_lock, serving, trellis
+from tests.patience import PATIENCE, eventually
+from tests.servers import ROOT, await_lock, serving, trellis
 
 ACCOUNT = {"email": "ann@example.com", "password": "correct horse battery", "full_name": "Ann"}
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -39,20 +40,11 @@ def postgres_processes(data: Path) -> list[int]:
     return found
 
 
-def gone(data: Path) -> bool:
-    """Whether no postgres process is left, after a fair wait."""
-    deadline = time.monotonic() + PATIENCE
-    while postgres_processes(data) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return not postgres_processes(data)
-
-
 class TestOverTheEmbeddedDatabase:
     def test_tells_where_the_docs_are_and_how_to_make_the_first_account(self, tmp_path):
         with serving(tmp_path) as server:
-            assert f"{server.url}/docs" in server.output()
-            assert f"{server.url}/api/v1/users" in server.output()
-            assert "trellis users promote" in server.output()
+            told = (f"{server.url}/docs", f"{server.url}/api/v1/users", "trellis users promote")
+            eventually(lambda: all(word in server.output() for word in told))
             assert postgres_processes(tmp_path / "data")
 
     @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
@@ -64,12 +56,12 @@ class TestOverTheEmbeddedDatabase:
 
     def test_after_kill_9_no_postgres_is_left_and_the_next_start_has_all_data(self, tmp_path):
         with serving(tmp_path) as server:
-            created = httpx2.post(f"{server.url}/api/v1/users", json=ACCOUNT)
+            created = server.post("/api/v1/users", json=ACCOUNT)
             assert created.status_code == 201
             server.stop(signal.SIGKILL)
-            assert gone(tmp_path / "data")
+            eventually(lambda: not postgres_processes(tmp_path / "data"))
         with serving(tmp_path) as server:
-            again = httpx2.post(f"{server.url}/api/v1/users", json=ACCOUNT)
+            again = server.post("/api/v1/users", json=ACCOUNT)
             assert again.json()["code"] == "email_taken"
 
     def test_a_killed_database_comes_back_under_a_running_server(self, tmp_path):
@@ -77,22 +69,23 @@ class TestOverTheEmbeddedDatabase:
             postmaster = int((tmp_path / "data/postgres/postmaster.pid").read_text().split()[0])
             os.kill(postmaster, signal.SIGKILL)
             statuses = set()
-            deadline = time.monotonic() + PATIENCE
-            while 200 not in statuses and time.monotonic() < deadline:
-                statuses.add(httpx2.get(f"{server.url}/health/ready", timeout=PATIENCE).status_code)
-                time.sleep(0.05)
+
+            def ready():
+                statuses.add(server.get("/health/ready").status_code)
+                return 200 in statuses
+
+            eventually(ready)
             assert statuses <= {200, 503}
-            assert 200 in statuses
             assert int((tmp_path / "data/postgres/postmaster.pid").read_text().split()[0]) != postmaster
 
     def test_a_command_attaches_to_the_running_database(self, tmp_path):
         with serving(tmp_path) as server:
-            httpx2.post(f"{server.url}/api/v1/users", json=ACCOUNT)
+            server.post("/api/v1/users", json=ACCOUNT)
             promoted = trellis("users", "promote", "ANN@example.com", TRELLIS_DATA_DIR=str(tmp_path / "data"))
             assert promoted.returncode == 0, promoted.stderr
             form = {"grant_type": "password", "username": ACCOUNT["email"], "password": ACCOUNT["password"]}
-            token = httpx2.post(f"{server.url}/api/v1/auth/token", data=form).json()["access_token"]
-            users = httpx2.get(f"{server.url}/api/v1/users", headers={"Authorization": f"Bearer {token}"})
+            token = server.post("/api/v1/auth/token", data=form).json()["access_token"]
+            users = server.get("/api/v1/users", headers={"Authorization": f"Bearer {token}"})
             assert users.json()["items"][0]["role"] == "admin"
 
     def test_the_secret_it_makes_is_kept_private(self, tmp_path):
@@ -108,23 +101,19 @@ class TestTwoOnOneDataFolder:
         (tmp_path / "second").mkdir()
         data = str(tmp_path / "data")
         with serving(tmp_path) as first, serving(tmp_path / "second", TRELLIS_DATA_DIR=data) as second:
-            assert httpx2.post(f"{first.url}/api/v1/users", json=ACCOUNT).status_code == 201
+            assert first.post("/api/v1/users", json=ACCOUNT).status_code == 201
             first.stop(how)
-            deadline = time.monotonic() + PATIENCE
-            while not takes_over(second) and time.monotonic() < deadline:
-                time.sleep(0.05)
-            assert httpx2.get(f"{second.url}/health/ready", timeout=PATIENCE).status_code == 200
-            again = httpx2.post(f"{second.url}/api/v1/users", json=ACCOUNT, timeout=PATIENCE)
+            eventually(lambda: takes_over(second))
+            again = second.post("/api/v1/users", json=ACCOUNT)
             assert again.json()["code"] == "email_taken"
             assert second.stop() == 0
             assert "Traceback" not in second.output()
-        assert gone(tmp_path / "data")
+        eventually(lambda: not postgres_processes(tmp_path / "data"))
 
 
 def takes_over(server):
     """Whether it has begun to run the database, and answers from it."""
-    ready = httpx2.get(f"{server.url}/health/ready", timeout=PATIENCE).status_code
-    return "this one takes over" in server.output() and ready == 200
+    return "this one takes over" in server.output() and server.get("/health/ready").status_code == 200
 
 
 class TestOverAServerOfYourOwn:
@@ -133,7 +122,7 @@ class TestOverAServerOfYourOwn:
             with psycopg.connect(url, autocommit=True) as connection:
                 connection.execute("DELETE FROM alembic_version WHERE version_num LIKE 'projects%'")
             with serving(tmp_path, until="/health/live", DATABASE_URL=url) as server:
-                assert httpx2.get(f"{server.url}/health/ready").json()["code"] == "schema_outdated"
+                assert server.get("/health/ready").json()["code"] == "schema_outdated"
             assert not (tmp_path / "data" / "postgres").exists()
 
     def test_finishes_requests_in_flight_on_sigterm(self, tmp_path):
@@ -165,7 +154,7 @@ class TestOverAServerOfYourOwn:
             ThreadPoolExecutor() as threads,
         ):
             blocker.execute("LOCK TABLE users")
-            asked = threads.submit(httpx2.post, f"{server.url}/api/v1/users", json=ACCOUNT, timeout=PATIENCE)
+            asked = threads.submit(server.post, "/api/v1/users", json=ACCOUNT)
             await_lock(url)
             assert server.stop() == 0
             with suppress(httpx2.TransportError):
@@ -186,7 +175,8 @@ class TestOverAServerOfYourOwn:
     def test_logs_json_lines_with_the_id_of_the_request(self, tmp_path):
         settings = {"TRELLIS_SECRET": SECRET, "TRELLIS_ENVIRONMENT": "production"}
         with clone() as url, serving(tmp_path, DATABASE_URL=url, **settings) as server:
-            httpx2.get(f"{server.url}/nowhere", headers={"X-Request-ID": "abc-1"})
+            server.get("/nowhere", headers={"X-Request-ID": "abc-1"})
+            eventually(lambda: f"Listening on {server.url}" in server.output() and "/nowhere" in server.output())
             lines = [json.loads(line) for line in server.output().splitlines()]
         assert {"Trellis", "Docs"}.isdisjoint(server.output().split())
         assert any(line["message"] == f"Listening on {server.url}" for line in lines)
@@ -196,8 +186,8 @@ class TestOverAServerOfYourOwn:
 
     def test_logs_no_requests_when_told_not_to(self, tmp_path):
         with clone() as url, serving(tmp_path, DATABASE_URL=url, TRELLIS_ACCESS_LOG="false") as server:
-            httpx2.get(f"{server.url}/nowhere")
-            assert "Listening on" in server.output()
+            server.get("/nowhere")
+            eventually(lambda: "Listening on" in server.output())
             assert "/nowhere" not in server.output()
 
     def test_a_setting_that_is_wrong_is_named(self):
@@ -208,7 +198,7 @@ class TestOverAServerOfYourOwn:
     def test_is_alive_but_not_ready_while_the_database_is_away(self, tmp_path):
         nowhere = "postgresql://trellis:x@127.0.0.1:1/trellis"
         with serving(tmp_path, until="/health/live", DATABASE_URL=nowhere) as server:
-            ready = httpx2.get(f"{server.url}/health/ready", timeout=PATIENCE)
+            ready = server.get("/health/ready")
         assert (ready.status_code, ready.json()["code"], ready.headers["Retry-After"]) == (503, "unavailable", "1")
 
 

@@ -5,7 +5,7 @@ import io
 import json
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from modules.projects.tests.factories import ProjectFactory
@@ -206,7 +206,7 @@ class TestJunk:
     )
     @example(NDJSON, b"", [b'{"name": "a", "description": "\\ud83d"}'], "partial")
     @example(CSV, b"name\n", [b'"', b'"\xff\0"'], "partial")
-    @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=200)
     async def test_is_answered_by_the_line(self, ann, media_type, header, found, mode):
         answer = await send(ann, header + b"\n".join(found), media_type, mode=mode, dry_run="true")
         assert answer.status_code in {200, 422}, answer.text
