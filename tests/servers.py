@@ -105,8 +105,12 @@ def _await(server: Server, path: str) -> None:
             return server.get(path).status_code == 200
         return False
 
-    eventually(lambda: server.process.poll() is not None or answers())
-    assert server.process.poll() is None, f"The server did not become ready:\n{server.output()}"
+    try:
+        eventually(lambda: server.process.poll() is not None or answers())
+        assert server.process.poll() is None, "The server has ended."
+    except AssertionError as error:
+        error.add_note(server.output())
+        raise
 
 
 def _environment(changes: dict[str, str]) -> dict[str, str]:
