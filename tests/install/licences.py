@@ -40,8 +40,9 @@ def _told(name: str) -> str | None:
         told = metadata(name)
     except PackageNotFoundError:
         return None
-    classified = [line.rpartition(" :: ")[2] for line in told.get_all("Classifier") or () if line.startswith("License")]
-    return told["License-Expression"] or ", ".join(classified) or told["License"].splitlines()[0]
+    expression, classifiers, words = (told.get_all(f) or [] for f in ("License-Expression", "Classifier", "License"))
+    classified = [line.rpartition(" :: ")[2] for line in classifiers if line.startswith("License")]
+    return "".join(expression) or ", ".join(classified) or words[0].splitlines()[0]
 
 
 if __name__ == "__main__":
