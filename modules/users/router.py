@@ -51,6 +51,7 @@ class OAuthRoute(Route):
 
         async def handle_form(request: Request) -> Response:
             try:
+                await request.body()  # Kept, for the unit of work sees to it that all is there.
                 form = await request.form()
                 if len(form) < len(form.multi_items()):
                     raise InvalidRequest

@@ -7,6 +7,7 @@ import pytest
 from app.migrations import MigrationError, upgrade
 from tests.architecture import trees
 from tests.migrations.catalog import connect
+from tests.migrations.test_migrations import REVISIONS
 from tests.migrations.test_upgrade import missing
 from tests.servers import trellis
 
@@ -29,11 +30,12 @@ def downgrade() -> None:
 UPGRADE = "import sys; from app.migrations import upgrade; print(upgrade(sys.argv[1]))"
 
 
-def migrate_newer(folder: Path, url: str, revision: str, statement: str, *depends_on: str) -> None:
-    """Have a newer version, which has one revision more, migrate the database."""
+def migrate_newer(folder: Path, url: str, branch: str, statement: str, *depends_on: str) -> str:
+    """Have a newer version, which has one revision more of the branch, migrate the database; give that revision."""
     tree = trees.copied(folder)
-    branch, _, number = revision.rpartition("_")
-    down = f"{branch}_{int(number) - 1:04}" if int(number) > 1 else None
+    known = [script.revision for script in REVISIONS if script.revision.rpartition("_")[0] == branch]
+    revision = f"{branch}_{len(known) + 1:04}"
+    down = known[-1] if known else None
     labels = None if down else (branch,)
     versions = tree / "migrations" / "versions" / branch
     versions.mkdir(exist_ok=True)
@@ -42,36 +44,37 @@ def migrate_newer(folder: Path, url: str, revision: str, statement: str, *depend
     )
     migrated = trees.run(tree, "-c", UPGRADE, url)
     assert migrated.stdout == "The database is up to date.\n", migrated.stderr
+    return revision
 
 
 class TestWithinReach:
     @pytest.mark.parametrize(
-        ("revision", "statement", "depends_on"),
+        ("branch", "statement", "depends_on"),
         [
-            ("projects_0002", "ALTER TABLE projects ADD colour text", []),
-            ("projects_0002", "ALTER TABLE projects ADD colour text NOT NULL DEFAULT 'red'", []),
-            ("projects_0002", "ALTER TABLE projects ADD number int GENERATED ALWAYS AS IDENTITY", []),
+            ("projects", "ALTER TABLE projects ADD colour text", []),
+            ("projects", "ALTER TABLE projects ADD colour text NOT NULL DEFAULT 'red'", []),
+            ("projects", "ALTER TABLE projects ADD number int GENERATED ALWAYS AS IDENTITY", []),
             (
-                "projects_0002",
+                "projects",
                 "ALTER TABLE projects ADD big bool NOT NULL GENERATED ALWAYS AS (length(name) > 9) STORED",
                 [],
             ),
-            ("kernel_0002", "CREATE TABLE more (id int NOT NULL)", []),
-            ("users_0002", "CREATE INDEX more ON users (full_name)", []),
-            ("notes_0001", "CREATE TABLE notes (id int NOT NULL)", ["users_0001"]),
-            ("reports_0001", "CREATE TABLE reports (id int NOT NULL)", ["projects_0001"]),
+            ("kernel", "CREATE TABLE more (id int NOT NULL)", []),
+            ("users", "CREATE INDEX more ON users (full_name)", []),
+            ("notes", "CREATE TABLE notes (id int NOT NULL)", ["users_0001"]),
+            ("reports", "CREATE TABLE reports (id int NOT NULL)", ["projects_0001"]),
         ],
     )
-    def test_is_served_and_leaves_migrate_nothing_to_do(self, tmp_path, url, revision, statement, depends_on):
+    def test_is_served_and_leaves_migrate_nothing_to_do(self, tmp_path, url, branch, statement, depends_on):
         """Of the last one Alembic's table names nothing but a module that this version does not have."""
-        migrate_newer(tmp_path, url, revision, statement, *depends_on)
+        revision = migrate_newer(tmp_path, url, branch, statement, *depends_on)
         assert missing(url) == set()
         sentence = f"The database's schema is ahead of this version's, at {revision}, and has all that it needs: "
         assert upgrade(url).startswith(sentence)
 
     def test_is_a_success_of_the_command(self, tmp_path, url):
         """So that a migration job does not block the way back."""
-        migrate_newer(tmp_path, url, "tags_0002", "ALTER TABLE tags ADD more text")
+        migrate_newer(tmp_path, url, "tags", "ALTER TABLE tags ADD more text")
         for _ in range(2):
             migrated = trellis("migrate", DATABASE_URL=url)
             assert (migrated.returncode, migrated.stdout.endswith("there is nothing to do.\n")) == (0, True)
@@ -89,26 +92,26 @@ class TestOutOfReach:
     )
     def test_is_what_this_version_cannot_read_or_write(self, tmp_path, url, statement, lacks):
         """The column is gone, or every new row has to have one that this version does not know."""
-        migrate_newer(tmp_path, url, "projects_0002", statement)
+        revision = migrate_newer(tmp_path, url, "projects", statement)
         assert lacks in missing(url)
-        with pytest.raises(MigrationError, match=rf"ahead of .* at projects_0002, and not within its reach: .*{lacks}"):
+        with pytest.raises(MigrationError, match=rf"ahead of .* at {revision}, and not within its reach: .*{lacks}"):
             upgrade(url)
 
     def test_is_a_schema_that_is_ahead_on_one_branch_and_behind_on_another(self, url):
         """Alembic could place neither; its table names the end of a branch, which is not ours."""
         upgrade(url)
         with connect(url) as connection:
-            connection.execute("UPDATE alembic_version SET version_num = 'tags_9999'")
-            connection.execute("INSERT INTO alembic_version VALUES ('kernel_0001')")
+            connection.execute("TRUNCATE alembic_version")
+            connection.execute("INSERT INTO alembic_version VALUES ('tags_9999'), ('kernel_0001')")
             connection.execute("DROP TABLE project_members, project_tags, projects")
         assert "the column projects.name" in missing(url)
 
     def test_fails_the_command_in_a_sentence(self, tmp_path, url):
         """A rollback that would not serve is stopped."""
-        migrate_newer(tmp_path, url, "projects_0002", "ALTER TABLE projects RENAME description TO story")
+        revision = migrate_newer(tmp_path, url, "projects", "ALTER TABLE projects RENAME description TO story")
         refused = trellis("migrate", DATABASE_URL=url)
         assert refused.returncode == 1
         assert refused.stderr == (
-            "trellis: The database's schema is ahead of this version's, at projects_0002, and not within its reach: "
+            f"trellis: The database's schema is ahead of this version's, at {revision}, and not within its reach: "
             "it lacks the column projects.description.\n"
         )
