@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 
+from shared.http.complexity import MESSAGE, TOO_COMPLEX, is_too_complex
 from shared.http.headers import elements, sole
-from shared.http.json_bodies import MESSAGE, TOO_COMPLEX, is_too_complex
 from shared.http.media_types import media_type
 from shared.http.problems import MalformedBody, UnsupportedMediaType
 

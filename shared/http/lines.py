@@ -8,8 +8,8 @@ from typing import IO, Any, Generic, TypeVar, get_origin
 from pydantic import TypeAdapter, ValidationError
 
 from shared.errors import TooLarge
+from shared.http.complexity import MESSAGE, MOST_LINE_VALUES, TOO_COMPLEX, is_too_complex
 from shared.http.exports import CSV, NDJSON
-from shared.http.json_bodies import MESSAGE, MOST_LINE_VALUES, TOO_COMPLEX, is_too_complex
 from shared.http.problems import MOST_ERRORS, input_error
 from shared.persistence.importing import Batch, Imported, ImportFailed, LineError
 from shared.schemas import Input
