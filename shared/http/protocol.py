@@ -16,8 +16,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from shared.deadline import Deadline
 from shared.errors import DomainError, Unavailable
-from shared.http.deadline import Deadline
 from shared.http.framing import Framing
 from shared.http.heads import fault_of
 from shared.http.middleware import REFUSAL

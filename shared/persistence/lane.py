@@ -44,6 +44,9 @@ class ReadLane:
     async def connection(self) -> AsyncIterator[PostgresConnection]:
         """A connection to oneself, for what takes longer than one statement. Raises as `rows` does."""
         wire = await self._take()
+        while wire.is_lost():
+            self._put_back(wire)
+            wire = await self._take()
         wire.unplug()
         try:
             yield wire.connection
@@ -62,7 +65,7 @@ class ReadLane:
             await self._places.acquire()
         while self._at_hand:
             wire = self._at_hand.pop()
-            if wire.is_idle and not wire.is_lost():
+            if wire.is_idle:
                 return wire
             wire.close()
         try:

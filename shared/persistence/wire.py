@@ -28,6 +28,7 @@ from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
+from shared.deadline import Deadline
 from shared.persistence.connection import PostgresConnection
 from shared.persistence.statements import Row, Statement
 
@@ -57,6 +58,7 @@ class Wire:
         self._transformer = Transformer(connection)
         self._prepared: OrderedDict[Statement, bytes] = OrderedDict()
         self._loop = asyncio.get_running_loop()
+        self._deadline = Deadline(self._loop, self._expire)
         self._is_plugged = False
         self._answer: asyncio.Future[PGresult] | None = None
         self._result: PGresult | None = None
@@ -90,6 +92,7 @@ class Wire:
     def close(self) -> None:
         """Close the connection."""
         self.unplug()
+        self._deadline.cancel()
         self._libpq.finish()
 
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
@@ -123,7 +126,7 @@ class Wire:
         """The result of what libpq was told to send. Raises psycopg's error for one that PostgreSQL reports."""
         self.is_fresh = False
         self._answer = self._loop.create_future()
-        deadline = self._loop.call_later(self.connection.deadline_seconds, self._expire)
+        self._deadline.set(self.connection.deadline_seconds)
         try:
             if not self._is_plugged:
                 self._loop.add_reader(self._socket, self._receive)
@@ -132,7 +135,7 @@ class Wire:
                 self._loop.add_writer(self._socket, self._send)
             result = await self._answer
         finally:
-            deadline.cancel()
+            self._deadline.clear()
         if result.status == ExecStatus.FATAL_ERROR:
             raise error_from_result(result, self.connection.info.encoding)
         return result
@@ -158,14 +161,19 @@ class Wire:
         """
         while True:
             self._libpq.consume_input()
-            while not self._libpq.is_busy() and (result := self._libpq.get_result()) is not None:
-                self._result = result
-            if self._libpq.status != ConnStatus.OK:
-                raise OperationalError("What PostgreSQL sent makes no sense.")
-            if self._answer is not None and self._libpq.transaction_status != TransactionStatus.ACTIVE:
-                self._settle(None)
+            if self._answer is not None:
+                self._look()
             if not self._poll.poll(0):
                 return
+
+    def _look(self) -> None:
+        """Whether the answer is whole. Raises OperationalError for what is none."""
+        while not self._libpq.is_busy() and (result := self._libpq.get_result()) is not None:
+            self._result = result
+        if self._libpq.status != ConnStatus.OK:
+            raise OperationalError("What PostgreSQL sent makes no sense.")
+        if self._libpq.transaction_status != TransactionStatus.ACTIVE:
+            self._settle(None)
 
     def _expire(self) -> None:
         self._lose(DeadlineMissed("PostgreSQL did not answer in time."))
