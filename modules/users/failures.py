@@ -1,5 +1,6 @@
 """How the counts of wrong passwords are kept, and the places from which accounts signed in."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple
@@ -21,9 +22,17 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 
 from modules.users.models import KNOWN_FOR, KnownPlace, SignInFailures
+from shared.auth.passwords import TooManySignIns
 from shared.persistence.database import Database
 from shared.persistence.models import table_of
 from shared.persistence.statements import Statement
+
+AT_ONCE = 2
+"""Counts that are held at once, by a process: those who guess at one account wait for one row, and each of them would
+keep a connection from other writes meanwhile.
+"""
+LONGEST_WAIT = 2.0
+"""Seconds for one's turn to count."""
 
 _keys = bindparam("keys", type_=ARRAY(LargeBinary()))
 _failures = table_of(SignInFailures)
@@ -74,13 +83,29 @@ class FailureRepository:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     @asynccontextmanager
     async def held(self, keys: Sequence[bytes]) -> AsyncIterator[list[Failures]]:
-        """The counts, which nobody else changes meanwhile; locked in one order, so that no two wait for each other."""
-        async with self._database.apart():
+        """The counts, which nobody else changes meanwhile; locked in one order, so that no two wait for each other.
+
+        Raises TooManySignIns when its turn does not come.
+        """
+        async with self._turn(), self._database.apart():
             rows = await self._database.execute(_HOLD_FAILURES, {"keys": keys})
             yield [Failures(key, failures, float(age)) for key, failures, age in rows]
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(LONGEST_WAIT):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise TooManySignIns from None
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     async def keep(self, counts: Mapping[bytes, float]) -> None:
         """Keep the counts of now, of what is held."""

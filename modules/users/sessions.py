@@ -78,6 +78,7 @@ class SessionService:
             found[1].revoke()
 
     async def _sign_in(self, username: str, password: str, address: str) -> Tokens:
+        self._passwords.demand_room()
         account, known = await self._users.credentials(username)
         matches = partial(self._passwords.matches, password, known and known.password_hash)
         if not await self._guesses.judged(account, address, matches) or known is None:

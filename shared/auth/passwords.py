@@ -19,7 +19,7 @@ T = TypeVar("T")
 THREADS = 2
 QUEUE = 32
 """Hashes that wait or run at once. A flood of sign-ins is turned away here and does not stall other requests."""
-NICENESS = 10
+NICENESS = 19
 """Of these threads: a request that waits for the processor goes before a hash, which has 45 ms to go anyway."""
 
 
@@ -70,6 +70,11 @@ class Passwords:
         """Whether the hash was made with other parameters than today's."""
         return self._hasher.check_needs_rehash(encoded)
 
+    def demand_room(self) -> None:
+        """Raises TooManySignIns when another password could not be looked at now: to be known before any statement."""
+        if self._under_way >= QUEUE:
+            raise TooManySignIns
+
     def close(self) -> None:
         """Stop the threads."""
         self._threads.shutdown()
@@ -91,8 +96,7 @@ class Passwords:
             hash_secret_raw(b"", bytes(16), iterations, memory_kib, parallelism=1, hash_len=32, type=Type.ID)
 
     async def _run(self, work: Callable[..., T], *args: str) -> T:
-        if self._under_way >= QUEUE:
-            raise TooManySignIns
+        self.demand_room()
         self._under_way += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
