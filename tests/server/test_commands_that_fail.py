@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psycopg
 import pytest
@@ -80,7 +80,10 @@ class TestADatabaseOutOfReach:
     )
     def test_because_of(self, changes, reason):
         with clone() as url:
-            sentence = failing("migrate", DATABASE_URL=url_with(url, **changes))
+            wrong = url_with(url, **changes)
+            with suppress(psycopg.Error), psycopg.connect(wrong):
+                pytest.skip("A DATABASE_URL whose server asks for no password, or has TLS.")
+            sentence = failing("migrate", DATABASE_URL=wrong)
         assert sentence.startswith("The database cannot be reached: ")
         assert reason in sentence
         assert "hunter2" not in sentence
