@@ -40,8 +40,7 @@ class TestTooFewConnections:
     def test_of_the_server_are_told(self, settings):
         """Two lanes of so many; all of max_connections would leave none for whoever mends things."""
         with psycopg.connect(settings.database_url) as connection:
-            (maximum,) = connection.execute("SELECT current_setting('max_connections')::int").fetchone()
-        size = maximum // 2
+            size = connection.execute("SELECT current_setting('max_connections')::int / 2").fetchone()[0]
         (sentence,) = told(settings.database_url, pool_size=size)
         assert sentence.startswith(
             f"This server opens up to {2 * size} connections (twice TRELLIS_POOL_SIZE), and PostgreSQL has "
