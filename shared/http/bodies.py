@@ -18,8 +18,9 @@ JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 
 _UTF_8 = {"utf-8", "utf8", "us-ascii"}
-_BEYOND_JSON = re.compile(r'"(?:[^"\\]|\\.)*+"|(NaN|-?Infinity|-?[0-9]{4301,})', re.DOTALL)
+_BEYOND_JSON = re.compile(r'"(?:[^"\\]|\\.)*+"?|(NaN|-?Infinity|-?[0-9]{4301,})|[0-9]++', re.DOTALL)
 """What Python's parser takes, or stumbles upon, outside of strings: names of numbers, and integers of too many digits.
+Strings and other integers are matched whole, so that no character of them is the start of another look.
 """
 
 

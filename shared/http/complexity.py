@@ -14,7 +14,10 @@ DEEPEST = 100
 TOO_COMPLEX = "too_complex"
 MESSAGE = f"Input should have fewer values, and be at most {DEEPEST} levels deep"
 
-_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+"""One that never closes goes to the end: were it no match, each quote in it would be the start of another look, and
+900 kB of `\\"` would take an hour.
+"""
 _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 
 

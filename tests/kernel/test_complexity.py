@@ -52,6 +52,11 @@ class TestABody:
     def test_that_is_no_json_is_left_to_the_parser(self, content):
         assert not is_too_complex(content)
 
+    @pytest.mark.parametrize("end", [b"", b"\\", b"x"])
+    def test_with_a_text_that_never_closes_is_looked_through_once(self, end):
+        """To look for its end from each quote in it would take longer than this test may."""
+        assert not is_too_complex(b"[" * (DEEPEST + 1) + b'"' + b'\\"' * 500_000 + end)
+
 
 class TestARequest:
     @pytest.mark.parametrize("path", ["/users", "/batch", "/projects", "/tags"])
