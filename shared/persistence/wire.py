@@ -8,7 +8,7 @@ A wire is in one of these states, and `is_idle`, `is_broken` and libpq tell whic
 
     at rest     takes a statement: its connection is good, and in a transaction or not
     waiting     has sent one, in part or whole, and gets its answer in part or whole
-    given up    its caller was cancelled while it was waiting: nothing can be made of it any more
+    given up    its caller was cancelled while it was waiting, and the connection was closed
     lost        the server, the network or the deadline has ended the connection
 
 Three ways lead out of `waiting`, and one always comes: the answer is whole, the socket ends, the deadline passes.
@@ -70,7 +70,7 @@ class Wire:
 
     @property
     def is_broken(self) -> bool:
-        """Whether nothing can be made of it any more: lost, or given up."""
+        """Whether it takes no statement any more: it is lost, given up, or could not send."""
         return self._libpq.status != ConnStatus.OK or self._libpq.transaction_status == TransactionStatus.ACTIVE
 
     def is_lost(self) -> bool:
@@ -134,6 +134,9 @@ class Wire:
             if self._libpq.flush():
                 self._loop.add_writer(self._socket, self._send)
             result = await self._answer
+        except asyncio.CancelledError:
+            self.close()  # Even if the answer has come meanwhile: nobody noted what was prepared.
+            raise
         finally:
             self._deadline.clear()
         if result.status == ExecStatus.FATAL_ERROR:

@@ -16,7 +16,7 @@ from shared.persistence import wire
 from shared.persistence.database import Database
 from shared.persistence.statements import BATCH, Statement
 from tests.database import clone
-from tests.servers import PATIENCE
+from tests.patience import PATIENCE
 
 PID = Statement(select(func.pg_backend_pid()))
 ONE = Statement(select(literal(1)))
@@ -113,6 +113,22 @@ class TestAStatement:
             assert [await rows(statement) for statement in statements] == [[(n,)] for n in range(12)]
             ((count,),) = await rows(PREPARED)
             assert count <= 5
+
+    async def test_that_is_cancelled_as_it_is_prepared_can_be_prepared_again(self, rows, monkeypatch):
+        settle = wire.Wire._settle
+
+        def settle_and_cancel(*args):
+            settle(*args)
+            task.cancel()
+
+        assert await rows(PREPARED)
+        statement = Statement(select(literal(1).label("cancelled")))
+        task = asyncio.create_task(rows(statement))
+        monkeypatch.setattr(wire.Wire, "_settle", settle_and_cancel)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        monkeypatch.undo()
+        assert await rows(statement) == [(1,)]
 
     async def test_that_is_in_use_stays_when_others_make_room(self, rows, monkeypatch):
         monkeypatch.setattr(wire, "MOST_PREPARED", 3)
