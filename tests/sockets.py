@@ -8,7 +8,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from tests.servers import PATIENCE, Server
+from tests.patience import PATIENCE
+from tests.servers import Server
 
 
 @dataclass

@@ -12,7 +12,8 @@ from modules.projects.tests.factories import ProjectFactory
 from modules.users.tests.factories import PASSWORD
 from tests.contract.test_problems import is_problem
 from tests.database import clone
-from tests.servers import PATIENCE, serving
+from tests.patience import PATIENCE
+from tests.servers import serving
 
 PADDED = [b"%b", b" %b", b"%b ", b"\t%b\t", b" \t %b \t "]
 

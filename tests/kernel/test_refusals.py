@@ -21,7 +21,7 @@ from shared.persistence.statements import Statement
 from tests.applications import client_of
 from tests.contract.test_problems import is_problem
 from tests.database import clone
-from tests.servers import PATIENCE
+from tests.patience import PATIENCE
 
 BY_ITSELF = sorted(
     state

@@ -15,8 +15,8 @@ from shared.persistence import connection
 from shared.persistence.database import Database
 from shared.persistence.statements import Row, Statement
 from shared.settings import Settings
+from tests.patience import PATIENCE
 from tests.scripted import End, Fault, ScriptedPostgres
-from tests.servers import PATIENCE
 
 ONE = Statement(select(literal("1")))
 LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]

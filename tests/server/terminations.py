@@ -21,7 +21,8 @@ import psycopg
 
 from app.embedded import EmbeddedPostgres
 from app.migrations import upgrade
-from tests.servers import PATIENCE, Server, serving
+from tests.patience import PATIENCE
+from tests.servers import Server, serving
 
 ACCOUNT = {"email": "ann@example.com", "password": "correct horse battery", "full_name": "Ann"}
 READERS, WRITERS = 16, 8

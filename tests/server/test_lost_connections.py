@@ -15,7 +15,8 @@ import psycopg
 import pytest
 
 from tests.database import clone
-from tests.servers import PATIENCE, ROOT, serving
+from tests.patience import PATIENCE
+from tests.servers import ROOT, serving
 
 ANN = {"email": "ann@example.com", "password": "correct horse battery", "full_name": "Ann"}
 

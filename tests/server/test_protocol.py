@@ -11,7 +11,8 @@ import httpx2
 import pytest
 
 from tests.database import clone
-from tests.servers import PATIENCE, serving
+from tests.patience import PATIENCE
+from tests.servers import serving
 from tests.sockets import chunked, connected, request
 
 LIVE = request("GET /health/live")

@@ -7,7 +7,8 @@ import psycopg
 import pytest
 
 from tests.database import clone
-from tests.servers import PATIENCE, serving
+from tests.patience import PATIENCE
+from tests.servers import serving
 
 PASSWORD = "correct horse battery"
 FLOOD = 64

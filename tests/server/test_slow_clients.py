@@ -9,8 +9,9 @@ import psycopg
 import pytest
 
 from tests.database import clone
+from tests.patience import PATIENCE
 from tests.server.test_protocol import JSON, is_problem, memory
-from tests.servers import PATIENCE, await_lock, serving
+from tests.servers import await_lock, serving
 from tests.sockets import connected, request
 
 PASSWORD = "correct horse battery"
