@@ -33,10 +33,11 @@ class Deadline:
         self._due = None
 
     def cancel(self) -> None:
-        """Have none any more."""
+        """Have none, and let the loop forget it."""
         self._due = None
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
 
     def _arm(self, due: float) -> None:
         if self._timer is not None:

@@ -147,7 +147,7 @@ class EmbeddedPostgres:
     def _free_port(self) -> int:
         """The port of last time, so that those who were attached find the server again; another if that is taken."""
         kept = self.folder / "postgres.port"
-        with suppress(FileNotFoundError, ValueError, OverflowError, OSError):
+        with suppress(ValueError, OverflowError, OSError):
             return _bound(int(kept.read_text()))
         port = _bound(0)
         kept.write_text(str(port))

@@ -229,7 +229,7 @@ class Mutations:
                 await self._resources.demand(resource, action, id, keyed.claimant)
         except DomainError as refusal:
             await handle(request)
-            raise refusal from None  # Another one would be allowed, but is not wanted: it is rolled back.
+            raise refusal from None  # A fresh request would succeed, but this is a replay: roll back and refuse.
 
     async def _handle(self, request: Request, handle: Handle) -> Response:
         demanded = precondition.get()
@@ -273,7 +273,7 @@ async def _named(find: Callable[[Keyed], Awaitable[Answer | None]], keyed: Keyed
     """The request as it is known by its key, and the answer that was kept."""
     try:
         return keyed, await find(keyed)
-    except InvalidToken:  # So the endpoint says as well, unless it asks for no session.
+    except InvalidToken:  # The session has ended. Endpoints that need one answer 401 themselves.
         keyed = replace(keyed, claimant=None)
         return keyed, await find(keyed)
 

@@ -1,4 +1,4 @@
-"""Statements of the read lane: compiled once to the text that PostgreSQL prepares, then only given values."""
+"""Statements on the wire: compiled once to the text that PostgreSQL prepares, then only given values."""
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -18,8 +18,8 @@ _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-unt
 class Statement:
     """A statement whose parameters are given by name.
 
-    It is written as an SQLAlchemy expression and executed by psycopg alone: SQLAlchemy's own execution would cost more
-    than PostgreSQL takes for the statement.
+    It is written as an SQLAlchemy expression and executed on the wire: SQLAlchemy's own execution would cost more than
+    PostgreSQL takes for the statement.
     """
 
     def __init__(self, statement: Select[*tuple[Any, ...]] | UpdateBase, prefix: str = "") -> None:
