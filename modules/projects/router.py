@@ -23,11 +23,11 @@ from shared.http.authentication import Caller, CurrentPrincipal
 from shared.http.exports import CSV, NDJSON, ExportResponse, export_response
 from shared.http.imports import importing, lines_of
 from shared.http.journal import HistoryQuery
-from shared.http.mutations import IF_NONE_MATCH
 from shared.http.paths import key_parameter, path_key
 from shared.http.queries import described, document_view, list_query
 from shared.http.responses import PageOf, created_response, document_response, page_response
 from shared.http.routing import resource_router
+from shared.http.wishes import IF_NONE_MATCH
 from shared.persistence.collection import ListQuery
 from shared.persistence.history import HISTORY, HistoryRead
 from shared.persistence.importing import Import, Imported

@@ -12,8 +12,9 @@ from shared.http.queries import described, list_query
 from shared.http.responses import PageOf, page_response
 from shared.http.routing import resource_router
 from shared.persistence.changes import ChangeRead, Changes
-from shared.persistence.collection import DEFAULT_ROWS, ListQuery, limit_in, parameters_in, text_in
+from shared.persistence.collection import ListQuery
 from shared.persistence.history import HISTORY, JOURNAL, Journal, JournalRead
+from shared.persistence.parameters import DEFAULT_ROWS, limit_in, parameters_in, text_in
 
 HistoryQuery = Annotated[ListQuery, Depends(list_query(HISTORY))]
 """What a module's `GET /…/{id}/history` takes."""

@@ -7,7 +7,8 @@ from typing import Any
 from fastapi import Request
 
 from shared.errors import InvalidInput
-from shared.persistence.collection import Collection, ListQuery, Parameter, parameters_in, view_in, view_parameters
+from shared.persistence.collection import Collection, ListQuery
+from shared.persistence.parameters import Parameter, parameters_in, view_in, view_parameters
 from shared.persistence.projection import Document, View
 
 

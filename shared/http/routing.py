@@ -9,11 +9,11 @@ from fastapi.routing import APIRoute
 from starlette.routing import Match
 from starlette.types import Scope
 
-from shared.http import mutations
 from shared.http.endpoints import Handle, application, json_checked, short_way
 from shared.http.injection import injected
-from shared.http.mutations import Mutations, Wishes
+from shared.http.mutations import Mutations
 from shared.http.openapi import ANY_PROBLEM, operation_id
+from shared.http.wishes import PARAMETERS, Wishes
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 """Methods that change nothing (RFC 9110 §9.2.1): their reads take the read lane."""
@@ -50,7 +50,7 @@ class Route(APIRoute):
         self.is_repeatable: bool = getattr(endpoint, "is_repeatable", True)
         if self.is_repeatable and not set(options.get("methods") or {"GET"}) <= SAFE_METHODS:
             extra = options.get("openapi_extra") or {}
-            options["openapi_extra"] = extra | {"parameters": [*extra.get("parameters", []), *mutations.PARAMETERS]}
+            options["openapi_extra"] = extra | {"parameters": [*extra.get("parameters", []), *PARAMETERS]}
         super().__init__(path, injected(endpoint), **options)
         self._start = self.path.partition("{")[0]
         if not self.dependencies and (handle := short_way(self.endpoint, self.status_code)):

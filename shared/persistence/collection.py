@@ -1,4 +1,4 @@
-"""Collections: which fields of a resource filter, sort and search, and how a query string asks for that.
+"""Collections: which fields of a resource filter, sort and search, and what a query string asks of them.
 
 What a request asks for has a shape (which filters with which operators, which sort, which fields) and values. A shape
 is compiled to a statement once; the values are its parameters.
@@ -11,20 +11,29 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Annotated, Any, Self, get_args
-from urllib.parse import parse_qsl
 
-from pydantic import AwareDatetime, BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BeforeValidator, Field, TypeAdapter
 from pydantic_core import PydanticCustomError
 from sqlalchemy import ColumnElement, FromClause
 
 from shared.errors import InvalidInput
+from shared.persistence.parameters import (
+    DEFAULT_ROWS,
+    MOST_VALUES,
+    Parameter,
+    choice_in,
+    limit_in,
+    once_in,
+    parameters_in,
+    several_in,
+    several_of,
+    text_in,
+    valid,
+    view_in,
+    view_parameters,
+)
 from shared.persistence.projection import Document, View
 from shared.schemas import Date, Text
-
-MOST_ROWS = 100
-DEFAULT_ROWS = 20
-MOST_VALUES = 100
-"""Of an array, by comma and repeated taken together."""
 
 EQUALITY = ("eq", "ne", "in")
 ORDER = ("lt", "lte", "gt", "gte")
@@ -74,17 +83,6 @@ class CustomFilter:
 
 
 @dataclass(frozen=True)
-class Parameter:
-    """A query parameter, as the OpenAPI document tells of it."""
-
-    name: str
-    schema: Mapping[str, Any]
-    description: str
-    by_comma: bool = False
-    """How an array is best written: by comma, or by repeating the parameter. Both are taken."""
-
-
-@dataclass(frozen=True)
 class Collection:
     """A resource's collection: what a module declares of it."""
 
@@ -124,10 +122,10 @@ class Collection:
         shape = replace(
             shape,
             limit=limit_in(given),
-            count=_choice(given, "count", ("none", "estimated", "exact")),
+            count=choice_in(given, "count", ("none", "estimated", "exact")),
         )
         if self._has_trash:
-            shape = replace(shape, deleted=_choice(given, "deleted", ("exclude", "only", "include")))
+            shape = replace(shape, deleted=choice_in(given, "deleted", ("exclude", "only", "include")))
         if shape.deleted != "exclude":
             shape = replace(shape, view=replace(shape.view, trash=True))
         if self.search and (q := text_in(given, "q", most=200)) is not None:
@@ -135,7 +133,7 @@ class Collection:
         elif (RELEVANCE, True) in shape.sort:
             raise InvalidInput("Sorting by relevance needs a search: give q.", parameter="sort")
         for name in sorted(self.custom.keys() & given.keys()):
-            values[name] = sorted({_valid(_TEXT, text, name) for text in _several_in(given, name)})
+            values[name] = sorted({valid(_TEXT, text, name) for text in several_in(given, name)})
             shape = replace(shape, custom=(*shape.custom, name))
         for name in sorted(given):
             found = self._filter(name)
@@ -147,7 +145,7 @@ class Collection:
     def _sort(self, given: dict[str, list[str]]) -> tuple[Sort, ...]:
         if "sort" not in given:
             return self.default_sort
-        sort = tuple((name.removeprefix("-"), name.startswith("-")) for name in _several_in(given, "sort"))
+        sort = tuple((name.removeprefix("-"), name.startswith("-")) for name in several_in(given, "sort"))
         allowed = [*self.sorts, *([RELEVANCE] if self.search else [])]
         names = [name for name, _ in sort]
         if not set(names) <= set(allowed) or len(set(names)) < len(names) or (RELEVANCE, False) in sort:
@@ -170,11 +168,11 @@ class Collection:
     def _value(self, found: tuple[str, str], given: dict[str, list[str]], name: str) -> Any:
         column, operator = found
         if operator == "in":
-            return [_valid(self._adapters[column], text, name) for text in _several_in(given, name)]
-        text = _once(given, name)
+            return [valid(self._adapters[column], text, name) for text in several_in(given, name)]
+        text = once_in(given, name)
         if operator == "contains":
-            return "%" + re.sub(r"([\\%_])", r"\\\1", _valid(_TEXT, text, name)) + "%"
-        return _valid(self._adapters[column], text, name)
+            return "%" + re.sub(r"([\\%_])", r"\\\1", valid(_TEXT, text, name)) + "%"
+        return valid(self._adapters[column], text, name)
 
     @property
     def _has_trash(self) -> bool:
@@ -209,7 +207,7 @@ class Collection:
         ]
         sorts = [*self.sorts, *([RELEVANCE] if self.search else [])]
         if self.sorts:
-            schema = _several([written for name in sorts for written in (name, f"-{name}") if written != RELEVANCE])
+            schema = several_of([written for name in sorts for written in (name, f"-{name}") if written != RELEVANCE])
             default = {"default": _written(self.default_sort)}
             found.append(Parameter("sort", schema | default, "By these, in this order; `-` descends.", by_comma=True))
         return found
@@ -238,103 +236,6 @@ _MEANING = {
     "gte": "`{}` is greater or equal.",
     "contains": "`{}` contains this, whatever the case of its letters.",
 }
-
-
-def parameters_in(raw: bytes) -> dict[str, list[str]]:
-    """The parameters of a raw query string, in the order given."""
-    try:
-        # Bytes that are no UTF-8 become halves of surrogate pairs, which no parameter takes.
-        text = raw.decode(errors="surrogateescape")
-        pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape", max_num_fields=200)
-    except ValueError:
-        raise InvalidInput("There are too many parameters.", parameter="query") from None
-    given: dict[str, list[str]] = {}
-    for name, value in pairs:
-        readable = name.encode(errors="surrogateescape").decode(errors="replace")
-        given.setdefault(readable, []).append(value)
-    return given
-
-
-def view_in(given: dict[str, list[str]], document: type[Document]) -> View:
-    """The view that `fields` and `include` ask for; takes them out of the parameters."""
-    fields = _names(given, "fields", document.selectable())
-    return View(fields, _names(given, "include", document.includable()) or frozenset())
-
-
-def view_parameters(document: type[Document]) -> list[Parameter]:
-    """The parameters that `view_in` reads."""
-    found = [Parameter("fields", _several(document.selectable()), "Only these members.", by_comma=True)]
-    if includable := document.includable():
-        found.append(Parameter("include", _several(includable), "Embed these, too.", by_comma=True))
-    return found
-
-
-def _several(values: list[str]) -> dict[str, Any]:
-    return {"type": "array", "items": {"type": "string", "enum": values}, "uniqueItems": True}
-
-
-def _names(given: dict[str, list[str]], parameter: str, allowed: list[str]) -> frozenset[str] | None:
-    if parameter not in given:
-        return None
-    names = frozenset(_several_in(given, parameter))
-    if not names <= set(allowed):
-        raise InvalidInput(f"These can be named: {', '.join(allowed) or 'none'}.", parameter=parameter)
-    return names
-
-
-def _several_in(given: dict[str, list[str]], name: str) -> list[str]:
-    """The values of an array, by comma, repeated, or both; takes it out of those given."""
-    texts = ",".join(given.pop(name)).split(",")
-    if len(texts) > MOST_VALUES:
-        raise InvalidInput(f"At most {MOST_VALUES} values can be given.", parameter=name)
-    return texts
-
-
-def _once(given: dict[str, list[str]], name: str) -> str:
-    texts = given.pop(name)
-    if len(texts) > 1:
-        raise InvalidInput("This is given more than once.", parameter=name)
-    return texts[0]
-
-
-def text_in(given: dict[str, list[str]], name: str, most: int) -> str | None:
-    """A parameter of so many characters at the most; takes it out of those given."""
-    if name not in given:
-        return None
-    text = _once(given, name)
-    if len(text) > most:
-        raise InvalidInput(f"This is longer than {most} characters.", parameter=name)
-    _valid(_ANY_TEXT, text, name)
-    return text
-
-
-_ANY_TEXT: TypeAdapter[str] = TypeAdapter(Text)
-
-
-def _choice(given: dict[str, list[str]], name: str, choices: tuple[str, ...]) -> str:
-    text = choices[0] if name not in given else _once(given, name)
-    if text not in choices:
-        raise InvalidInput(f"This is one of: {', '.join(choices)}.", parameter=name)
-    return text
-
-
-def limit_in(given: dict[str, list[str]]) -> int:
-    """How many rows `limit` asks for; takes it out of the parameters."""
-    text = str(DEFAULT_ROWS) if "limit" not in given else _once(given, "limit")
-    if not re.fullmatch("[0-9]+", text) or not text.strip("0"):
-        raise InvalidInput("This is a whole number from 1 on; more than 100 is taken as 100.", parameter="limit")
-    digits = text.lstrip("0")
-    return MOST_ROWS if len(digits) > 3 else min(int(digits), MOST_ROWS)
-
-
-def _valid(adapter: TypeAdapter[Any], text: str, name: str) -> Any:
-    try:
-        return adapter.validate_strings(text)
-    except ValidationError as error:
-        found = error.errors()[0]
-        # What pydantic says of a UUID quotes it.
-        message = "Input should be a valid UUID" if found["type"] == "uuid_parsing" else found["msg"]
-        raise InvalidInput(f"{message}.", parameter=name) from None
 
 
 def _plain_type(annotation: Any) -> Any:

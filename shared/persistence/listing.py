@@ -21,7 +21,6 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
-    false,
     func,
     literal,
     literal_column,
@@ -29,7 +28,6 @@ from sqlalchemy import (
     or_,
     select,
     true,
-    tuple_,
     union_all,
 )
 from sqlalchemy import Enum as EnumType
@@ -43,6 +41,7 @@ from shared.errors import InvalidInput
 from shared.persistence.collection import RELEVANCE, Collection, ListQuery, Shape
 from shared.persistence.cursors import Cursors
 from shared.persistence.database import Database
+from shared.persistence.keyset import Key, after
 from shared.persistence.projection import Projector
 from shared.persistence.soft_delete import live
 from shared.persistence.statements import Statement
@@ -65,33 +64,6 @@ class Page:
         cursor = b"null" if self.next_cursor is None else b'"%b"' % self.next_cursor.encode()
         count = b"" if self.count is None else b',"count":%d' % self.count
         return b'{"items":%b,"next_cursor":%b%b}' % (self.items, cursor, count)
-
-
-@dataclass(frozen=True)
-class Key:
-    """A sort value of a row."""
-
-    value: ColumnElement[Any]
-    descending: bool
-    nullable: bool
-    after: ColumnElement[Any]
-    """The same value of the row that the page begins after."""
-
-    def ordered(self) -> ColumnElement[Any]:
-        """As an ORDER BY has it. A null is greater than all else, as PostgreSQL's indexes have it."""
-        return self.value.desc() if self.descending else self.value.asc()
-
-    def beyond(self, after_null: bool) -> ColumnElement[bool]:
-        """Whether the row comes later in the order."""
-        if after_null:
-            return self.value.is_not(None) if self.descending else false()
-        if self.descending:
-            return self.value < self.after
-        return or_(self.value > self.after, self.value.is_(None)) if self.nullable else self.value > self.after
-
-    def same(self, after_null: bool) -> ColumnElement[bool]:
-        """Whether the row stands at the same place as far as this value goes."""
-        return self.value.is_(None) if after_null else self.value == self.after
 
 
 class Listing:
@@ -219,7 +191,7 @@ class Listing:
             keys = [replace(key, value=matches.c[f"key_{n}"]) for n, key in enumerate(keys)]
             found = select(*matches.c)
         if shape.after is not None:
-            found = found.where(_after(keys, shape.after))
+            found = found.where(after(keys, shape.after))
         return found.order_by(*(key.ordered() for key in keys)).limit(_literal(shape.limit + 1))
 
     def _count(self, shape: Shape) -> ColumnElement[Any]:
@@ -273,20 +245,6 @@ def _searching(shape: Shape) -> Iterator[None]:
         if not shape.search:
             raise
         raise InvalidInput("This search has too many operators.", parameter="q") from error
-
-
-def _after(keys: Sequence[Key], nulls: Sequence[bool]) -> ColumnElement[bool]:
-    """Whether a row comes after the one with these values."""
-    directions = {key.descending for key in keys}
-    if len(directions) == 1 and not any(key.nullable for key in keys):
-        # One comparison of rows, which an index answers by going straight to the place.
-        values, after = tuple_(*(key.value for key in keys)), tuple_(*(key.after for key in keys))
-        return values < after if directions == {True} else values > after
-    pairs = list(zip(keys, nulls, strict=True))
-    first, first_null = pairs[0]
-    later = [and_(*(k.same(n) for k, n in pairs[:i]), key.beyond(is_null)) for i, (key, is_null) in enumerate(pairs)]
-    # The first comparison is implied, but an index can use it.
-    return and_(or_(first.beyond(first_null), first.same(first_null)), or_(*later))
 
 
 def _order(column: ColumnElement[Any], key: Key) -> ColumnElement[Any]:
