@@ -23,7 +23,8 @@ class _Bearer(OAuth2PasswordBearer):
         return bearer_token(request.headers)
 
 
-_bearer = _Bearer(f"{API_PREFIX}/auth/token", refreshUrl=f"{API_PREFIX}/auth/token", auto_error=False)
+_TOKEN_URL = f"{API_PREFIX}/auth/token"
+_bearer = _Bearer(_TOKEN_URL, scheme_name="OAuth2PasswordBearer", refreshUrl=_TOKEN_URL, auto_error=False)
 
 _Authenticator = Annotated[Authenticator, Provide[KernelContainer.authenticator]]
 _Token = Annotated[str | None, Depends(_bearer)]

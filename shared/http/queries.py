@@ -40,12 +40,14 @@ def document_view(document: type[Document]) -> Callable[[Request], Awaitable[Vie
 
 def described(of: Collection | type[Document]) -> dict[str, Any]:
     """What of it the OpenAPI document says: the `openapi_extra` of the endpoint."""
-    return {
-        "parameters": [_described(parameter) for parameter in _parameters(of)],
+    told: dict[str, Any] = {"parameters": [_described(parameter) for parameter in _parameters(of)]}
+    if isinstance(of, Collection) and not of.paged:  # An export is streamed, so it has no ETag.
+        return told
+    return told | {
         "responses": {
             "200": {"headers": {"ETag": {"schema": {"type": "string"}, "description": "For `If-None-Match`."}}},
             "304": {"description": "Not modified: the copy that `If-None-Match` names is good."},
-        },
+        }
     }
 
 
