@@ -26,6 +26,7 @@ from shared.auth.passwords import TooManySignIns
 from shared.persistence.database import Database
 from shared.persistence.models import table_of
 from shared.persistence.statements import Statement
+from shared.turns import turn
 
 AT_ONCE = 2
 """Counts that are held at once, by a process: those who guess at one account wait for one row, and each of them would
@@ -91,21 +92,9 @@ class FailureRepository:
 
         Raises TooManySignIns when its turn does not come.
         """
-        async with self._turn(), self._database.apart():
+        async with turn(self._turns, LONGEST_WAIT, TooManySignIns()), self._database.apart():
             rows = await self._database.execute(_HOLD_FAILURES, {"keys": keys})
             yield [Failures(key, failures, float(age)) for key, failures, age in rows]
-
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(LONGEST_WAIT):
-                await self._turns.acquire()
-        except TimeoutError:
-            raise TooManySignIns from None
-        try:
-            yield
-        finally:
-            self._turns.release()
 
     async def keep(self, counts: Mapping[bytes, float]) -> None:
         """Keep the counts of now, of what is held."""

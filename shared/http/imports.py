@@ -24,6 +24,7 @@ from shared.http.places import Places
 from shared.http.routing import Route
 from shared.persistence.importing import Import, Imported
 from shared.schemas import Input
+from shared.turns import turn
 
 I = TypeVar("I", bound=Input)  # noqa: E741 (for input)
 E = TypeVar("E", bound=Callable[..., Any])
@@ -133,21 +134,8 @@ class Imports:
             upload = Upload(file, media_type, hashlib.sha256(media_type.encode() + b"\n"))
             async for chunk in request.stream():
                 await _added(upload, chunk)
-            async with self._working():
+            async with turn(self._at_work, LONGEST_WAIT, Unavailable("Too many imports are running just now.")):
                 yield upload
-
-    @asynccontextmanager
-    async def _working(self) -> AsyncIterator[None]:
-        """Its turn. Raises Unavailable."""
-        try:
-            async with asyncio.timeout(LONGEST_WAIT):
-                await self._at_work.acquire()
-        except TimeoutError:
-            raise Unavailable("Too many imports are running just now.") from None
-        try:
-            yield
-        finally:
-            self._at_work.release()
 
 
 async def _added(upload: Upload, chunk: bytes) -> None:
