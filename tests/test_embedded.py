@@ -419,7 +419,7 @@ class TestTakeOver:
             if how is signal.SIGKILL:
                 kill(process.pid)
             else:
-                process.communicate(timeout=60)
+                process.communicate(timeout=PATIENCE)
             eventually(lambda: revived(guest))
             assert guest.url == url
             assert query(url, "TABLE kept") == kept

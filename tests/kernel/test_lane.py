@@ -1,7 +1,6 @@
 """The read lane and the wire: statements past the driver, on connections that come and go."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from shared.persistence import wire
 from shared.persistence.database import Database
 from shared.persistence.statements import BATCH, Statement
 from tests.database import clone
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, eventually
 
 PID = Statement(select(func.pg_backend_pid()))
 ONE = Statement(select(literal(1)))
@@ -85,12 +84,9 @@ def sessions(sql):
     return sql(f"SELECT count(*) {OTHERS}").fetchone()[0]
 
 
-def all_end(sql):
-    """Whether they end, as PostgreSQL sees it."""
-    deadline = time.monotonic() + PATIENCE
-    while sessions(sql) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return sessions(sql) == 0
+def await_end(sql):
+    """Wait until they have ended, as PostgreSQL sees it."""
+    eventually(lambda: sessions(sql) == 0)
 
 
 def close_all(sql):
@@ -256,7 +252,7 @@ class TestAConnection:
         monkeypatch.setattr(wire, "LIFETIME_SECONDS", 0)
         pids = {(await real.read(PID, {}))[0] for _ in range(3)}
         assert len(pids) == 3
-        assert all_end(sql)
+        await_end(sql)
 
     async def test_is_closed_with_the_database(self, settings, url, sql):
         real = Database(settings.model_copy(update={"database_url": url}))
@@ -265,7 +261,7 @@ class TestAConnection:
             await real.execute(ONE, {})
         assert sessions(sql) >= 2
         await real.close()
-        assert all_end(sql)
+        await_end(sql)
 
 
 class TestACancellation:

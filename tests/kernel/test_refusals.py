@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
@@ -21,7 +20,7 @@ from shared.persistence.statements import Statement
 from tests.applications import client_of
 from tests.contract.test_problems import is_problem
 from tests.database import clone
-from tests.patience import PATIENCE
+from tests.patience import eventually
 
 BY_ITSELF = sorted(
     state
@@ -61,11 +60,8 @@ async def http(real) -> AsyncIterator[AsyncClient]:
 
 
 def await_end_of_idle(url: str) -> None:
-    deadline = time.monotonic() + PATIENCE
     with psycopg.connect(url, autocommit=True) as connection:
-        while connection.execute(IDLE).fetchone():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        eventually(lambda: connection.execute(IDLE).fetchone() is None)
 
 
 @pytest.mark.parametrize("by", ["wire", "session"])

@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ import psycopg
 import pytest
 
 from tests.database import clone
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, eventually
 from tests.servers import ROOT, serving
 
 ANN = {"email": "ann@example.com", "password": "correct horse battery", "full_name": "Ann"}
@@ -53,13 +52,6 @@ WRITE = ("PATCH", "/users/me", {"full_name": "Ann"})
 def ask(http: httpx2.Client, request) -> httpx2.Response:
     method, path, body = request
     return http.request(method, path, json=body)
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def backend_of(sql, http, request):
@@ -101,12 +93,12 @@ class TestABackend:
                 try:
                     os.kill(backend, signal.SIGSTOP)
                     waiting = threads.submit(ask, http, request_)
-                    until(lambda: has_unread(backend))
+                    eventually(lambda: has_unread(backend))
                     os.kill(server.process.pid, signal.SIGSTOP)
                     os.kill(backend, signal.SIGTERM)
                 finally:
                     os.kill(backend, signal.SIGCONT)
-                until(lambda: is_gone(backend))
+                eventually(lambda: is_gone(backend))
                 os.kill(server.process.pid, signal.SIGCONT)
                 assert waiting.result(PATIENCE).status_code in {200, 503}
             for _ in range(3):

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from tests.database import clone
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, eventually
 from tests.server.test_protocol import JSON, is_problem, memory
 from tests.servers import await_lock, serving
 from tests.sockets import connected, request
@@ -69,9 +69,7 @@ class TestStalledUploads:
         for _ in range(6):
             with connected(server, upload(token, "Transfer-Encoding: chunked"), b"5\r\n"):
                 pass
-        deadline = time.monotonic() + PATIENCE
-        while imports(server, token).status_code == 429 and time.monotonic() < deadline:
-            time.sleep(0.05)
+        eventually(lambda: imports(server, token).status_code != 429)
         assert imports(server, token).json()["imported"] == 1
 
 
@@ -127,13 +125,11 @@ class TestASignalToStop:
     )
     def test_is_obeyed_while_a_client_is_in_the_midst_of_something(self, tmp_path, database, sent):
         with serving(
-            tmp_path, DATABASE_URL=database, TRELLIS_SHUTDOWN_SECONDS="60", TRELLIS_BODY_SECONDS="60"
+            tmp_path, DATABASE_URL=database, TRELLIS_SHUTDOWN_SECONDS="9999", TRELLIS_BODY_SECONDS="9999"
         ) as server:
             with connected(server, sent) as connection:
                 time.sleep(0.3)
-                began = time.monotonic()
                 assert server.stop(signal.SIGTERM) == 0
-                assert time.monotonic() - began < 30
                 if b"POST" in sent:
                     is_problem(connection.answer(), 503, "unavailable")
             assert "Traceback" not in server.output()
