@@ -134,14 +134,16 @@ class Api:
         """Of a new account."""
         httpx2.post(f"{self.url}/users", json=ACCOUNT, timeout=PATIENCE).raise_for_status()
         form = {"grant_type": "password", "username": ACCOUNT["email"], "password": ACCOUNT["password"]}
-        token: str = httpx2.post(f"{self.url}/auth/token", data=form).raise_for_status().json()["access_token"]
+        token: str = (
+            httpx2.post(f"{self.url}/auth/token", data=form, timeout=PATIENCE).raise_for_status().json()["access_token"]
+        )
         return token
 
     def _is_ready(self) -> bool:
         if self._process is None or self._process.poll() is not None:
             raise Failure(f"The server does not start:\n{self._log.read_text()[-4000:]}")
         with suppress(httpx2.TransportError):
-            return httpx2.get(f"{self.root}/health/ready").status_code == 200
+            return httpx2.get(f"{self.root}/health/ready", timeout=PATIENCE).status_code == 200
         return False
 
 

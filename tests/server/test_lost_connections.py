@@ -103,7 +103,7 @@ class TestABackend:
                 assert waiting.result(PATIENCE).status_code in {200, 503}
             for _ in range(3):
                 assert ask(http, request_).status_code == 200
-            assert httpx2.get(f"{server.url}/health/ready").status_code == 200
+            assert server.get("/health/ready").status_code == 200
 
     def test_that_stands_still_is_given_up_at_the_deadline(self, url, sql, tmp_path, request_):
         with serving_one_connection_a_lane(tmp_path, url, 1) as server, signed_in(server) as http:
@@ -123,6 +123,6 @@ class TestAStormOfTerminations:
     def test_leaves_no_request_without_an_answer_and_no_place_taken(self):
         """For a short while; `make terminations` runs a long one."""
         command = [sys.executable, "-m", "tests.server.terminations", "--count", "60"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=4 * PATIENCE)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=2 * PATIENCE)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "60 backends ended" in done.stdout

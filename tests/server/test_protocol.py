@@ -7,11 +7,9 @@ import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-import httpx2
 import pytest
 
 from tests.database import clone
-from tests.patience import PATIENCE
 from tests.servers import serving
 from tests.sockets import chunked, connected, request
 
@@ -170,7 +168,7 @@ class TestAHead:
     def test_of_90_mb_costs_neither_memory_nor_others_their_answer(self, server):
         before = memory(server)
         with connected(server, b"GET / HTTP/1.1\r\nHost: x\r\nA: ", *[b"x" * (1 << 20)] * 90) as connection:
-            assert httpx2.get(f"{server.url}/health/live", timeout=PATIENCE).status_code == 200
+            assert server.get("/health/live").status_code == 200
             is_refused(connection, 431, "head_too_large")
         assert memory(server) - before < 32 << 20
 
@@ -335,7 +333,7 @@ class TestAConnectionThatIsKept:
                 connection.socket.settimeout(0.5)
                 with suppress(TimeoutError):  # It is not taken from the socket.
                     connection.socket.sendall(LIVE * 200_000)
-            assert httpx2.get(f"{server.url}/health/live", timeout=PATIENCE).status_code == 200
+            assert server.get("/health/live").status_code == 200
         assert memory(server) - before < 32 << 20
 
     def test_is_ended_by_an_answer_before_the_body_that_a_client_holds_back(self, server):
@@ -376,4 +374,4 @@ class TestConnections:
             is_problem(answer, 503, "unavailable")
             assert (answer.headers["retry-after"], answer.headers["connection"]) == ("1", "close")
             assert {connection.answer().status for connection in held} == {408}
-        assert httpx2.get(f"{server.url}/health/live", timeout=PATIENCE).status_code == 200
+        assert server.get("/health/live").status_code == 200

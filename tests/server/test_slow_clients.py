@@ -4,7 +4,6 @@ import signal
 import time
 from contextlib import ExitStack
 
-import httpx2
 import psycopg
 import pytest
 
@@ -34,9 +33,9 @@ def server(tmp_path_factory, database):
 def bearer(server, name):
     """The header field of a new account's."""
     account = {"email": f"{name}@example.com", "password": PASSWORD, "full_name": name}
-    assert httpx2.post(f"{server.url}/api/v1/users", json=account).status_code == 201
+    assert server.post("/api/v1/users", json=account).status_code == 201
     form = {"grant_type": "password", "username": account["email"], "password": PASSWORD}
-    return f"Bearer {httpx2.post(f'{server.url}/api/v1/auth/token', data=form).json()['access_token']}"
+    return f"Bearer {server.post('/api/v1/auth/token', data=form).json()['access_token']}"
 
 
 def upload(token, *fields):
@@ -46,9 +45,7 @@ def upload(token, *fields):
 def imports(server, token):
     """The answer to an import of one line."""
     headers = {"Authorization": token, "Content-Type": "application/x-ndjson"}
-    return httpx2.post(
-        f"{server.url}/api/v1/projects/import", content=b'{"name": "a"}\n', headers=headers, timeout=PATIENCE
-    )
+    return server.post("/api/v1/projects/import", content=b'{"name": "a"}\n', headers=headers)
 
 
 class TestStalledUploads:
@@ -84,7 +81,7 @@ class TestHalfBodies:
                 stack.enter_context(connected(server, half + b"{"))
             headers = {"Authorization": token}
             bodies = [{"name": f"tag {n}"} for n in range(20)]
-            made = [httpx2.post(f"{server.url}/api/v1/tags", json=body, headers=headers) for body in bodies]
+            made = [server.post("/api/v1/tags", json=body, headers=headers) for body in bodies]
         assert {answer.status_code for answer in made} == {201}
 
 
@@ -98,14 +95,14 @@ class TestReaders:
                 connection.socket.setblocking(False)
                 connection.socket.send(wanted)
             time.sleep(6)
-            whole = 200 * len(httpx2.get(f"{server.url}/openapi.json", timeout=PATIENCE).content)
+            whole = 200 * len(server.get("/openapi.json").content)
             assert memory(server) - before < 48 << 20
             for connection in connections:
                 connection.socket.settimeout(PATIENCE)
                 assert len(connection.read_to_reset()) < whole
 
     def test_who_read_slowly_get_all(self, server):
-        whole = httpx2.get(f"{server.url}/openapi.json").content
+        whole = server.get("/openapi.json").content
         with connected(server, request("GET /openapi.json", "Connection: close")) as connection:
             time.sleep(3)
             assert connection.answer().body == whole
