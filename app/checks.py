@@ -13,7 +13,7 @@ from shared.settings import Settings
 
 OLDEST_VERSION = 15
 CLOCK_SECONDS = 1.0
-"""More than this apart, and what one clock has signed or dated is not yet or no longer good by the other."""
+"""Where they are further apart, what is dated by one clock may be not yet or no longer good by the other."""
 
 _PLACES = """
     SELECT least(

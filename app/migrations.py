@@ -44,8 +44,8 @@ class MigrationError(Exception):
 def upgrade(database_url: str) -> str:
     """Bring a database to the newest revision of every branch. A sentence about how it is now.
 
-    A migration that needs a lock waits for it at most seconds, because everybody who comes later waits behind it, and
-    is then rolled back and tried again. Raises MigrationError, psycopg.Error.
+    A migration waits a few seconds at most for a lock, because everybody who comes later waits behind it. Then it is
+    rolled back and tried again. Raises MigrationError, psycopg.Error.
     """
     with connect(database_url, "trellis migrate", autocommit=True) as connection:
         refuse_unfit(connection)

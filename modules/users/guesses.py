@@ -39,7 +39,7 @@ class Limit:
         return 0.0 if level + 1 <= self.free else min(2.0 ** (level - self.free), self.longest) - age
 
     def with_another(self, failures: float, age: float) -> float:
-        """The failures with this one; not so many that it would be long until all are forgotten."""
+        """The failures with this one, and no more than make for the longest wait: so all are forgotten within hours."""
         return min(self.present(failures, age) + 1, self.free + math.log2(self.longest) + 1)
 
 

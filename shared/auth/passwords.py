@@ -20,7 +20,7 @@ THREADS = 2
 QUEUE = 32
 """Hashes that wait or run at once. A flood of sign-ins is turned away here and does not stall other requests."""
 NICENESS = 19
-"""Of these threads: a request that waits for the processor goes before a hash, which has 45 ms to go anyway."""
+"""Of these threads: where the processor is short, requests go first. A hash takes 45 ms anyway."""
 
 
 class TooManySignIns(Unavailable):
@@ -61,8 +61,10 @@ class Passwords:
         return await self._run(self._hasher.hash, password)
 
     async def matches(self, password: str, encoded: str | None) -> bool:
-        """Whether the password is the hashed one. It costs as much as the dearest hash that was seen so far, also for
-        one of less and with None, for no such account: its time tells them apart from nothing.
+        """Whether the password is the hashed one; `encoded` is None where there is no such account.
+
+        It always costs as much as the dearest hash seen so far, so its time does not tell cheaper hashes from others,
+        nor accounts from none.
         """
         return await self._run(self._verify, password, encoded or "")
 

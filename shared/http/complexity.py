@@ -24,8 +24,8 @@ _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 def is_too_complex(content: bytes, most_values: int = MOST_VALUES) -> bool:
     """Whether it has more values than so many, or is too deep. Where it is no JSON, the parser may be left to say so.
 
-    The characters between values are counted: with those in texts there are enough to clear most bodies, and only of
-    the others the texts are left out.
+    It counts the characters that end a value. Those in texts are counted first as well: that is never too few, and
+    clears most bodies. Only the others are counted again without their texts.
     """
     if content.count(b"[") + content.count(b"{") <= DEEPEST and _values(content) <= most_values:
         return False

@@ -44,8 +44,8 @@ class Framing:
         self.is_too_large |= size > self._most
 
     def end(self, received: bytes, start: int) -> int:
-        """Up to where the parser can have what was received: it ends no request before that. Past the size, it gets
-        none of it that is too much.
+        """How far the parser may go in what was received: to the end of a request at the most, and not beyond the size
+        of a head.
         """
         if self._left is not None:
             end = min(start + self._left, len(received))

@@ -110,8 +110,9 @@ class Upload:
 
 
 class Imports:
-    """Receives uploads: from who is signed in, a few at once of each. What is scarce then is room on the disk, of which
-    an upload that does not come on loses its part when the time for a body is over. So many at once are then imported.
+    """Receives uploads of callers who are signed in, a few at once of each. Then it imports so many at once.
+
+    An upload waits on disk. One that stalls is given up when the time for a body is over, and its room is free again.
     """
 
     def __init__(self, authenticator: Authenticator, most_at_work: int) -> None:

@@ -26,7 +26,7 @@ from shared.http.problems import HeadTooLarge, MalformedRequest, RequestTimeout
 from shared.settings import Settings
 
 LAST_CALL = 2.0
-"""Seconds that a body in the midst of its way has once the server is told to stop."""
+"""Seconds in which a body still has to arrive once the server is told to stop."""
 LINGERING = 2.0
 """Seconds for a client that still sends to read why it should not: closed at once, TCP would reset the connection and
 take the answer away with it (RFC 9112 §9.6).

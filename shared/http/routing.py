@@ -34,7 +34,7 @@ def slow(endpoint: E) -> E:
 
 
 def unrepeatable(endpoint: E) -> E:
-    """Declares that a request is no change to make conditional, to try, or to send again under a key: as a sign-in."""
+    """Declares that a request takes no precondition, no dry run and no idempotency key: a sign-in, for example."""
     endpoint.__dict__["is_repeatable"] = False
     return endpoint
 
