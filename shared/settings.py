@@ -185,7 +185,7 @@ def _is_url(url: str) -> bool:
         return False
     try:
         found = conninfo_to_dict(url)
-    except psycopg.ProgrammingError:
+    except (psycopg.ProgrammingError, UnicodeError):
         return False
     ports = str(found.get("port", "")).split(",")
     return "@" not in str(found.get("host")) and all(

@@ -1,11 +1,16 @@
 """What is wrong with the head of a request that the parser lets pass."""
 
+import re
+
 from shared.errors import DomainError
 from shared.http.framing import Fields
 from shared.http.problems import HeadTooLarge, MalformedRequest
 
 MOST_FIELDS = 256
 """Header fields of a request. Each look for one walks them all."""
+
+_HOST = re.compile(rb"(?:\[[0-9A-Za-z:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*+)(?::[0-9]*)?")
+"""A host and a port (RFC 3986 §3.2), of which the host may be empty."""
 
 
 def fault_of(headers: Fields, method: bytes, version: str) -> DomainError | None:
@@ -16,9 +21,11 @@ def fault_of(headers: Fields, method: bytes, version: str) -> DomainError | None
         return MalformedRequest("This server speaks HTTP/1.1.")
     if method == b"CONNECT":
         return MalformedRequest("This server is no proxy.")
-    hosts = [value for name, value in headers if name == b"host"]
+    hosts = [value.strip(b" \t") for name, value in headers if name == b"host"]
     if len(hosts) > 1 or (not hosts and version == "1.1"):
         return MalformedRequest("A request has one Host header.")  # RFC 9112 §3.2
+    if hosts and not _HOST.fullmatch(hosts[0]):
+        return MalformedRequest("The Host header names a host, and a port at the most.")
     codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
     if codings and (codings != [b"chunked"] or version == "1.0"):
         return MalformedRequest("The only transfer coding that is taken is chunked.")  # RFC 9112 §6.1

@@ -60,7 +60,11 @@ class RequestContext:
             if not answer.started:
                 await problem(Request(scope), Unavailable("The server is stopping."))(scope, receive, answer.send)
             raise
-        except Exception:
+        except Exception as error:
+            if answer.started and isinstance(error.__cause__, DomainError):  # As Starlette raises it by then.
+                # The cause is in the log. The server closes the connection, so that the client sees no end.
+                log.warning("The answer broke off: %s", error.__cause__)
+                return
             log.exception("Request %s failed.", request_id_of(scope))
             if answer.started:
                 raise

@@ -6,6 +6,7 @@ release changes it.
 """
 
 import asyncio
+import re
 from collections import OrderedDict
 from enum import Enum, auto
 from typing import Any, ClassVar
@@ -31,6 +32,9 @@ LINGERING = 2.0
 """Seconds for a client that still sends to read why it should not: closed at once, TCP would reset the connection and
 take the answer away with it (RFC 9112 §9.6).
 """
+
+_AUTHORITY = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://[^/]*")
+"""What comes before the path in the absolute form of a target (RFC 9112 §3.2.2), credentials perhaps."""
 
 
 def bounded(settings: Settings) -> type["BoundedProtocol"]:
@@ -248,7 +252,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self._has_begun:
             self.on_message_begin()
         method = self.parser.get_method().decode() if self.url else "-"
-        path = self.url.partition(b"?")[0]
+        path = _AUTHORITY.sub(b"", self.url.partition(b"?")[0], 1)
         target = {"method": method, "path": unquote(path), "raw_path": path, "query_string": b""}
         self.scope.update(target)  # type: ignore[typeddict-item]
         self.scope["state"][REFUSAL] = error

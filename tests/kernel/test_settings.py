@@ -203,6 +203,8 @@ class TestTheDatabase:
             "postgresql:///db?host=/tmp/my sockets",
             "postgresql://u:hunter%@h/db",
             "postgresql://u:hunter%zz@h/db",
+            "postgresql://u:hunter%ff@h/db",
+            "postgresql://h/db?application_name=%c3",
             "postgresql://u:hunter@2@h/db",
             "postgresql://u:hunter/2@h/db",
             "postgresql://u:12/hunter@h/db",

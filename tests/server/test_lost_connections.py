@@ -45,6 +45,7 @@ def signed_in(server) -> Iterator[httpx2.Client]:
         yield http
 
 
+NDJSON = {"Content-Type": "application/x-ndjson"}
 READ = ("GET", "/users/me", None)
 WRITE = ("PATCH", "/users/me", {"full_name": "Ann"})
 
@@ -117,6 +118,28 @@ class TestABackend:
                 assert ask(http, ("POST", "/tags", {"name": f"{backend}"})).status_code == 201
             finally:
                 os.kill(backend, signal.SIGCONT)
+
+
+class TestAnExport:
+    def test_that_breaks_off_has_no_end_and_leaves_a_line_in_the_log(self, url, sql, tmp_path):
+        """It is far larger than what the sockets hold, so that it waits for its reader when the backend ends."""
+        lines = b'{"name": "Move", "description": "%b"}\n' % (b"x" * 10_000) * 3000
+        with serving_one_connection_a_lane(tmp_path, url, PATIENCE) as server, signed_in(server) as http:
+            assert http.post("/projects/import", content=lines, headers=NDJSON).json()["imported"] == 3000
+            with (
+                pytest.raises(httpx2.RemoteProtocolError),
+                http.stream("GET", "/projects/export", headers={"X-Request-ID": "broken-off"}) as export,
+            ):
+                assert export.status_code == 200
+                sql(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction'"
+                    " AND application_name = 'trellis' AND datname = current_database()"
+                )
+                export.read()
+            assert ask(http, READ).status_code == 200
+            until(lambda: '"GET /api/v1/users/me' in server.output())
+            assert "[broken-off] The answer broke off: " in server.output()
+            assert "Traceback" not in server.output()
 
 
 class TestAStormOfTerminations:

@@ -68,6 +68,13 @@ class TestWhatIsNoRequest:
             b"GET / HTTP/1.1\r\n\r\n",
             b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
             b"GET / HTTP/1.0\r\nHost: x\r\nHost: x\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: x, y\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: u:p@x\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: x/y\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: x:80:81\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: [::1\r\n\r\n",
+            b"GET / HTTP/1.0\r\nHost: x?\xff\r\n\r\n",
             b"GET / HTTP/1.1\nHost: x\n\n",
             b"GET / HTTP/1.1\r\nHost: x\r\nA: \0\r\n\r\n",
             b"GET / HTTP/1.1\r\nHost: x\r\nA: a\rb\r\n\r\n",
@@ -125,6 +132,13 @@ class TestWhatIsNoRequest:
         assert (problem["request_id"], problem["instance"]) == ("bad-one", "/some%20where")
         (line,) = [line for line in server.output().splitlines() if "[bad-one]" in line]
         assert line.endswith('"GET /some%20where HTTP/1.1" 400')
+
+    @pytest.mark.parametrize("target", [b"http://u:hunter2@x:99999/here?y=1", b"HTTPS://u:hunter2@/here"])
+    def test_names_of_its_target_the_path_alone(self, server, target):
+        """The absolute form can hold a password."""
+        with connected(server, b"GET %b HTTP/1.1\r\n\r\n" % target) as connection:
+            assert is_refused(connection, 400, "malformed_request")["instance"] == "/here"
+        assert "hunter2" not in server.output()
 
     def test_head_is_answered_without_content(self, server):
         with connected(server, b"HEAD /x HTTP/1.1\r\n\r\n") as connection:
