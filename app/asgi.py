@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from app.container import Application
-from shared.http import batch, exports, health, journal, openapi, problems
+from shared.http import batch, exports, health, journal, mutations, openapi, problems
 from shared.http.imports import ImportRoute, Imports
 from shared.http.middleware import RequestContext
 from shared.http.mutations import Mutations
@@ -42,6 +42,7 @@ def create_app(application: Application) -> FastAPI:
         kernel.authenticator(),
         kernel.idempotency(),
         kernel.resources(),
+        mutations.turns(kernel.settings()),
         require_if_match=kernel.settings().require_if_match,
     )
     app.state.imports = Imports(kernel.authenticator(), max(1, kernel.settings().pool_size // 2))

@@ -11,10 +11,12 @@ from shared.auth.tokens import AccessTokens
 from shared.extensions import Extensions
 from shared.http import problems
 from shared.http.middleware import RequestContext
-from shared.http.mutations import Mutations
+from shared.http.mutations import Mutations, TooManyChanges
 from shared.persistence.database import Database
 from shared.persistence.idempotency import Idempotency
 from shared.persistence.resources import Resources
+from shared.turns import Turns
+from tests.patience import PATIENCE
 
 
 @asynccontextmanager
@@ -27,6 +29,7 @@ async def client_of(router: APIRouter, database: Database) -> AsyncIterator[Asyn
         Authenticator(database, AccessTokens(key, 900), extensions),
         Idempotency(database, extensions, key),
         Resources((), database, extensions),
+        Turns(100, PATIENCE, TooManyChanges),
         require_if_match=False,
     )
     app.include_router(router)

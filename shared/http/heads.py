@@ -22,10 +22,8 @@ def fault_of(headers: Fields, method: bytes, version: str) -> DomainError | None
     if method == b"CONNECT":
         return MalformedRequest("This server is no proxy.")
     hosts = [value.strip(b" \t") for name, value in headers if name == b"host"]
-    if len(hosts) > 1 or (not hosts and version == "1.1"):
-        return MalformedRequest("A request has one Host header.")  # RFC 9112 §3.2
-    if hosts and not _HOST.fullmatch(hosts[0]):
-        return MalformedRequest("The Host header names a host, and a port at the most.")
+    if len(hosts) > 1 or (not hosts and version == "1.1") or not all(map(_HOST.fullmatch, hosts)):
+        return MalformedRequest("A request has one Host header, of a host and perhaps a port.")  # RFC 9112 §3.2
     codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
     if codings and (codings != [b"chunked"] or version == "1.0"):
         return MalformedRequest("The only transfer coding that is taken is chunked.")  # RFC 9112 §6.1

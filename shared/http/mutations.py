@@ -12,7 +12,7 @@ from fastapi import Request, Response
 
 from shared.auth.authentication import Authenticator, Claimant
 from shared.auth.tokens import InvalidToken
-from shared.errors import CommitInDoubt, Conflict, Contended, DomainError, Unauthenticated
+from shared.errors import CommitInDoubt, Conflict, Contended, DomainError, Unauthenticated, Unavailable
 from shared.http.headers import bearer_token
 from shared.http.request_id import request_id_of
 from shared.http.wishes import Wishes
@@ -21,12 +21,23 @@ from shared.persistence.idempotency import Answer, Idempotency, Keyed
 from shared.persistence.journal import Origin, origin
 from shared.persistence.preconditions import Precondition, PreconditionFailed, precondition
 from shared.persistence.resources import Resources
+from shared.settings import Settings
+from shared.turns import Turns
 
 Handle = Callable[[Request], Awaitable[Response]]
 Once = Callable[[Request, Handle, Keyed], Awaitable[Response]]
 
 MOST_ATTEMPTS = 3
 """How often a unit of work is run when it meets another in a deadlock or a serialization failure."""
+
+
+class TooManyChanges(Unavailable):
+    """Other changes of yours take long just now. Try again shortly."""
+
+
+def turns(settings: Settings) -> Turns:
+    """Of the changes of one account: they have three quarters of the connections at the most."""
+    return Turns(max(1, settings.pool_size * 3 // 4), settings.pool_wait_seconds, TooManyChanges)
 
 
 class Mutations:
@@ -38,12 +49,15 @@ class Mutations:
         authenticator: Authenticator,
         idempotency: Idempotency,
         resources: Resources,
+        turns: Turns,
+        *,
         require_if_match: bool,
     ) -> None:
         self._database = database
         self._authenticator = authenticator
         self._idempotency = idempotency
         self._resources = resources
+        self._turns = turns
         self._require_if_match = require_if_match
 
     async def run(self, request: Request, handle: Handle, wishes: Wishes, *, is_slow: bool) -> Response:
@@ -75,7 +89,10 @@ class Mutations:
         while True:
             attempts += 1
             try:
-                async with self._database.unit_of_work(dry_run=wishes.dry_run):
+                async with (
+                    self._turns.of(claimant.user_id if claimant else None),
+                    self._database.unit_of_work(dry_run=wishes.dry_run),
+                ):
                     if keyed is None:
                         return await self._handle(request, handle)
                     return await once(request, handle, keyed)

@@ -355,7 +355,7 @@ class TestOurOwnFailures:
         assert "the secret of the house" in caplog.text
 
     async def test_a_database_out_of_reach_is_503_and_says_when_to_come_back(self, app, application, settings):
-        from shared.http.mutations import Mutations
+        from shared.http.mutations import Mutations, turns
         from shared.persistence.database import Database
 
         nowhere = settings.model_copy(update={"database_url": "postgresql://trellis:x@127.0.0.1:1/trellis"})
@@ -367,7 +367,12 @@ class TestOurOwnFailures:
                 with kernel.database.override(database):
                     application.containers["users"].reset_singletons()
                     app.state.mutations = Mutations(
-                        database, kernel.authenticator(), kernel.idempotency(), kernel.resources(), False
+                        database,
+                        kernel.authenticator(),
+                        kernel.idempotency(),
+                        kernel.resources(),
+                        turns(nowhere),
+                        require_if_match=False,
                     )
                     answer = await client.post("/users", json=account)
         finally:

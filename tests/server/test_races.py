@@ -126,3 +126,24 @@ class TestWhileTheAccountIsDeleted:
         assert (await making).status_code == 401
         with psycopg.connect(url) as connection:
             assert connection.execute(f"SELECT FROM {table} WHERE owner_id = %s", [me]).rowcount == 0
+
+
+class TestChangesOfOneAccount:
+    async def test_that_wait_for_one_another_leave_connections_to_others(self, url, tmp_path):
+        """Three of the four may wait for the row; those that have no turn are given up when the first is over."""
+        settings = {"TRELLIS_POOL_SIZE": "4", "TRELLIS_POOL_WAIT_SECONDS": "1"}
+        with serving(tmp_path, DATABASE_URL=url, **settings) as server, psycopg.connect(url) as lock:
+            base_url = f"{server.url}/api/v1"
+            async with (
+                httpx2.AsyncClient(base_url=base_url, timeout=PATIENCE) as ann,
+                httpx2.AsyncClient(base_url=base_url, timeout=PATIENCE) as eve,
+            ):
+                await sign_in(ann, email="waiting@example.com")
+                await sign_in(eve, email="eve@example.com")
+                id = (await ann.post("/projects", json={"name": "Move"})).json()["id"]
+                lock.execute("SELECT FROM projects WHERE id = %s FOR UPDATE", [id])
+                changes = [asyncio.create_task(ann.patch(f"/projects/{id}", json={"name": f"{n}"})) for n in range(12)]
+                await asyncio.wait(changes, return_when=asyncio.FIRST_COMPLETED)
+                assert (await eve.post("/tags", json={"name": "Urgent"})).status_code == 201
+                lock.rollback()
+                assert set(await statuses(*changes)) == {200, 503}
