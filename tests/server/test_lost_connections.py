@@ -135,7 +135,7 @@ class TestAnExport:
                 with pytest.raises(httpx2.RemoteProtocolError):
                     export.read()
             assert ask(http, READ).status_code == 200
-            until(lambda: '"GET /api/v1/users/me' in server.output())
+            eventually(lambda: '"GET /api/v1/users/me' in server.output())
             assert "[broken-off] The answer broke off: " in server.output()
             assert "Traceback" not in server.output()
 
