@@ -82,8 +82,12 @@ def connector(settings: Settings, **session_settings: str) -> Callable[[], Await
         connection.deadline_seconds = settings.statement_seconds + GRACE_SECONDS
         connection.adapters.register_loader("json", _DocumentLoader)
         status = connection.pgconn.parameter_status
-        if status(b"DateStyle") != b"ISO, MDY" or status(b"TimeZone") != b"UTC":
-            await connection.execute("SET datestyle = ISO, MDY; SET timezone = UTC")  # PGDATESTYLE and PGTZ come after.
+        if status(b"DateStyle") != b"ISO, MDY" or status(b"TimeZone") != b"UTC":  # PGDATESTYLE and PGTZ come after.
+            try:
+                await connection.execute("SET datestyle = ISO, MDY; SET timezone = UTC")
+            except BaseException:
+                connection.pgconn.finish()
+                raise
         return connection
 
     return connect
