@@ -106,6 +106,12 @@ class FailureRepository:
             await self._database.execute(_TAKE_BACK, {"keys": keys})
             await self._database.execute(_FORGET, {"keys": keys})
 
+    async def forget(self, keys: Sequence[bytes]) -> None:
+        """Count none under each key."""
+        async with self.held(keys):
+            await self.keep(dict.fromkeys(keys, 0.0))
+            await self._database.execute(_FORGET, {"keys": keys})
+
     async def knows(self, place: bytes) -> bool:
         """Whether somebody signed in there lately."""
         return bool(await self._database.read(_KNOWS, {"key": place}))

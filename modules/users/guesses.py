@@ -74,7 +74,10 @@ class Guesses:
         except Exception:  # Such as that there is no room for it just now.
             await self._failures.take_back([*limits])
             raise
-        if is_right:
+        if is_right and KNOWN_PLACE in limits.values():
+            # Who knows it was not guessing (NIST SP 800-63B §5.2.2). Also what could not be taken back is over so.
+            await self._failures.forget([*limits])
+        elif is_right:
             await self._failures.take_back([*limits])
         return is_right
 

@@ -180,6 +180,15 @@ class TestAKnownPlace:
         assert wait(await sign_in(home, password=PASSWORD)) == 1
         assert (await sign_in(at("203.0.113.1"), password=PASSWORD)).status_code == 200
 
+    async def test_is_as_before_once_the_password_is_right(
+        self, home: AsyncClient, database: RolledBackDatabase
+    ) -> None:
+        """So attempts that could not be taken back, as the database was away, keep nobody out for hours."""
+        for _ in range(2):
+            await guess(home, KNOWN_PLACE.free - 1)
+            assert (await sign_in(home, password=PASSWORD)).status_code == 200
+            assert await rows(database, "sign_in_failures") == []
+
     async def test_is_known_for_that_account_alone(self, home: AsyncClient, at: ClientAt) -> None:
         bob = await UserFactory.saved()
         await guess(at("203.0.113.1"), ACCOUNT.free, bob.email)
