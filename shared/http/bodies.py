@@ -18,7 +18,7 @@ JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 
 _UTF_8 = {"utf-8", "utf8", "us-ascii"}
-_BEYOND_JSON = re.compile(r'"(?:[^"\\]|\\.)*+"?|(NaN|-?Infinity|-?[0-9]{4301,})|[0-9]++', re.DOTALL)
+_BEYOND_JSON = re.compile(r'"[^"]*"?|(NaN|-?Infinity|-?[0-9]{4301,})|[0-9]+')
 """What Python's parser takes, or stumbles upon, outside of strings: names of numbers, and integers of too many digits.
 Strings and other integers are matched whole, so that no character of them is the start of another look.
 """
@@ -71,9 +71,14 @@ def read_json(text: str) -> Any:
     except RecursionError:
         raise _malformed("This is nested too deeply") from None
     except ValueError:
-        at = next((match.start(1) for match in _BEYOND_JSON.finditer(text) if match[1]), 0)
+        at = next((match.start(1) for match in _BEYOND_JSON.finditer(_without_escapes(text)) if match[1]), 0)
         found = json.JSONDecodeError("No number, or one of too many digits", text, at)
         raise _malformed(f"This is no JSON: {found}") from None
+
+
+def _without_escapes(text: str) -> str:
+    """The text with as many characters, of whose quotes each begins or ends a string."""
+    return text.replace(r"\\", "__").replace(r"\"", "__")
 
 
 def _no_number(_: str) -> NoReturn:

@@ -7,7 +7,7 @@ from starlette.datastructures import Headers
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
-_ELEMENT = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*+"?)++')
+_ELEMENT = re.compile(r'(?:[^,"]+|"[^"\\]*(?:\\.[^"\\]*)*"?)+')
 _BEARER = re.compile(r"bearer(?: +(.*))?", re.IGNORECASE)
 
 

@@ -9,7 +9,7 @@ from shared.http.problems import HeadTooLarge, MalformedRequest
 MOST_FIELDS = 256
 """Header fields of a request. Each look for one walks them all."""
 
-_HOST = re.compile(rb"(?:\[[0-9A-Za-z:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*+)(?::[0-9]*)?")
+_HOST = re.compile(rb"(?:\[[0-9A-Za-z:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?")
 """A host and a port (RFC 3986 §3.2), of which the host may be empty."""
 
 

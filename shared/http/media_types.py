@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 from shared.http.headers import elements
 
-# Possessive throughout: however it is malformed, nothing of it is read twice.
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"  # noqa: S105 (no secret)
-_VALUE = rf'(?:{_TOKEN}|"(?:[^"\\]|\\.)*+")'
-_PARAMETER = rf"[ \t]*+;[ \t]*+(?:{_TOKEN}={_VALUE})?+"
-_MEDIA_TYPE = re.compile(rf"({_TOKEN}/{_TOKEN})((?:{_PARAMETER})*+)[ \t]*+")
+# Each character can stand in one place alone, so nothing malformed is read again and again. Possessive quantifiers
+# would say so, but Python before 3.11.5 takes them wrongly.
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 (no secret)
+_VALUE = rf'(?:{_TOKEN}|"[^"\\]*(?:\\.[^"\\]*)*")'
+_PARAMETER = rf"[ \t]*;(?:[ \t]*{_TOKEN}={_VALUE})?"
+_MEDIA_TYPE = re.compile(rf"({_TOKEN}/{_TOKEN})((?:{_PARAMETER})*)[ \t]*")
 _PAIR = re.compile(rf"({_TOKEN})=({_VALUE})")
 _WEIGHT = re.compile(r"0?\.[0-9]+|[01]\.?0*")
 """Of a range. `.2` is none by RFC 9110 §12.4.2, but Java's HttpURLConnection sends it."""

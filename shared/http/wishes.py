@@ -50,7 +50,7 @@ IF_NONE_MATCH: dict[str, Any] = {
 """What an operation that creates or replaces says besides."""
 
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
-_QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*+)"')
+_QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import NamedTuple, Self
 
 from shared.errors import DomainError
 
-_TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*+"'
-_LIST = re.compile(rf"[ \t,]*+(?:{_TAG}[ \t]*+(?:,[ \t,]*+|$))*+")
+_TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
+_LIST = re.compile(rf"[ \t,]*(?:{_TAG}[ \t]*(?:,[ \t,]*|$))*")
 _VERSION = re.compile(r'(?:W/)?"([1-9][0-9]{0,17})-')
 
 _WEAK = (

@@ -1,5 +1,7 @@
 """The arrows between packages and modules, and that a forbidden one is found."""
 
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -147,3 +149,19 @@ class TestObjections:
     def test_there_is_one_against(self, importer, imported):
         """The inside of a neighbour, a neighbour that is not required, and any module from outside of modules/."""
         assert objection(importer, imported, REQUIRES)
+
+
+class TestAPattern:
+    def test_is_one_that_every_python_matches_alike(self):
+        """Before 3.11.5, possessive quantifiers of a group took what they should not (CPython's issue 106052)."""
+        patterns = [
+            (name, found.pattern if isinstance(found.pattern, str) else found.pattern.decode("latin-1"))
+            for name, module in list(sys.modules.items())
+            if name.split(".")[0] in {"app", "modules", "shared"}
+            for found in vars(module).values()
+            if isinstance(found, re.Pattern)
+        ]
+        assert len(patterns) > 10
+        for name, pattern in patterns:
+            outside_of_classes = re.sub(r"\[(?:\\.|[^\]\\])+\]|\\.", "x", pattern)
+            assert not re.search(r"[*+?}]\+|\(\?>", outside_of_classes), (name, pattern)
