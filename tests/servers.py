@@ -1,6 +1,7 @@
 """Real servers: `trellis serve` as a process of its own, on loopback, stopped by its process id."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -69,9 +70,9 @@ def trellis(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 @contextmanager
 def serving(folder: Path, until: str = "/health/ready", **environment: str) -> Iterator[Server]:
     """A server that answers this path with 200. Its log is in the folder, and its data unless DATABASE_URL is given."""
-    port = free_port()
     log = folder / "serve.log"
     environment = {
+        "PORT": "0",  # One that is free now may be taken by the time it is listened on.
         "TRELLIS_DATA_DIR": str(folder / "data"),
         "TRELLIS_ENVIRONMENT": "development",
         # On a slow machine many requests at once would reach the limits that users have.
@@ -79,17 +80,18 @@ def serving(folder: Path, until: str = "/health/ready", **environment: str) -> I
         "TRELLIS_STATEMENT_SECONDS": str(PATIENCE),
     } | environment
     with log.open("a") as output:
+        begins_at = output.tell()
         process = subprocess.Popen(
             [sys.executable, "-m", "app.cli", "serve"],
             cwd=ROOT,
-            env=_environment(environment | {"PORT": str(port)}),
+            env=_environment(environment),
             stdout=output,
             stderr=subprocess.STDOUT,
             text=True,
         )
-    server = Server(process, f"http://127.0.0.1:{port}", log)
+    server = Server(process, "", log)
     try:
-        _await(server, until)
+        _await(server, until, begins_at)
         yield server
     finally:
         process.terminate()
@@ -99,14 +101,16 @@ def serving(folder: Path, until: str = "/health/ready", **environment: str) -> I
         process.wait()
 
 
-def _await(server: Server, path: str) -> None:
-    def answers() -> bool:
+def _await(server: Server, path: str, begins_at: int) -> None:
+    def is_ready() -> bool:
+        told = re.search(rb"Listening on (http://[0-9.:]+)", server.log.read_bytes()[begins_at:])
+        server.url = told[1].decode() if told else ""
         with suppress(httpx2.TransportError):
-            return server.get(path).status_code == 200
+            return bool(server.url) and server.get(path).status_code == 200
         return False
 
     try:
-        eventually(lambda: server.process.poll() is not None or answers())
+        eventually(lambda: server.process.poll() is not None or is_ready())
         assert server.process.poll() is None, "The server has ended."
     except AssertionError as error:
         error.add_note(server.output())
