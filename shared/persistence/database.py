@@ -148,8 +148,8 @@ def _connected(connection: Any, record: Any) -> None:
 def _checked_out(_connection: object, record: Any, _proxy: object) -> None:
     wire: Wire = record.info["wire"]
     if not wire.is_fresh and wire.is_lost():
-        # The others were probably lost with it; the pool makes a new one. That is taken as it is: the pool gives up
-        # after two.
+        # The others were probably lost with it, so the pool replaces all. A fresh connection is not checked: the pool
+        # would give up at the second one that is lost.
         raise exc.InvalidatePoolError
 
 
