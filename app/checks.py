@@ -7,9 +7,9 @@ from typing import Any
 import psycopg
 
 from app.failures import told
-from shared.persistence.direct import connect
-from shared.persistence.schema import standing_of
 from shared.settings import Settings
+from shared.upkeep import standing_of
+from shared.wire import connect
 
 OLDEST_VERSION = 15
 CLOCK_SECONDS = 1.0

@@ -27,11 +27,11 @@ from app.migrations import MigrationError, upgrade, write_revision
 from app.purging import purge_command
 from app.seeding import seed_command
 from shared.errors import DomainError
-from shared.http import logs
-from shared.http.protocol import bounded
+from shared.http.edge import log_configuration
+from shared.http.server import bounded
 from shared.manifest import ManifestError, Module, discover
-from shared.seeding import SeedingError
 from shared.settings import Settings, SettingsError, strangers
+from shared.upkeep import SeedingError
 
 log = logging.getLogger("trellis")
 
@@ -102,7 +102,7 @@ def revision(module: str, message: str) -> None:
 def _database() -> Iterator[tuple[Settings, EmbeddedPostgres | None]]:
     """The settings with a database that runs; the embedded one is started, or attached to, and migrated."""
     settings = Settings.load()
-    logging.config.dictConfig(logs.configuration(settings))
+    logging.config.dictConfig(log_configuration(settings))
     for sentence in strangers(os.environ):
         log.warning("%s", sentence)
     if settings.database_url is not None:

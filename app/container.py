@@ -35,7 +35,7 @@ class Application:
         with warnings.catch_warnings():
             # A marker that resolves to nothing would reach the endpoint as an object, which would answer 200.
             warnings.simplefilter("error", UnresolvedMarkerWarning)
-            self.kernel.wire(modules=["shared.http.authentication"], warn_unresolved=True)
+            self.kernel.wire(modules=["shared.http.routes.authentication"], warn_unresolved=True)
             for module in self.modules:
                 self.containers[module.name].wire(modules=[f"modules.{module.name}.router"], warn_unresolved=True)
 

@@ -18,8 +18,8 @@ from sqlalchemy.exc import DBAPIError
 
 from app.checks import refuse_unfit
 from shared.manifest import Module
-from shared.persistence.direct import connect
-from shared.persistence.schema import ALEMBIC_INI, standing_of
+from shared.upkeep import ALEMBIC_INI, standing_of
+from shared.wire import connect
 
 VERSIONS = ALEMBIC_INI.parent / "migrations" / "versions"
 LOCK_PATIENCE_SECONDS = 300.0

@@ -6,9 +6,9 @@ from contextlib import AbstractContextManager
 
 import click
 
-from shared.persistence.database import Database
-from shared.persistence.purge import Purge
 from shared.settings import Settings
+from shared.upkeep import Purge
+from shared.wire import Database
 
 
 def purge_command(database: Callable[[], AbstractContextManager[tuple[Settings, object]]]) -> click.Command:

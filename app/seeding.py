@@ -12,10 +12,10 @@ import psycopg
 from psycopg import sql
 
 from shared.manifest import Module
-from shared.persistence.direct import PIN, connect
-from shared.persistence.models import owners
-from shared.seeding import DataSet, Seeding, SeedingError
+from shared.rows import owners
 from shared.settings import Settings
+from shared.upkeep import DataSet, Seeding, SeedingError
+from shared.wire import PIN, connect
 
 REFUSAL = "This is production, and seeding adds accounts with a password that everybody knows. If that is meant: --yes"
 

@@ -17,10 +17,9 @@ from sqlalchemy.sql.schema import SchemaItem
 from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 
 from shared.manifest import discover
-from shared.persistence import models
-from shared.persistence.direct import PIN, connect
-from shared.persistence.journal import TransactionId
+from shared.rows import TransactionId, models
 from shared.settings import Settings
+from shared.wire import PIN, connect
 
 LOCK = 0x7472656C6C6973  # "trellis"
 LOCK_TIMEOUT = "2s"

@@ -2,19 +2,14 @@
 
 from dependency_injector import containers, providers
 
-from shared.auth.authentication import Authenticator
-from shared.auth.passwords import Passwords
-from shared.auth.tokens import AccessTokens
+from shared.auth import AccessTokens, Authenticator, Passwords
 from shared.events import Events
 from shared.extensions import Extensions
-from shared.persistence.changes import Changes
-from shared.persistence.cursors import Cursors
-from shared.persistence.database import Database
-from shared.persistence.history import Journal
-from shared.persistence.idempotency import Idempotency
-from shared.persistence.projection import Projector
-from shared.persistence.resources import Resources
+from shared.feed import Changes
+from shared.reads import Cursors, Journal, Projector
 from shared.settings import Settings
+from shared.wire import Database
+from shared.writes import Idempotency, Resources
 
 
 class KernelContainer(containers.DeclarativeContainer):

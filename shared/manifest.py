@@ -14,8 +14,8 @@ from fastapi import APIRouter
 
 from shared.events import Event
 from shared.extensions import ExtensionPoint
-from shared.persistence.repository import Repository
-from shared.seeding import Seeding
+from shared.upkeep import Seeding
+from shared.writes import Repository
 
 
 class ManifestError(Exception):

@@ -9,13 +9,13 @@ from httpx2 import ASGITransport, AsyncClient
 from shared.auth.authentication import Authenticator
 from shared.auth.tokens import AccessTokens
 from shared.extensions import Extensions
-from shared.http import problems
-from shared.http.middleware import RequestContext
-from shared.http.mutations import Mutations, TooManyChanges
-from shared.persistence.database import Database
-from shared.persistence.idempotency import Idempotency
-from shared.persistence.resources import Resources
+from shared.http.edge.middleware import RequestContext
+from shared.http.edge.problems import install_problems
+from shared.http.routes.mutations import Mutations, TooManyChanges
 from shared.turns import Turns
+from shared.wire.database import Database
+from shared.writes.idempotency import Idempotency
+from shared.writes.resources import Resources
 from tests.patience import PATIENCE
 
 
@@ -34,7 +34,7 @@ async def client_of(router: APIRouter, database: Database) -> AsyncIterator[Asyn
     )
     app.include_router(router)
     app.add_middleware(RequestContext, max_body_bytes=1000)
-    problems.install(app)
+    install_problems(app)
     transport = ASGITransport(app=app, raise_app_exceptions=False)
     async with AsyncClient(transport=transport, base_url="http://test") as client:
         yield client

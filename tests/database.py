@@ -13,19 +13,19 @@ from uuid import uuid4
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
+from shared.wire.provenance import origin
 from sqlalchemy import Connection, event, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.embedded import EmbeddedPostgres
 from app.migrations import upgrade
-from shared.persistence.connection import PostgresConnection
-from shared.persistence.database import Database
-from shared.persistence.journal import origin
-from shared.persistence.lane import ReadLane
-from shared.persistence.statements import Row, Statement
-from shared.persistence.unit_of_work import UnitOfWork
-from shared.persistence.wire import Wire
 from shared.settings import Settings
+from shared.wire.connection import PostgresConnection
+from shared.wire.database import Database
+from shared.wire.lane import ReadLane
+from shared.wire.statements import Row, Statement
+from shared.wire.unit_of_work import UnitOfWork
+from shared.wire.wire import Wire
 
 TEMPLATE = "TRELLIS_TEST_TEMPLATE"
 """The environment variable by which the controller tells its workers where the migrated template is."""

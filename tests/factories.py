@@ -4,8 +4,8 @@ from typing import ClassVar, Generic, TypeVar
 
 import factory
 
-from shared.persistence.database import Database
-from shared.persistence.models import Table
+from shared.rows.models import Table
+from shared.wire.database import Database
 
 R = TypeVar("R", bound=Table)
 

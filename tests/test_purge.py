@@ -15,9 +15,9 @@ from modules.projects.tests.factories import MemberFactory, ProjectFactory, Proj
 from modules.tags.tests.factories import TagFactory
 from modules.users.models import RefreshToken, UserSession
 from modules.users.tests.factories import UserFactory
-from shared.persistence import purge as purging
-from shared.persistence.database import Database
-from shared.persistence.purge import Purge
+from shared.upkeep import purge as purging
+from shared.upkeep.purge import Purge
+from shared.wire.database import Database
 from tests.callers import Caller
 from tests.database import clone
 from tests.servers import trellis

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Index, func, text
 from sqlmodel import Field
 
-from shared.persistence.models import (
+from shared.rows import (
     Resource,
     SoftDeletable,
     Table,

@@ -7,11 +7,9 @@ from sqlalchemy import ColumnElement, CompoundSelect, FromClause, case, exists, 
 
 from modules.projects.models import Project, ProjectMember, ProjectTag, Role
 from modules.tags.api import TagSummary
-from shared.auth.policy import ADMIN, Policy, among
-from shared.auth.principal import CALLER_ID, CALLER_IS_ADMIN
+from shared.auth import ADMIN, CALLER_ID, CALLER_IS_ADMIN, Policy, among
 from shared.extensions import Extensions
-from shared.persistence.models import table_of
-from shared.persistence.soft_delete import live
+from shared.rows import live, table_of
 
 
 def role_of_caller(projects: FromClause, _: Extensions | None = None) -> ColumnElement[Any]:

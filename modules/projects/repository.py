@@ -12,17 +12,11 @@ from modules.projects.models import Project, ProjectMember, ProjectTag, Role
 from modules.projects.policy import MEMBERSHIP, POLICY
 from modules.projects.schemas import MEMBERS, PROJECTS, ProjectCreate
 from modules.tags.api import TagSummary
-from shared.auth.authentication import Claimant
-from shared.persistence.collection import ListQuery
-from shared.persistence.cursors import Cursors
-from shared.persistence.database import Database
-from shared.persistence.importing import Batch, BulkInsert
-from shared.persistence.listing import Listing, Page
-from shared.persistence.models import table_of
-from shared.persistence.projection import Projector
-from shared.persistence.repository import Repository
-from shared.persistence.soft_delete import live
-from shared.persistence.statements import Statement
+from shared.auth import Claimant
+from shared.reads import Cursors, Listing, ListQuery, Page, Projector
+from shared.rows import live, table_of
+from shared.wire import Database, Statement
+from shared.writes import Batch, BulkInsert, Repository
 
 
 class ProjectRepository(Repository[Project]):

@@ -19,19 +19,24 @@ from modules.projects.schemas import (
     ProjectUpdate,
 )
 from modules.projects.service import ProjectService
-from shared.http.authentication import Caller, CurrentPrincipal
-from shared.http.exports import CSV, NDJSON, ExportResponse, export_response
 from shared.http.imports import importing, lines_of
-from shared.http.journal import HistoryQuery
-from shared.http.paths import key_parameter, path_key
-from shared.http.queries import described, document_view, list_query
-from shared.http.responses import PageOf, created_response, document_response, page_response
-from shared.http.routing import resource_router
-from shared.http.wishes import IF_NONE_MATCH
-from shared.persistence.collection import ListQuery
-from shared.persistence.history import HISTORY, HistoryRead
-from shared.persistence.importing import Import, Imported
-from shared.persistence.projection import View
+from shared.http.reads import (
+    CSV,
+    NDJSON,
+    ExportResponse,
+    HistoryQuery,
+    PageOf,
+    created_response,
+    described,
+    document_response,
+    document_view,
+    export_response,
+    list_query,
+    page_response,
+)
+from shared.http.routes import IF_NONE_MATCH, Caller, CurrentPrincipal, key_parameter, path_key, resource_router
+from shared.reads import HISTORY, HistoryRead, ListQuery, View
+from shared.writes import Import, Imported
 
 Service = Annotated[ProjectService, Provide[ProjectsContainer.service]]
 Repository = Annotated[ProjectRepository, Provide[ProjectsContainer.repository]]

@@ -11,10 +11,8 @@ from modules.projects.models import Project, ProjectMember, ProjectTag, Role, St
 from modules.projects.policy import carries, role_of_caller
 from modules.tags.api import TagSummary
 from modules.users.api import UserSummary
-from shared.persistence.collection import Collection, CustomFilter
-from shared.persistence.models import table_of
-from shared.persistence.projection import Computed, Document, Each, Many, One, OnRequest
-from shared.persistence.soft_delete import live
+from shared.reads import Collection, Computed, CustomFilter, Document, Each, Many, One, OnRequest
+from shared.rows import live, table_of
 from shared.schemas import UNCHANGED, Date, Input, Key, Line, Patch, Text
 
 Description = Annotated[Text, Field(max_length=10_000)]

@@ -6,7 +6,7 @@ from random import Random
 from uuid import UUID
 
 from modules.projects.models import Project, ProjectMember, ProjectTag, Role, Status
-from shared.seeding import Ids, Row, Seeding, SeedingError, time_of, words
+from shared.upkeep import Ids, Row, Seeding, SeedingError, time_of, words
 
 VERBS = words(
     """

@@ -11,12 +11,10 @@ from modules.projects.repository import ProjectRepository
 from modules.projects.schemas import ProjectCreate, ProjectReplace, ProjectUpdate
 from modules.tags.api import TagNotFound, TagsApi
 from modules.users.api import UserDeleted, UserNotFound, UserRestored, UsersApi
-from shared.auth.principal import Principal
+from shared.auth import Principal
 from shared.errors import DomainError
-from shared.persistence.importing import Import, Imported
-from shared.persistence.models import touch
-from shared.persistence.repository import Representation
-from shared.persistence.soft_delete import delete_group, restore_group
+from shared.rows import delete_group, restore_group, touch
+from shared.writes import Import, Imported, Representation
 
 
 class ProjectService:

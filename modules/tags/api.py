@@ -7,7 +7,7 @@ from modules.tags.errors import TagNotFound
 from modules.tags.extension_points import project_counts, sharing
 from modules.tags.models import Tag
 from modules.tags.repository import TagRepository
-from shared.persistence.projection import Document
+from shared.reads import Document
 
 __all__ = ["TagNotFound", "TagSummary", "TagsApi", "project_counts", "sharing"]
 

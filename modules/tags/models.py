@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import Index, text
 from sqlmodel import Field
 
-from shared.persistence.models import Resource, Table, deletion_group, deletion_time, live_unique, searchable
+from shared.rows import Resource, Table, deletion_group, deletion_time, live_unique, searchable
 
 
 class Tag(Table, Resource, table=True):

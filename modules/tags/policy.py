@@ -6,8 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, case, exists, or_, select
 
 from modules.tags.extension_points import sharing
-from shared.auth.policy import ADMIN, Policy, among
-from shared.auth.principal import CALLER_ID, CALLER_IS_ADMIN
+from shared.auth import ADMIN, CALLER_ID, CALLER_IS_ADMIN, Policy, among
 from shared.extensions import Extensions
 
 

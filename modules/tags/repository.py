@@ -10,7 +10,7 @@ from modules.tags.errors import TagForbidden, TagNotFound
 from modules.tags.models import Tag
 from modules.tags.policy import POLICY
 from modules.tags.schemas import TAGS
-from shared.persistence.repository import Repository
+from shared.writes import Repository
 
 
 class TagRepository(Repository[Tag]):

@@ -10,14 +10,18 @@ from modules.tags.container import TagsContainer
 from modules.tags.repository import TagRepository
 from modules.tags.schemas import TAGS, TagCreate, TagRead, TagUpdate
 from modules.tags.service import TagService
-from shared.http.authentication import Caller, CurrentPrincipal
-from shared.http.journal import HistoryQuery
-from shared.http.queries import described, document_view, list_query
-from shared.http.responses import PageOf, created_response, document_response, page_response
-from shared.http.routing import resource_router
-from shared.persistence.collection import ListQuery
-from shared.persistence.history import HISTORY, HistoryRead
-from shared.persistence.projection import View
+from shared.http.reads import (
+    HistoryQuery,
+    PageOf,
+    created_response,
+    described,
+    document_response,
+    document_view,
+    list_query,
+    page_response,
+)
+from shared.http.routes import Caller, CurrentPrincipal, resource_router
+from shared.reads import HISTORY, HistoryRead, ListQuery, View
 
 Service = Annotated[TagService, Provide[TagsContainer.service]]
 Repository = Annotated[TagRepository, Provide[TagsContainer.repository]]

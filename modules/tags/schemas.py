@@ -12,8 +12,7 @@ from modules.tags.extension_points import project_counts
 from modules.tags.models import Tag
 from modules.tags.slugs import LONGEST, normalised_slug
 from shared.extensions import Extensions
-from shared.persistence.collection import Collection
-from shared.persistence.projection import Computed, Document
+from shared.reads import Collection, Computed, Document
 from shared.schemas import UNCHANGED, Input, Line, Patch, Text
 
 Name = Annotated[Line, Field(max_length=50)]

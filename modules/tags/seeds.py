@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from modules.tags.models import Tag
 from modules.tags.schemas import DEFAULT_COLOR
 from modules.tags.slugs import slugified
-from shared.seeding import Ids, Row, Seeding, SeedingError, time_of, words
+from shared.upkeep import Ids, Row, Seeding, SeedingError, time_of, words
 
 NAMES = words(
     """

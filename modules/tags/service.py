@@ -10,8 +10,8 @@ from modules.tags.repository import TagRepository
 from modules.tags.schemas import TagCreate, TagUpdate
 from modules.tags.slugs import slugified
 from modules.users.api import UserDeleted, UserRestored
-from shared.auth.principal import Principal
-from shared.persistence.repository import Representation
+from shared.auth import Principal
+from shared.writes import Representation
 
 
 class TagService:

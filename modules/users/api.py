@@ -8,7 +8,7 @@ from modules.users.errors import UserNotFound
 from modules.users.models import User
 from modules.users.repository import UserRepository
 from shared.events import Event
-from shared.persistence.projection import Document
+from shared.reads import Document
 
 __all__ = ["UserDeleted", "UserNotFound", "UserRestored", "UserSummary", "UsersApi"]
 

@@ -3,7 +3,7 @@
 import click
 
 from modules.users.service import UserService
-from shared.commands import in_unit_of_work
+from shared.upkeep import in_unit_of_work
 
 
 @click.command()

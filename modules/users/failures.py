@@ -22,11 +22,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 
 from modules.users.models import KNOWN_FOR, KnownPlace, SignInFailures
-from shared.auth.passwords import TooManySignIns
-from shared.persistence.database import Database
-from shared.persistence.models import table_of
-from shared.persistence.statements import Statement
+from shared.auth import TooManySignIns
+from shared.rows import table_of
 from shared.turns import turn
+from shared.wire import Database, Statement
 
 AT_ONCE = 2
 """Counts that are held at once, by a process: those who guess at one account wait for one row, and each of them would

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Index, func, text
 from sqlmodel import Field
 
-from shared.persistence.models import (
+from shared.rows import (
     SECRET,
     Identified,
     Resource,

@@ -6,7 +6,7 @@ from modules.users.container import UsersContainer
 from modules.users.repository import LIVE_SESSION, UserRepository
 from modules.users.router import router
 from modules.users.seeds import seed
-from shared.auth.authentication import live_sessions
+from shared.auth import live_sessions
 from shared.manifest import Module
 
 module = Module(

@@ -4,8 +4,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, case
 
-from shared.auth.policy import ADMIN, Policy
-from shared.auth.principal import CALLER_ID, CALLER_IS_ADMIN
+from shared.auth import ADMIN, CALLER_ID, CALLER_IS_ADMIN, Policy
 from shared.extensions import Extensions
 
 SELF = "self"

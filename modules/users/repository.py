@@ -28,9 +28,8 @@ from modules.users.errors import UserForbidden, UserNotFound
 from modules.users.models import REUSE_LEEWAY, RefreshToken, Role, User, UserSession
 from modules.users.policy import POLICY
 from modules.users.schemas import USERS, normalised_email
-from shared.persistence.database import Database
-from shared.persistence.repository import Repository
-from shared.persistence.statements import Statement
+from shared.wire import Database, Statement
+from shared.writes import Repository
 
 LIVE_SESSION: Select[bool] = (
     select((col(User.role) == Role.ADMIN).label("is_admin"))

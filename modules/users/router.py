@@ -26,15 +26,19 @@ from modules.users.schemas import (
 from modules.users.service import UserService
 from modules.users.sessions import SessionService
 from shared.errors import InvalidInput
-from shared.http.authentication import Administrator, Caller, CurrentPrincipal
-from shared.http.journal import HistoryQuery
-from shared.http.problems import problem
-from shared.http.queries import described, document_view, list_query
-from shared.http.responses import PageOf, created_response, document_response, page_response
-from shared.http.routing import Route, resource_router, slow, unrepeatable
-from shared.persistence.collection import ListQuery
-from shared.persistence.history import HISTORY, HistoryRead
-from shared.persistence.projection import View
+from shared.http.edge import problem
+from shared.http.reads import (
+    HistoryQuery,
+    PageOf,
+    created_response,
+    described,
+    document_response,
+    document_view,
+    list_query,
+    page_response,
+)
+from shared.http.routes import Administrator, Caller, CurrentPrincipal, Route, resource_router, slow, unrepeatable
+from shared.reads import HISTORY, HistoryRead, ListQuery, View
 
 Users = Annotated[UserService, Provide[UsersContainer.service]]
 Repository = Annotated[UserRepository, Provide[UsersContainer.repository]]

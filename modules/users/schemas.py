@@ -9,8 +9,7 @@ from pydantic import AfterValidator, BaseModel, Field, StrictBool
 from pydantic_core import PydanticCustomError
 
 from modules.users.models import Role, User
-from shared.persistence.collection import Collection
-from shared.persistence.projection import Document
+from shared.reads import Collection, Document
 from shared.schemas import UNCHANGED, Input, Line, Patch, Text
 
 LONGEST_EMAIL = 254

@@ -5,9 +5,9 @@ import unicodedata
 from collections.abc import Iterator
 
 from modules.users.models import Role, User
-from shared.auth.passwords import Passwords
-from shared.seeding import Ids, Row, Seeding, words
+from shared.auth import Passwords
 from shared.settings import Settings
+from shared.upkeep import Ids, Row, Seeding, words
 
 PASSWORD = "correct horse battery"  # noqa: S105 (everybody is told it)
 

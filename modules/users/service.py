@@ -12,11 +12,10 @@ from modules.users.guesses import Guesses
 from modules.users.models import Role, User
 from modules.users.repository import SessionRepository, UserRepository
 from modules.users.schemas import PasswordChange, UserAdministration, UserCreate, UserUpdate
-from shared.auth.passwords import Passwords
-from shared.auth.principal import Principal
+from shared.auth import Passwords, Principal
 from shared.errors import Contended
 from shared.events import Events
-from shared.persistence.repository import Representation
+from shared.writes import Representation
 
 
 class UserService:

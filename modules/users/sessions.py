@@ -15,8 +15,7 @@ from modules.users.guesses import Guesses
 from modules.users.models import REUSE_LEEWAY, UserSession
 from modules.users.repository import SessionRepository, UserRepository
 from modules.users.schemas import TokenRequest, Tokens
-from shared.auth.passwords import Passwords, TooManySignIns
-from shared.auth.tokens import SCOPE, AccessTokens
+from shared.auth import SCOPE, AccessTokens, Passwords, TooManySignIns
 from shared.settings import Settings
 
 

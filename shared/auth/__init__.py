@@ -1,0 +1,30 @@
+"""Who calls, and what they may do.
+
+Access tokens, passwords, the principal, the gate by which a statement checks the session, and the policy table of a
+resource. It knows sessions and accounts only by the statement that their module contributes, and knows no HTTP.
+"""
+
+from shared.auth.authentication import Authenticator, Claimant, gate, live_sessions
+from shared.auth.passwords import Passwords, TooManySignIns
+from shared.auth.policy import ADMIN, Policy, among
+from shared.auth.principal import CALLER_ID, CALLER_IS_ADMIN, TRUSTED, Principal
+from shared.auth.tokens import SCOPE, AccessTokens, InvalidToken
+
+__all__ = [
+    "ADMIN",
+    "CALLER_ID",
+    "CALLER_IS_ADMIN",
+    "SCOPE",
+    "TRUSTED",
+    "AccessTokens",
+    "Authenticator",
+    "Claimant",
+    "InvalidToken",
+    "Passwords",
+    "Policy",
+    "Principal",
+    "TooManySignIns",
+    "among",
+    "gate",
+    "live_sessions",
+]

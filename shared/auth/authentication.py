@@ -9,8 +9,7 @@ from sqlalchemy import FromClause, Select, false, select
 from shared.auth.principal import CALLER_IS_ADMIN, Principal
 from shared.auth.tokens import AccessTokens, InvalidToken
 from shared.extensions import ExtensionPoint, Extensions
-from shared.persistence.database import Database
-from shared.persistence.statements import Statement
+from shared.wire import Database, Statement
 
 live_sessions: ExtensionPoint[Select[bool]] = ExtensionPoint("auth.live_sessions")
 """The statement that finds the session `:session_id` of the account `:caller_id` as long as both are good, and gives

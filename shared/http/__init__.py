@@ -1,0 +1,1 @@
+"""HTTP: the only part of the kernel that knows of requests and answers. Its packages are its rooms."""

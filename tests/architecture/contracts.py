@@ -1,4 +1,4 @@
-"""The import-linter contract of the modules' borders. Its rule is read from the manifests."""
+"""The import-linter contracts of our own: the borders of the modules, and the faces of the kernel's rooms."""
 
 from collections.abc import Collection, Mapping
 
@@ -38,6 +38,43 @@ class ModuleBoundaries(Contract):
         for problem in check.metadata["problems"]:
             output.print_error(problem, bold=False)
         output.new_line()
+
+
+class RoomFaces(Contract):
+    """A room of the kernel is entered by its face: from outside, nobody imports a file within it.
+
+    A room is a package of `shared` that imports something into its `__init__`. Tests may look inside.
+    """
+
+    type_name = "room_faces"
+
+    def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
+        rooms = {
+            name
+            for name in graph.modules
+            if name.startswith("shared.")
+            and graph.find_children(name)
+            and graph.find_modules_directly_imported_by(name)
+        }
+        problems = [
+            f"{importer} (line {_line(graph, importer, imported)}) imports {imported}: import from {room}, its face."
+            for imported in sorted(graph.modules)
+            for importer in sorted(graph.find_modules_that_directly_import(imported))
+            if (room := room_entered(importer, imported, rooms))
+        ]
+        return ContractCheck(kept=not problems, metadata={"problems": problems})
+
+    def render_broken_contract(self, check: ContractCheck) -> None:
+        for problem in check.metadata["problems"]:
+            output.print_error(problem, bold=False)
+        output.new_line()
+
+
+def room_entered(importer: str, imported: str, rooms: Collection[str]) -> str | None:
+    """The room that this import enters past its face; None when it is fine."""
+    room = imported.rpartition(".")[0]
+    is_fine = room not in rooms or _is(importer, room) or ".tests" in importer
+    return None if is_fine else room
 
 
 def objection(importer: str, imported: str, requires: Requirements | None) -> str | None:

@@ -45,6 +45,31 @@ class TestForbiddenImports:
         assert report.returncode == 1
         assert f"shared.planted -> app.container (l.{line})" in report.stdout
 
+    def test_a_room_of_the_kernel_does_not_import_one_above_it(self, tree):
+        """The wire knows no table."""
+        line = plant(tree, "shared/wire/planted.py", "import shared.rows")
+        report = lint_imports(tree)
+        assert report.returncode == 1
+        assert f"shared.wire.planted -> shared.rows (l.{line})" in report.stdout
+        assert "A room uses those below it." in report.stdout
+
+    def test_every_room_of_the_kernel_has_its_floor(self, tree):
+        """A new package is put in its place, or it is nobody's."""
+        plant(tree, "shared/cellar.py", "import uuid")
+        report = lint_imports(tree)
+        assert report.returncode == 1
+        assert "cellar" in report.stdout
+
+    def test_a_module_does_not_import_the_inside_of_a_room(self, tree):
+        """What a room offers, its `__init__` names."""
+        line = plant(tree, "modules/tags/service.py", "from shared.reads.listing import Page")
+        report = lint_imports(tree)
+        assert report.returncode == 1
+        assert (
+            f"modules.tags.service (line {line}) imports shared.reads.listing: import from shared.reads, its face."
+            in report.stdout
+        )
+
     def test_a_module_does_not_import_the_composition_root(self, tree):
         """Nothing imports app."""
         line = plant(tree, "modules/tags/planted.py", "from app.container import compose")
@@ -84,10 +109,10 @@ class TestForbiddenImports:
 
     def test_a_service_does_not_import_http_by_way_of_the_kernel(self, tree):
         """The kernel's HTTP side is no way around."""
-        line = plant(tree, "modules/tags/service.py", "from shared.http.problems import problem")
+        line = plant(tree, "modules/tags/service.py", "from shared.http.edge.problems import problem")
         report = lint_imports(tree)
         assert report.returncode == 1
-        assert f"modules.tags.service -> shared.http.problems (l.{line})" in report.stdout
+        assert f"modules.tags.service -> shared.http.edge.problems (l.{line})" in report.stdout
 
     def test_a_repository_does_not_import_dependency_injector(self, tree):
         """Services and repositories are plain classes."""

@@ -13,7 +13,7 @@ BY_NAME = {module.name: module for module in discover()}
 
 LIST = """
 from shared.manifest import discover
-from shared.persistence.models import Table
+from shared.rows.models import Table
 print(*(module.name for module in discover()), *sorted(Table.metadata.tables))
 """
 

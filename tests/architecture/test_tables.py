@@ -9,7 +9,7 @@ from sqlalchemy import Table as Rows
 
 from shared.errors import Conflict, DomainError
 from shared.manifest import discover
-from shared.persistence.models import Table, live_unique, owners
+from shared.rows.models import Table, live_unique, owners
 
 REQUIRES = {module.name: module.requires for module in discover()}
 

@@ -159,7 +159,7 @@ class TestWiring:
 
     def test_is_not_defeated_by_postponed_annotations(self):
         """With `from __future__ import annotations`, Provide in an annotation silently does not inject."""
-        files = [*ROOT.glob("modules/*/router.py"), *ROOT.glob("shared/http/*.py")]
+        files = [*ROOT.glob("modules/*/router.py"), *ROOT.glob("shared/http/**/*.py")]
         assert len(files) > len(FOUND)
         assert [file for file in files if postpones_annotations(file.read_text())] == []
 

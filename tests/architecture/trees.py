@@ -19,7 +19,7 @@ NOTES = {
 
         from sqlmodel import Field
 
-        from shared.persistence.models import Identified, Table, Versioned
+        from shared.rows.models import Identified, Table, Versioned
 
 
         class Note(Table, Versioned, Identified, table=True):
@@ -40,7 +40,7 @@ NOTES = {
         from dependency_injector import containers, providers
 
         from modules.notes.service import NoteService
-        from shared.http.routing import resource_router
+        from shared.http.routes.routing import resource_router
 
 
         class NotesContainer(containers.DeclarativeContainer):
@@ -55,7 +55,7 @@ NOTES = {
 
         from modules.notes.container import NotesContainer
         from modules.notes.service import NoteService
-        from shared.http.routing import resource_router
+        from shared.http.routes.routing import resource_router
 
         router = resource_router("/notes")
 

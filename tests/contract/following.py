@@ -12,8 +12,8 @@ from app.container import Application, compose
 from modules.users.models import UserSession
 from modules.users.tests.factories import UserFactory
 from shared.container import KernelContainer
+from shared.feed.changes import LATEST, Changes
 from shared.manifest import discover
-from shared.persistence.changes import LATEST, Changes
 from tests.callers import Caller
 from tests.database import clone
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import psycopg
 import pytest
 
-from shared.persistence.changes import LATEST, Position, Snapshot
+from shared.feed.changes import LATEST, Position, Snapshot
 from tests.callers import Caller, anonymous
 from tests.contract.following import *  # noqa: F403 (its fixtures)
 from tests.contract.following import SignIn, changes_of, follow, latest, make, news, share

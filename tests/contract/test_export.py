@@ -37,7 +37,7 @@ class TestNdjson:
         assert (exported.status_code, exported.content) == (200, b"")
 
     async def test_holds_more_than_a_batch(self, ann, monkeypatch, projects):
-        monkeypatch.setattr("shared.persistence.statements.BATCH", 2)
+        monkeypatch.setattr("shared.wire.statements.BATCH", 2)
         assert len((await ann.get("/projects/export")).content.splitlines()) == 5
 
     async def test_shows_nothing_of_others(self, ann, projects, signed_in):

@@ -12,7 +12,7 @@ from modules.projects.tests.factories import ProjectFactory
 from modules.users.models import Role as AccountRole
 from modules.users.tests.factories import PASSWORD
 from shared.auth.authentication import Claimant
-from shared.http.routing import SAFE_METHODS, Route
+from shared.http.routes.routing import SAFE_METHODS, Route
 from tests.contract.reading import shared_with
 from tests.contract.test_problems import is_problem
 from tests.contract.writing import (

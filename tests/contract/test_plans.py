@@ -8,7 +8,7 @@ from psycopg.raw_cursor import AsyncRawCursor
 from modules.projects.tests.factories import ProjectFactory, ProjectTagFactory
 from modules.tags.tests.factories import TagFactory
 from modules.users.tests.factories import UserFactory
-from shared.persistence.wire import Wire
+from shared.wire.wire import Wire
 from tests.contract.reading import NOON, ids, items, projects_of, shared_with
 from tests.patience import PATIENCE
 

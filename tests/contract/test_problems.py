@@ -355,8 +355,8 @@ class TestOurOwnFailures:
         assert "the secret of the house" in caplog.text
 
     async def test_a_database_out_of_reach_is_503_and_says_when_to_come_back(self, app, application, settings):
-        from shared.http.mutations import Mutations, turns
-        from shared.persistence.database import Database
+        from shared.http.routes.mutations import Mutations, turns
+        from shared.wire.database import Database
 
         nowhere = settings.model_copy(update={"database_url": "postgresql://trellis:x@127.0.0.1:1/trellis"})
         database, kept = Database(nowhere), app.state.mutations
@@ -371,7 +371,7 @@ class TestOurOwnFailures:
                         kernel.authenticator(),
                         kernel.idempotency(),
                         kernel.resources(),
-                        turns(nowhere),
+                        change_turns(nowhere),
                         require_if_match=False,
                     )
                     answer = await client.post("/users", json=account)

@@ -13,7 +13,7 @@ from modules.projects.models import Role
 from modules.projects.tests.factories import MemberFactory, ProjectFactory, ProjectTagFactory
 from modules.tags.tests.factories import TagFactory
 from modules.users.tests.factories import PASSWORD, UserFactory
-from shared.persistence.models import Table
+from shared.rows.models import Table
 from tests.contract.reading import NOON
 from tests.patience import PATIENCE
 

@@ -12,8 +12,8 @@ from sqlalchemy import MetaData
 from sqlmodel import Field, SQLModel
 
 from shared.errors import InvalidInput
-from shared.persistence.collection import Collection, CustomFilter, ListQuery
-from shared.persistence.projection import Document
+from shared.reads.collection import Collection, CustomFilter, ListQuery
+from shared.reads.projection import Document
 
 
 class Colour(StrEnum):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from shared.http.complexity import DEEPEST, MOST_LINE_VALUES, MOST_VALUES, is_too_complex
+from shared.http.edge.complexity import DEEPEST, MOST_LINE_VALUES, MOST_VALUES, is_too_complex
 
 ID = "00000000-0000-0000-0000-000000000000"
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import InvalidCursor
-from shared.persistence.cursors import Cursors
+from shared.reads.cursors import Cursors
 
 cursors = Cursors(b"a key")
 

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from pydantic import BaseModel
 
 from modules.projects.router import router as projects
-from shared.http.authentication import Administrator, Caller, CurrentPrincipal
-from shared.http.endpoints import short_way
-from shared.http.routing import Route
+from shared.http.routes.authentication import Administrator, Caller, CurrentPrincipal
+from shared.http.routes.endpoints import short_way
+from shared.http.routes.routing import Route
 from tests.applications import client_of
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
-from shared.http.headers import bearer_token, elements, sole, trimmed
+from shared.http.edge.headers import bearer_token, elements, sole, trimmed
 
 ANYTHING = st.binary(max_size=40) | st.text(' \t,;="\\/*qabW-.', max_size=30).map(str.encode)
 

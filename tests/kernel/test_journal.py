@@ -5,6 +5,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from shared.wire.provenance import Origin, origin
 from sqlalchemy import text
 from sqlmodel import col, select
 from uuid_utils.compat import uuid7
@@ -15,8 +16,8 @@ from modules.tags.models import Tag
 from modules.tags.tests.factories import TagFactory
 from modules.users.models import User
 from modules.users.tests.factories import PASSWORD, UserFactory
-from shared.persistence.journal import JournalEntry, Origin, origin
-from shared.persistence.models import Table
+from shared.rows.journal import JournalEntry
+from shared.rows.models import Table
 from tests.contract.writing import execute
 from tests.database import clone
 

@@ -11,9 +11,9 @@ from sqlalchemy import ARRAY, DateTime, Integer, Text, bindparam, func, insert, 
 from sqlmodel import Field, SQLModel
 
 from shared.errors import Conflict, DomainError, Invalid, Unavailable
-from shared.persistence import wire
-from shared.persistence.database import Database
-from shared.persistence.statements import BATCH, Statement
+from shared.wire import wire
+from shared.wire.database import Database
+from shared.wire.statements import BATCH, Statement
 from tests.database import clone
 from tests.patience import PATIENCE, eventually
 

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from shared.http.logs import JsonLines, RequestId, configuration
-from shared.http.request_id import current_request_id
+from shared.http.edge.logs import JsonLines, RequestId, log_configuration
+from shared.http.edge.request_id import current_request_id
 
 
 def record(message, *arguments, exc_info=None):
@@ -54,7 +54,7 @@ class TestALine:
 class TestTheConfiguration:
     @pytest.mark.parametrize("environment", ["development", "production"])
     def test_names_what_there_is(self, settings, environment):
-        given = configuration(settings.model_copy(update={"environment": environment}))
+        given = log_configuration(settings.model_copy(update={"environment": environment}))
         # Resolves every name, and touches no logger.
         configurator = logging.config.DictConfigurator({"version": 1})
         formatter = configurator.configure_formatter(given["formatters"][given["handlers"]["stderr"]["formatter"]])

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shared.http.exports import CSV, NDJSON
-from shared.http.media_types import media_type, preferred
+from shared.http.edge.media_types import media_type, preferred
+from shared.http.reads.exports import CSV, NDJSON
 
 OFFERED = (NDJSON, CSV)
 JUNK = (

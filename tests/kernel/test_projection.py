@@ -14,8 +14,8 @@ from sqlalchemy import MetaData, insert, literal, select
 from sqlmodel import Field, SQLModel
 
 from shared.extensions import ExtensionPoint, Extensions
-from shared.persistence.models import choice
-from shared.persistence.projection import WHOLE, Computed, Document, Each, Many, One, OnRequest, Projector, View
+from shared.reads.projection import WHOLE, Computed, Document, Each, Many, One, OnRequest, Projector, View
+from shared.rows.models import choice
 
 
 class Scratch(SQLModel):

@@ -14,9 +14,9 @@ from psycopg import sql as text_of
 from sqlalchemy import Date, DateTime, Interval, LargeBinary, Select, Text, bindparam, cast, func, select, text
 
 from shared.errors import Contended, DomainError, Invalid, Unavailable
-from shared.http.routing import Route
-from shared.persistence.database import Database
-from shared.persistence.statements import Statement
+from shared.http.routes.routing import Route
+from shared.wire.database import Database
+from shared.wire.statements import Statement
 from tests.applications import client_of
 from tests.contract.test_problems import is_problem
 from tests.database import clone

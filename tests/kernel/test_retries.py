@@ -12,10 +12,10 @@ from httpx2 import AsyncClient
 from sqlalchemy import bindparam, column, insert, table, text
 
 from shared.errors import Conflict
-from shared.http.mutations import MOST_ATTEMPTS
-from shared.http.routing import Route
-from shared.persistence.database import Database
-from shared.persistence.statements import Statement
+from shared.http.routes.mutations import MOST_ATTEMPTS
+from shared.http.routes.routing import Route
+from shared.wire.database import Database
+from shared.wire.statements import Statement
 from tests.applications import client_of
 from tests.contract.test_problems import is_problem
 from tests.database import clone

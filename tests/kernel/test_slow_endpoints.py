@@ -10,9 +10,9 @@ from fastapi import APIRouter, Response
 from httpx2 import AsyncClient
 from sqlalchemy import column, insert, literal, table, text
 
-from shared.http.routing import Route, slow
-from shared.persistence.database import Database
-from shared.persistence.statements import Statement
+from shared.http.routes.routing import Route, slow
+from shared.wire.database import Database
+from shared.wire.statements import Statement
 from tests.applications import client_of
 from tests.database import clone
 

@@ -11,9 +11,9 @@ from httpx2 import AsyncClient
 from sqlalchemy import column, func, insert, literal, select, table, text
 
 from shared.errors import Conflict, DomainError, Unavailable
-from shared.http.routing import Route
-from shared.persistence.database import Database
-from shared.persistence.statements import Statement
+from shared.http.routes.routing import Route
+from shared.wire.database import Database
+from shared.wire.statements import Statement
 from tests.applications import client_of
 from tests.database import clone
 from tests.patience import PATIENCE

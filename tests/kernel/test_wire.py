@@ -11,10 +11,10 @@ import uvloop
 from sqlalchemy import literal, select, text
 
 from shared.errors import DomainError, Unavailable
-from shared.persistence import connection
-from shared.persistence.database import Database
-from shared.persistence.statements import Row, Statement
 from shared.settings import Settings
+from shared.wire import connection
+from shared.wire.database import Database
+from shared.wire.statements import Row, Statement
 from tests.patience import PATIENCE
 from tests.scripted import End, Fault, ScriptedPostgres
 

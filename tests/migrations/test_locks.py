@@ -12,7 +12,7 @@ from alembic.config import Config
 
 from app import migrations
 from app.migrations import MigrationError, upgrade
-from shared.persistence.schema import ALEMBIC_INI
+from shared.upkeep.schema import ALEMBIC_INI
 from tests.migrations.catalog import connect
 from tests.migrations.test_ahead import migrate_newer
 from tests.migrations.test_upgrade import LOCK, missing

@@ -12,8 +12,8 @@ from sqlalchemy import create_engine
 
 from app.migrations import VERSIONS, upgrade
 from shared.manifest import discover
-from shared.persistence.models import Table, owners
-from shared.persistence.schema import ALEMBIC_INI
+from shared.rows.models import Table, owners
+from shared.upkeep.schema import ALEMBIC_INI
 from tests.migrations.catalog import TABLES, catalogue, connect, tables
 
 CONFIG = Config(ALEMBIC_INI)

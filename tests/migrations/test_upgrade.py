@@ -8,10 +8,10 @@ from alembic import command
 from alembic.config import Config
 
 from app.migrations import upgrade
-from shared.persistence.database import Database
-from shared.persistence.models import owners
-from shared.persistence.schema import ALEMBIC_INI, standing
+from shared.rows.models import owners
 from shared.settings import Settings
+from shared.upkeep.schema import ALEMBIC_INI, standing
+from shared.wire.database import Database
 from tests.architecture.trees import ROOT, run
 from tests.migrations.catalog import connect, tables
 from tests.migrations.test_migrations import MODULES, REVISIONS, SCRIPTS, applied_with

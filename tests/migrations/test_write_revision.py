@@ -31,7 +31,7 @@ upgrade(sys.argv[1])
 main(["--raiseerr", "check"])
 """
 JOURNALLED = """
-    from shared.persistence.models import SECRET, part_of
+    from shared.rows.models import SECRET, part_of
 
 
     class NoteLine(Table, table=True):

@@ -1,5 +1,5 @@
-"""What shared/http/protocol.py relies on and uvicorn and httptools do not promise: when one of these fails after an
-upgrade, that file is to be read again beside theirs.
+"""What shared/http/server/protocol.py relies on and uvicorn and httptools do not promise: when one of these fails
+after an upgrade, that file is to be read again beside theirs.
 """
 
 import inspect
@@ -10,8 +10,8 @@ import pytest
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from shared.http.framing import Framing
-from shared.http.protocol import BoundedProtocol
+from shared.http.server.framing import Framing
+from shared.http.server.protocol import BoundedProtocol
 
 CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 

@@ -16,8 +16,8 @@ import pytest
 from app.failures import MIGRATE
 from app.seeding import REFUSAL, plant
 from shared.manifest import discover
-from shared.seeding import BATCH, DataSet, Ids, Seeding, SeedingError, time_of
 from shared.settings import Settings
+from shared.upkeep.seeding import BATCH, DataSet, Ids, Seeding, SeedingError, time_of
 from tests.database import clone, empty_database
 from tests.patience import PATIENCE
 from tests.servers import ROOT, Server, serving, trellis

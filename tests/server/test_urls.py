@@ -17,10 +17,10 @@ from app.embedded import server as launching
 from app.migrations import upgrade
 from app.seeding import plant
 from shared.manifest import discover
-from shared.persistence.database import Database
-from shared.persistence.schema import standing
-from shared.persistence.statements import Statement
 from shared.settings import Settings
+from shared.upkeep.schema import standing
+from shared.wire.database import Database
+from shared.wire.statements import Statement
 from tests.database import url_with
 from tests.servers import trellis
 

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from shared.persistence.journal import TransactionId
+from shared.rows import TransactionId
 
 revision = "kernel_0001"
 down_revision = None

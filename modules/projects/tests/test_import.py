@@ -15,7 +15,7 @@ from modules.projects.tests.test_create import BAD, NOON
 from modules.tags.tests.factories import TagFactory
 from modules.users.tests.factories import UserFactory
 from shared.errors import Contended
-from shared.http import imports, lines
+from shared.http.imports import imports, lines
 from tests.callers import Caller
 
 
@@ -284,7 +284,7 @@ class TestTheUpload:
         def full(*_):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("shared.http.imports.Upload.add", full)
+        monkeypatch.setattr("shared.http.imports.imports.Upload.add", full)
         assert (await send(ann, named("a"))).status_code == 503
 
     async def _never(self):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from modules.projects.tests.factories import ProjectFactory
 from modules.projects.tests.imports import CSV, FIELDS, NDJSON, WHOLE, imported, named, names, ndjson, send, wrong
-from shared.http import lines
+from shared.http.imports import lines
 
 
 @pytest.fixture

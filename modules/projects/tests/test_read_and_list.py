@@ -15,8 +15,8 @@ from modules.projects.models import Project, Role, Status
 from modules.projects.tests.factories import MemberFactory, ProjectFactory, ProjectTagFactory
 from modules.tags.tests.factories import TagFactory
 from modules.users.models import Role as AccountRole
-from shared.persistence.statements import Row, Statement
-from shared.persistence.wire import Wire
+from shared.wire.statements import Row, Statement
+from shared.wire.wire import Wire
 from tests.callers import Caller
 from tests.database import RolledBackDatabase
 

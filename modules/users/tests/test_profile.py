@@ -9,7 +9,7 @@ from httpx2 import AsyncClient
 
 from modules.users.models import User
 from modules.users.tests.factories import PASSWORD, UserFactory
-from shared.persistence.soft_delete import INCLUDE_DELETED
+from shared.rows.soft_delete import INCLUDE_DELETED
 from tests.callers import Caller
 from tests.database import RolledBackDatabase
 

@@ -1,0 +1,290 @@
+"""The change feed: everything that changed in the caller's world, exactly once and in an order to rely on.
+
+The journal's own order will not do: a slow transaction commits entries with smaller ids than those that were read
+already. Nor will that of transaction ids: a change may depend on one whose transaction began later. So a cursor is a
+snapshot of PostgreSQL's. What is visible in the present one and was not in that one is new, and among what is new an
+entry's id is greater than that of all it depends on.
+
+The feed is read from the primary: on a standby, `pg_current_snapshot()` does not tell of transactions that run.
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Integer,
+    String,
+    Subquery,
+    and_,
+    bindparam,
+    case,
+    cast,
+    false,
+    func,
+    literal,
+    literal_column,
+    not_,
+    null,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy.types import UserDefinedType
+
+from shared.auth import ADMIN, CALLER_ID, CALLER_IS_ADMIN, Claimant, InvalidToken, gate
+from shared.errors import Gone
+from shared.reads import Cursors, Document, Projector
+from shared.rows import Action, JournalEntry, table_of
+from shared.wire import Database, Statement
+from shared.writes import Repository
+
+LATEST = "latest"
+"""In the place of a cursor: from now on."""
+
+MOST_EXAMINED = 5000
+"""Entries that one poll looks at, whosever they are: beyond them, the next one goes on."""
+
+SHARES = ("owner_id", "user_id")
+"""The columns by which a row of a resource, or of a part of one, makes it somebody's. Who is named there before a
+change, and not after it, learns that the resource is gone for them."""
+
+
+class CursorExpired(Gone):
+    """This cursor is older than what is kept of the changes. Start from `latest`, list everything anew, then follow."""
+
+
+class ChangeRead(Document):
+    """A change of a resource, or of a part of it. What is `deleted` with no part is gone for you, be it that you do not
+    share in it any more; what is `created` with no part is new to you.
+    """
+
+    resource: str
+    id: UUID
+    action: Action
+    part: str | None
+    version: int | None
+    at: datetime
+    actor_id: UUID | None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Which transactions had ended, as PostgreSQL writes it; and when it was taken, in seconds since 1970."""
+
+    text: str
+    taken_at: int
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a client has come: it knows all of `since`, and of what came until `until` the entries up to `last`."""
+
+    since: Snapshot | None = None
+    until: Snapshot | None = None
+    last: int = 0
+
+    def to_json(self) -> bytes:
+        """As a cursor holds it."""
+        snapshots = [shot and [shot.text, shot.taken_at] for shot in (self.since, self.until)]
+        return json.dumps([*snapshots, self.last], separators=(",", ":")).encode()
+
+    @classmethod
+    def of(cls, values: Sequence[Any]) -> "Position":
+        """From what a cursor holds."""
+        since, until, last = values
+        return cls(since and Snapshot(*since), until and Snapshot(*until), last)
+
+
+@dataclass(frozen=True)
+class ChangePage:
+    """Some of the changes."""
+
+    items: Sequence[bytes]
+    next_cursor: str
+    has_more: bool
+
+    def to_json(self) -> bytes:
+        """The body of the answer."""
+        has_more = b"true" if self.has_more else b"false"
+        parts = (b",".join(self.items), self.next_cursor.encode(), has_more)
+        return b'{"items":[%b],"next_cursor":"%b","has_more":%b}' % parts
+
+
+class Changes:
+    """Reads the feed, behind the gate and in one statement a poll."""
+
+    def __init__(
+        self,
+        repositories: Sequence[type[Repository[Any]]],
+        database: Database,
+        projector: Projector,
+        cursors: Cursors,
+        retention: timedelta,
+        *,
+        most_examined: int = MOST_EXAMINED,
+    ) -> None:
+        """`retention` is how long the journal is kept."""
+        self._repositories = repositories
+        self._database = database
+        self._projector = projector
+        self._cursors = cursors
+        self._retention = retention
+        self._most_examined = most_examined
+        self._gate = gate(projector.extensions)
+        self._from_the_beginning = self._compile(_VISIBLE)
+        self._since = self._compile(and_(_VISIBLE, *_NOT_KNOWN))
+        self._latest = Statement(select(cast(func.pg_current_snapshot(), String())).select_from(self._gate))
+
+    async def page(self, caller: Claimant, after: str | None, limit: int) -> ChangePage:
+        """What changed after a cursor, or after the beginning of what is kept; or LATEST, which is nothing yet.
+
+        Raises InvalidCursor, CursorExpired, and InvalidToken when the caller's session has ended.
+        """
+        context = repr(("changes", caller.user_id))
+        now = int(time.time())
+        if after == LATEST:
+            ((text,),) = await self._read(self._latest, caller, {})
+            return ChangePage([], self._cursors.sign(Position(Snapshot(text, now)).to_json(), context), has_more=False)
+        position = self._position(after, context, now)
+        statement = self._from_the_beginning if position.since is None else self._since
+        values = {
+            "since": position.since and position.since.text,
+            "until": position.until and position.until.text,
+            "last": position.last,
+            "most": limit + 1,
+        }
+        rows = await self._read(statement, caller, values)
+        text, is_known = rows[0][:2]
+        if not is_known:
+            raise CursorExpired(parameter="after")
+        told = [row[2:] for row in rows if row[2] is not None]
+        page = told[:limit]
+        has_more = len(told) > limit or (bool(page) and page[-1][0] == self._most_examined)
+        until = position.until or Snapshot(text, now)
+        following = replace(position, until=until, last=page[-1][1]) if has_more else Position(until)
+        items = [item for _, _, item in page if item is not None]
+        return ChangePage(items, self._cursors.sign(following.to_json(), context), has_more)
+
+    async def _read(self, statement: Statement, caller: Claimant, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+        rows = await self._database.read(statement, caller.parameters() | values)
+        if not rows:
+            raise InvalidToken
+        return rows
+
+    def _position(self, after: str | None, context: str, now: int) -> Position:
+        if after is None:
+            return Position()
+        position = Position.of(self._cursors.read(after, context, parameter="after"))
+        known = position.since or position.until
+        if known is not None and known.taken_at < now - self._retention.total_seconds():
+            raise CursorExpired(parameter="after")
+        return position
+
+    def _compile(self, new: ColumnElement[bool]) -> Statement:
+        told = self._told(self._judged(new))
+        answer = select(_UNTIL_TEXT, _IS_KNOWN, told.c.number, told.c.entry_id, told.c.item)
+        return Statement(answer.select_from(self._gate.outerjoin(told, true())).order_by(told.c.entry_id))
+
+    def _judged(self, new: ColumnElement[bool]) -> Subquery:
+        """The next entries that are new, whosever they are, numbered; and whether the caller sees what they are of."""
+        # Their ids are found first: for that, PostgreSQL reads no more than an index.
+        picked = (
+            select(_entries.c.id)
+            .where(new, _entries.c.id > bindparam("last", type_=BigInteger()))
+            .order_by(_entries.c.id)
+            .limit(literal_column(str(self._most_examined)))
+            .subquery("picked")
+        )
+        # Each is looked up: a join might walk the journal from its beginning.
+        entry = select(_entries).where(_entries.c.id == picked.c.id).limit(literal_column("1")).lateral("entry")
+        # A window keeps PostgreSQL from judging any that come after the page.
+        number = func.row_number().over(order_by=picked.c.id)
+        visible = case(*(self._in_the_world(repository, entry) for repository in self._repositories), else_=false())
+        judged = select(picked.c.id.label("entry_id"), entry, number.label("number"), visible.label("is_visible"))
+        return judged.select_from(picked.join(entry, true())).subquery("judged")
+
+    def _in_the_world(
+        self, repository: type[Repository[Any]], entry: FromClause
+    ) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        """Of which resource an entry is, and whether the caller sees it; what they see for being an administrator, as
+        far as it stands in their lists.
+        """
+        table = table_of(repository.model)
+        rows = table.alias()
+        extensions = self._projector.extensions
+        role = cast(repository.policy.role(rows, extensions), String())
+        listed = or_(*repository.policy.listed(rows, extensions))
+        visible = select(or_(role != literal(ADMIN, String()), and_(CALLER_IS_ADMIN, listed))).where(
+            rows.c.id == entry.c.subject_id
+        )
+        # A scalar is looked up for each entry; for an EXISTS, PostgreSQL might scan the table.
+        found = func.coalesce(visible.correlate(entry).scalar_subquery(), false())
+        return entry.c.resource == table.name, found
+
+    def _told(self, judged: Subquery) -> Any:
+        """What of it the caller is told; and the last entry of all, which tells that there may be more."""
+        was_theirs, is_theirs = _names_the_caller(judged.c.before), _names_the_caller(judged.c.after)
+        is_lost = and_(not_(judged.c.is_visible), was_theirs, not_(is_theirs))
+        is_gained = and_(judged.c.part.is_not(None), judged.c.action == Action.CREATED.value, is_theirs)
+        change = select(
+            judged.c.entry_id,
+            judged.c.number,
+            or_(judged.c.is_visible, is_lost).label("is_told"),
+            judged.c.resource,
+            judged.c.subject_id.label("id"),
+            case((is_lost, Action.DELETED.value), else_=judged.c.action).label("action"),
+            case((or_(is_lost, is_gained), null()), else_=judged.c.part).label("part"),
+            case((judged.c.part.is_(None), cast(judged.c.after["version"].astext, Integer()))).label("version"),
+            judged.c.at,
+            judged.c.actor_id,
+        ).subquery("change")
+        item = case((change.c.is_told, self._projector.json(ChangeRead, change)))
+        told = select(change.c.entry_id, change.c.number, item.label("item"))
+        told = told.where(or_(change.c.is_told, change.c.number == literal_column(str(self._most_examined))))
+        return told.order_by(change.c.entry_id).limit(bindparam("most", type_=Integer())).lateral("told")
+
+
+class _PgSnapshot(UserDefinedType[str]):
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        return "PG_SNAPSHOT"
+
+
+def _snapshot(name: str) -> ColumnElement[Any]:
+    return cast(bindparam(name, type_=_PgSnapshot()), _PgSnapshot())
+
+
+_entries = table_of(JournalEntry)
+_span = select(
+    _snapshot("since").label("since"),
+    func.coalesce(_snapshot("until"), func.pg_current_snapshot()).label("until"),
+).cte("span")
+# Scalars, which PostgreSQL finds once and an index can compare with.
+_SINCE, _UNTIL = (select(column).scalar_subquery() for column in (_span.c.since, _span.c.until))
+_VISIBLE = func.pg_visible_in_snapshot(_entries.c.xid, _UNTIL)
+_NOT_KNOWN = (
+    not_(func.pg_visible_in_snapshot(_entries.c.xid, _SINCE)),
+    # This much an index tells.
+    _entries.c.xid >= func.pg_snapshot_xmin(_SINCE),
+    _entries.c.xid < func.pg_snapshot_xmax(_UNTIL),
+)
+_UNTIL_TEXT = cast(_UNTIL, String())
+_IS_KNOWN = and_(
+    # A cluster that was restored from a dump counts its transactions anew, and knows nothing of those snapshots.
+    func.coalesce(func.pg_snapshot_xmax(_SINCE) <= func.pg_snapshot_xmax(_UNTIL), true()),
+    func.pg_snapshot_xmax(_UNTIL) <= func.pg_snapshot_xmax(func.pg_current_snapshot()),
+)
+
+
+def _names_the_caller(row: ColumnElement[Any]) -> ColumnElement[bool]:
+    caller = cast(CALLER_ID, String())
+    return func.coalesce(or_(*(row[name].astext == caller for name in SHARES)), false())

@@ -1,0 +1,198 @@
+"""Batch: many operations in one unit of work, of which later ones may refer to the results of earlier ones.
+
+An operation is what it would be as a request of its own: the same route, with the same checks of its caller, of its
+precondition and of its body. So every module's changes can be part of a batch, with no line in the module.
+"""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Annotated, Any, Literal
+
+from fastapi import FastAPI, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.config import JsonDict
+
+from shared.errors import Conflict
+from shared.http.batch.operations import REFUSALS, answer_of, is_dry_run, refusal, request_within, route_of, takes_json
+from shared.http.batch.references import Place, Results, filled, filled_path, has_references, invalid, parsed
+from shared.http.edge import problem
+from shared.http.routes import CurrentPrincipal, Route, resource_router
+from shared.schemas import Input, Text
+from shared.wire import Database, translated
+
+MOST_OPERATIONS = 100
+
+_EXAMPLE: JsonDict = {
+    "operations": [
+        {"method": "POST", "path": "/tags", "body": {"name": "Urgent"}},
+        {"method": "POST", "path": "/projects", "body": {"name": "Move"}},
+        {"method": "PUT", "path": "/projects/{/1/id}/tags/{/0/id}"},
+        {"method": "PATCH", "path": "/projects/{/1/id}", "body": {"status": "paused"}, "if_match": '"2-"'},
+    ]
+}
+"""Without a `$ref`: there are programs that would follow it wherever it stands in an OpenAPI document."""
+
+_ANSWERED: JsonDict = {
+    "results": [
+        {
+            "status": 201,
+            "headers": {"ETag": '"1-5x"', "Location": "/api/v1/tags/019c"},
+            "body": {"id": "019c", "name": "Urgent"},
+        },
+        {"status": 204, "body": None},
+    ]
+}
+
+
+class BatchFailed(Conflict):
+    """An operation could not be carried out, so none was. `index` tells which, and `problem` why; the status is the
+    one of that problem.
+    """
+
+    def __init__(self, index: int, refusal: Response) -> None:
+        super().__init__()
+        self.index = index
+        self.refusal = refusal
+
+
+class Operation(Input):
+    """A request within a batch."""
+
+    method: Literal["POST", "PATCH", "PUT", "DELETE"]
+    path: Annotated[
+        Text,
+        StringConstraints(pattern=r"^/[^#]*$", max_length=2000),
+        Field(description="With or without the base path. `{/0/id}` stands for the id in the first one's answer."),
+    ]
+    body: Annotated[
+        dict[str, Any] | None,
+        Field(description='In it, `{"$ref": "/0/id"}` stands for the id in the first operation\'s answer.'),
+    ] = None
+    if_match: Annotated[
+        str | None,
+        StringConstraints(pattern=r"^[\x20-\x7e]+$", max_length=1000),
+        Field(description="The ETag of what this operation changes."),
+    ] = None
+
+
+class Batch(Input):
+    """Operations to be carried out in this order, all or none."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+
+    operations: Annotated[list[Operation], Field(min_length=1, max_length=MOST_OPERATIONS)]
+
+
+class OperationResult(BaseModel):
+    """What the operation would have answered as a request of its own."""
+
+    status: int
+    headers: dict[str, str] = Field({}, description="ETag and Location, when it has them.")
+    body: Any = Field(description="The document; null when there is none.")
+
+
+class BatchResults(BaseModel):
+    """The results, in the order of the operations."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_ANSWERED]})
+
+    results: list[OperationResult]
+
+
+def install_batch(app: FastAPI, database: Database, most_bytes: int) -> None:
+    """Add `POST /batch`. `most_bytes` is the server's limit of a body; references may not bring in more, either."""
+    router = resource_router("/batch")
+
+    @router.post("", response_model=BatchResults)
+    async def run(request: Request, data: Batch, principal: CurrentPrincipal) -> Response:  # noqa: ARG001 (anybody)
+        """Carry out up to 100 operations in one transaction: all of them, or none.
+
+        Later operations may refer to the results of earlier ones. An idempotency key and a dry run are for the whole.
+        """
+        await _check(request, data.operations)
+        return await _carry_out(request, data.operations, database, Results(most_bytes))
+
+    for route in router.routes:
+        if isinstance(route, Route) and route.openapi_extra:
+            described = route.openapi_extra["parameters"]
+            route.openapi_extra["parameters"] = [
+                parameter for parameter in described if parameter["name"] not in {"If-Match", "Prefer"}
+            ]
+    app.router.routes.extend(router.routes)
+    app.add_exception_handler(BatchFailed, _failed)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, BatchFailed)
+    refusal = json.loads(bytes(error.refusal.body))
+    members = {"status": refusal["status"], "retryable": refusal["retryable"], "index": error.index, "problem": refusal}
+    headers = {name: value for name, value in error.refusal.headers.items() if not name.startswith("content-")}
+    return problem(request, error, headers=headers, members=members)
+
+
+async def _check(outer: Request, operations: Sequence[Operation]) -> None:
+    """Raise what can be known to be wrong before anything is done."""
+    for index, operation in enumerate(operations):
+        place = ("operations", index)
+        find = partial(_unknown_yet, position=index)
+        filled(operation.body, find, (*place, "body"))
+        filled_path(operation.path, find, (*place, "path"))
+        if not has_references(operation.path):
+            await _routed(outer, index, operation, operation.path)
+
+
+def _unknown_yet(reference: object, place: Place, position: int) -> str:
+    parsed(reference, place, position)
+    return ""
+
+
+async def _carry_out(outer: Request, operations: Sequence[Operation], database: Database, results: Results) -> Response:
+    answers = []
+    is_secret = False
+    for index, operation in enumerate(operations):
+        place = ("operations", index)
+        path = filled_path(operation.path, results.find, (*place, "path"))
+        body = filled(operation.body, results.find, (*place, "body"))
+        route, request = await _routed(outer, index, operation, path)
+        async with _failing(index, request):
+            response = await answer_of(route, request, b"" if body is None else json.dumps(body).encode())
+            await database.unit.settle()
+        if response.status_code >= 400:
+            raise BatchFailed(index, response)
+        is_secret |= "no-store" in response.headers.get("cache-control", "")
+        content = bytes(response.body) if response.headers.get("content-type") == "application/json" else b"null"
+        results.add(content)
+        answers.append(_result(response, content))
+    headers = {"Cache-Control": "no-store" if is_secret else "private, no-cache"}
+    return Response(b'{"results":[' + b",".join(answers) + b"]}", 200, headers, "application/json")
+
+
+async def _routed(outer: Request, index: int, operation: Operation, path: str) -> tuple[Route, Request]:
+    has_body = operation.body is not None
+    request = request_within(outer, operation.method, path, operation.if_match, has_body=has_body)
+    async with _failing(index, request):
+        route = route_of(request)
+    if route is outer.scope["route"] or route.is_slow or not route.is_repeatable or not takes_json(route):
+        raise invalid(("operations", index, "path"), "This operation cannot be part of a batch", "not_in_batch")
+    if is_dry_run(request):
+        raise invalid(("operations", index, "path"), "A dry run is one of the whole batch", "not_in_batch")
+    return route, request
+
+
+@asynccontextmanager
+async def _failing(index: int, request: Request) -> AsyncIterator[None]:
+    """Raises BatchFailed where this operation is refused."""
+    try:
+        with translated():
+            yield
+    except REFUSALS as error:
+        raise BatchFailed(index, await refusal(request, error)) from error
+
+
+def _result(response: Response, content: bytes) -> bytes:
+    """The document goes to the client as it is: PostgreSQL has built it."""
+    headers = {name: response.headers[name] for name in ("ETag", "Location") if name in response.headers}
+    outline = {"status": response.status_code} | ({"headers": headers} if headers else {})
+    return json.dumps(outline, separators=(",", ":")).encode()[:-1] + b',"body":' + content + b"}"

@@ -1,0 +1,62 @@
+"""The edge: what every request passes and every answer has, whatever its path.
+
+The request's id, headers and body, errors as problems, the log, health, and the frame of the OpenAPI document. It
+knows no module, no resource and no unit of work.
+"""
+
+from shared.http.edge.bodies import JSON, json_body, kind_of
+from shared.http.edge.complexity import MESSAGE, MOST_LINE_VALUES, TOO_COMPLEX, is_too_complex
+from shared.http.edge.headers import bearer_token, elements
+from shared.http.edge.health import health_router
+from shared.http.edge.logs import log_configuration
+from shared.http.edge.media_types import preferred
+from shared.http.edge.middleware import REFUSAL, RequestContext
+from shared.http.edge.openapi import ANY_PROBLEM, install_openapi, operation_id
+from shared.http.edge.problems import (
+    MEDIA_TYPE,
+    MOST_ERRORS,
+    HeadTooLarge,
+    MalformedRequest,
+    NotAcceptable,
+    RequestTimeout,
+    input_error,
+    install_problems,
+    problem,
+    problem_catalogue,
+    problem_of_status,
+    status_of,
+)
+from shared.http.edge.request_id import request_id_of
+
+__all__ = [
+    "ANY_PROBLEM",
+    "JSON",
+    "MEDIA_TYPE",
+    "MESSAGE",
+    "MOST_ERRORS",
+    "MOST_LINE_VALUES",
+    "REFUSAL",
+    "TOO_COMPLEX",
+    "HeadTooLarge",
+    "MalformedRequest",
+    "NotAcceptable",
+    "RequestContext",
+    "RequestTimeout",
+    "bearer_token",
+    "elements",
+    "health_router",
+    "input_error",
+    "install_openapi",
+    "install_problems",
+    "is_too_complex",
+    "json_body",
+    "kind_of",
+    "log_configuration",
+    "operation_id",
+    "preferred",
+    "problem",
+    "problem_catalogue",
+    "problem_of_status",
+    "request_id_of",
+    "status_of",
+]

@@ -1,0 +1,296 @@
+"""Problem details (RFC 9457): every error, the framework's too, as one kind of answer."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
+from pydantic import BaseModel, Field
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from shared import errors
+from shared.auth import InvalidToken
+from shared.errors import DomainError, InvalidInput
+from shared.http.edge.request_id import request_id_of
+from shared.writes import PreconditionFailed, PreconditionRequired, VersionMismatch
+
+MEDIA_TYPE = "application/problem+json"
+MOST_ERRORS = 100
+MOST_CHARACTERS = 200
+"""What a problem document lists and quotes at the most, whatever the size of the input."""
+
+
+class MalformedBody(errors.Malformed):
+    """The body could not be parsed."""
+
+
+class MalformedRequest(errors.Malformed):
+    """This is no request of HTTP/1.1 (RFC 9112)."""
+
+
+class RequestTimeout(DomainError):
+    """The request took too long to arrive. Send it again."""
+
+    retryable = True
+
+
+class HeadTooLarge(DomainError):
+    """The head of the request, or what surrounds the chunks of its body, is larger than this server takes."""
+
+
+class NoSuchPath(errors.NotFound):
+    """There is nothing at this path."""
+
+
+class MethodNotAllowed(DomainError):
+    """The path is known, but not with this method. See the Allow header."""
+
+
+class UnsupportedMediaType(DomainError):
+    """The body is of a kind that is not taken here."""
+
+    def __init__(self, detail: str | None = None, headers: Mapping[str, str] | None = None) -> None:
+        """`headers` name what is taken."""
+        super().__init__(detail)
+        self.headers = headers or {}
+
+
+class NotAcceptable(DomainError):
+    """There is nothing here of a kind that the Accept header allows."""
+
+
+class RangeNotSatisfiable(DomainError):
+    """The resource has no such range. Its length is in the Content-Range header."""
+
+
+class RequestRefused(DomainError):
+    """The request is not taken as it is."""
+
+
+class InternalError(DomainError):
+    """Something went wrong on our side. Quote the request_id when you report it."""
+
+
+STATUS: Mapping[type[DomainError], HTTPStatus] = {
+    errors.Malformed: HTTPStatus.BAD_REQUEST,
+    errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    errors.Forbidden: HTTPStatus.FORBIDDEN,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
+    NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
+    RequestTimeout: HTTPStatus.REQUEST_TIMEOUT,
+    errors.Conflict: HTTPStatus.CONFLICT,
+    errors.Gone: HTTPStatus.GONE,
+    errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+    RequestRefused: HTTPStatus.BAD_REQUEST,
+    PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
+    PreconditionRequired: HTTPStatus.PRECONDITION_REQUIRED,
+    errors.Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
+    HeadTooLarge: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+"""The one place where a domain error becomes an HTTP status. A kind that is not here is our own failure: 500."""
+
+HEADERS: Mapping[type[DomainError], Mapping[str, str]] = {
+    errors.Unauthenticated: {"WWW-Authenticate": 'Bearer realm="trellis"'},  # RFC 6750 §3
+    InvalidToken: {"WWW-Authenticate": 'Bearer realm="trellis", error="invalid_token"'},
+    NotAcceptable: {"Vary": "Accept"},
+    errors.Unavailable: {"Retry-After": "1"},
+}
+
+
+class InputError(BaseModel):
+    """One thing that is wrong with the input."""
+
+    line: int | None = Field(None, description="Of an import: where the line begins in the file.")
+    pointer: str | None = Field(None, description="JSON Pointer (RFC 6901) into the body.")
+    parameter: str | None = Field(None, description="The name of a parameter of the path, the query or the header.")
+    code: str
+    message: str
+
+
+class Obstacle(BaseModel):
+    """A row that stands in the way."""
+
+    resource: str = Field(examples=["projects"])
+    id: UUID
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str = Field(examples=["/problems/project_not_found"])
+    title: str
+    status: int
+    detail: str
+    instance: str = Field(description="The path that was asked for.")
+    code: str = Field(description="Stable: what a program decides by.", examples=["project_not_found"])
+    request_id: str
+    retryable: bool = Field(description="Whether the same request may succeed later.")
+    errors: list[InputError] = Field([], description="For invalid input: what is wrong where.")
+    failed: int | None = Field(None, description="Of an import: how many lines are wrong.")
+    obstacle: Obstacle | None = Field(None, description="For a restore in conflict: what has taken its name.")
+
+
+class ProblemKind(BaseModel):
+    """An entry of the catalogue of errors."""
+
+    code: str
+    title: str
+    status: int
+    detail: str
+    retryable: bool
+
+
+def status_of(error: type[DomainError]) -> HTTPStatus:
+    """The HTTP status of an error."""
+    return next((STATUS[kind] for kind in error.__mro__ if kind in STATUS), HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def problem(
+    request: Request,
+    error: DomainError,
+    inputs: Sequence[Mapping[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+    members: Mapping[str, Any] | None = None,
+) -> Response:
+    """The answer that tells of an error. `members` are more of its document, or in the place of the usual ones."""
+    kind = type(error)
+    if error.pointer is not None:
+        inputs = [*inputs, {"pointer": error.pointer, "code": kind.code, "message": error.detail}]
+    if error.parameter is not None:
+        inputs = [*inputs, {"parameter": _quoted(error.parameter), "code": kind.code, "message": error.detail}]
+    document: dict[str, Any] = {
+        "type": f"/problems/{kind.code}",
+        "title": kind.title,
+        "status": status_of(kind).value,
+        "detail": error.detail,
+        "instance": request.scope.get("raw_path", b"").decode("ascii", "replace")[:MOST_CHARACTERS],
+        "code": kind.code,
+        "request_id": request_id_of(request.scope),
+        "retryable": kind.retryable,
+        **({"errors": inputs} if inputs else {}),
+        **error.members,
+        **(members or {}),
+    }
+    kept = {name: value for base in reversed(kind.__mro__) for name, value in HEADERS.get(base, {}).items()}
+    if isinstance(error, VersionMismatch):
+        kept["ETag"] = error.etag
+    if isinstance(error, UnsupportedMediaType):
+        kept |= error.headers
+    if isinstance(error, errors.TooManyRequests):
+        kept["Retry-After"] = str(error.retry_after)
+    content = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    return Response(content, document["status"], {**kept, **(headers or {})}, MEDIA_TYPE)
+
+
+_OF_STATUS: Mapping[int, type[DomainError]] = {
+    status.value: kind for kind, status in reversed(list(STATUS.items()))
+} | {404: NoSuchPath}
+_TELLING = ("Allow", "Content-Range", "Retry-After", "WWW-Authenticate")
+"""Headers that belong to a status and say how to go on."""
+
+
+def problem_of_status(request: Request, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """The answer in the place of an error that is known by its status alone. A refusal stays one, whatever its number:
+    RFC 9110 §15 has a client take a 4xx that it does not know for a 400.
+    """
+    kind = _OF_STATUS.get(status, RequestRefused if status < 500 else InternalError)
+    given = Headers(headers)
+    return problem(request, kind(), headers={name: given[name] for name in _TELLING if name in given})
+
+
+def install_problems(app: FastAPI) -> None:
+    """Answer every error of the application and of the framework with a problem."""
+    app.add_exception_handler(DomainError, _domain_error)
+    app.add_exception_handler(RequestValidationError, _invalid_input)
+    app.add_exception_handler(HTTPException, _framework_error)
+
+
+async def _domain_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DomainError)
+    return problem(request, error)
+
+
+async def _invalid_input(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return problem(request, InvalidInput(), [input_error(found) for found in error.errors()[:MOST_ERRORS]])
+
+
+async def _framework_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 400:
+        return problem(request, MalformedBody())
+    headers = error.headers
+    if error.status_code == 405 and (methods := _allowed_methods(request)):
+        headers = {"Allow": ", ".join(sorted(methods))}  # The framework names those of the path's first route alone.
+    return problem_of_status(request, error.status_code, headers)
+
+
+def _allowed_methods(request: Request) -> set[str]:
+    routes = [route for route in iter_route_contexts(request.app.routes) if route.methods]
+    matching = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    methods = {method for route in matching for method in route.methods or ()}
+    return methods | {"HEAD"} if "GET" in methods else methods
+
+
+# What pydantic says of these quotes the input; a rejected value may be a secret and is never echoed.
+_MESSAGES = {"uuid_parsing": "Input should be a valid UUID", "value_error": "Input is not valid"}
+
+
+def input_error(found: Mapping[str, Any]) -> dict[str, str]:
+    """What pydantic found, as a problem tells of it; `loc` begins with `body`, or with where else the input is from."""
+    source, *path = found["loc"]
+    if found["type"] == "json_invalid":
+        path = []
+    if source == "body":
+        place = {"pointer": "".join(f"/{_escaped(_quoted(step))}" for step in path)}
+    else:
+        place = {"parameter": _quoted(path[0] if path else source)}
+    return {**place, "code": found["type"], "message": _MESSAGES.get(found["type"], found["msg"])}
+
+
+def _quoted(name: object) -> str:
+    """A name of the client's own: it may be long, or hold half a character."""
+    return str(name)[:MOST_CHARACTERS].encode(errors="replace").decode()
+
+
+def _escaped(step: str) -> str:
+    """A step of a JSON pointer (RFC 6901 §3)."""
+    return step.replace("~", "~0").replace("/", "~1")
+
+
+def problem_catalogue() -> APIRouter:
+    """`GET /problems` and `/problems/{code}`: what a problem's `type` leads to."""
+    router = APIRouter(prefix="/problems", tags=["problems"])
+
+    @router.get("")
+    async def list() -> Iterable[ProblemKind]:
+        return [_kind(error) for _, error in sorted(DomainError.catalogue.items())]
+
+    @router.get("/{code}")
+    async def get(code: str) -> ProblemKind:
+        if code not in DomainError.catalogue:
+            raise NoSuchPath
+        return _kind(DomainError.catalogue[code])
+
+    return router
+
+
+def _kind(error: type[DomainError]) -> ProblemKind:
+    return ProblemKind(
+        code=error.code,
+        title=error.title,
+        status=status_of(error).value,
+        detail=error.describe(),
+        retryable=error.retryable,
+    )

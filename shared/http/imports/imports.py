@@ -1,0 +1,162 @@
+"""Imports: `POST …/import` takes an upload of any size, and has all of it before it opens the unit of work."""
+
+import asyncio
+import csv
+import hashlib
+import json
+import logging
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from io import StringIO
+from typing import IO, Annotated, Any, Literal, TypeVar
+
+from fastapi import APIRouter, Query, Request, Response
+
+from shared.auth import Authenticator
+from shared.errors import Unauthenticated, Unavailable
+from shared.http.edge import bearer_token, kind_of
+from shared.http.imports.lines import batches
+from shared.http.reads import CSV, NDJSON
+from shared.http.routes import Places, Route
+from shared.schemas import Input
+from shared.turns import turn
+from shared.writes import Import, Imported
+
+I = TypeVar("I", bound=Input)  # noqa: E741 (for input)
+E = TypeVar("E", bound=Callable[..., Any])
+
+Mode = Annotated[
+    Literal["atomic", "partial"],
+    Query(description="`atomic`: all lines or, should any be wrong, none. `partial`: those that are good."),
+]
+
+IN_MEMORY = 1 << 20
+"""Bytes of an upload that are not worth a file."""
+
+MOST_OF_ONE = 2
+"""Imports of one account at once, those that are still being received included."""
+RETRY_AFTER = 5
+"""Seconds, for who has as many."""
+LONGEST_WAIT = 30.0
+"""Seconds that an upload waits for its turn before it is given up; to send it again would cost more."""
+
+log = logging.getLogger("trellis")
+
+
+def importing(router: APIRouter, schema: type[Input], example: Mapping[str, Any]) -> Callable[[E], E]:
+    """The decorator of an endpoint that imports: at `/import` of the router, each line an input of the schema.
+
+    The endpoint takes `Annotated[Import[ProjectCreate], Depends(lines_of(ProjectCreate))]`, and gives its outcome.
+    """
+
+    def add(endpoint: E) -> E:
+        router.add_api_route(
+            "/import",
+            endpoint,
+            methods=["POST"],
+            name="import",
+            response_model=Imported,
+            route_class_override=ImportRoute,
+            openapi_extra={"requestBody": {"required": True, "content": _described(schema, example)}},
+        )
+        return endpoint
+
+    return add
+
+
+def lines_of(schema: type[I]) -> Callable[..., Awaitable[Import[I]]]:
+    """The dependency that gives the lines of the upload."""
+
+    async def lines(request: Request, mode: Mode = "atomic") -> Import[I]:
+        upload: Upload = request.state.upload
+        upload.file.seek(0)  # Another attempt begins anew.
+        return Import(batches(upload.file, upload.media_type, schema), partial=mode == "partial")
+
+    return lines
+
+
+class ImportRoute(Route):
+    """Receives the upload first, so that a client that is slow holds neither a transaction nor a connection."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def receive(request: Request) -> Response:
+            imports: Imports = request.app.state.imports
+            async with imports.received(request) as upload:
+                request.state.upload, request.state.content_digest = upload, upload.digest.digest()
+                return await handle(request)
+
+        return receive
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What a client sent."""
+
+    file: IO[bytes]
+    media_type: str
+    digest: Any
+    """Of all of it, for the fingerprint of an idempotency key."""
+
+    def add(self, chunk: bytes) -> None:
+        """Some more has come."""
+        self.file.write(chunk)
+        self.digest.update(chunk)
+
+
+class Imports:
+    """Receives uploads of callers who are signed in, a few at once of each. Then it imports so many at once.
+
+    An upload waits on disk. One that stalls is given up when the time for a body is over, and its room is free again.
+    """
+
+    def __init__(self, authenticator: Authenticator, most_at_work: int) -> None:
+        self._authenticator = authenticator
+        self._places = Places(MOST_OF_ONE, "You have as many imports running as one may.", RETRY_AFTER)
+        self._at_work = asyncio.Semaphore(most_at_work)
+
+    @asynccontextmanager
+    async def received(self, request: Request) -> AsyncIterator[Upload]:
+        """The whole upload, until its import is over.
+
+        Raises Unauthenticated, UnsupportedMediaType, TooManyRequests and Unavailable.
+        """
+        token = bearer_token(request.headers)
+        if token is None:
+            raise Unauthenticated
+        principal = await self._authenticator.principal(token)
+        media_type = kind_of(request, (NDJSON, CSV))
+        with self._places.taken_by(principal.user_id), tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
+            upload = Upload(file, media_type, hashlib.sha256(media_type.encode() + b"\n"))
+            async for chunk in request.stream():
+                await _added(upload, chunk)
+            async with turn(self._at_work, LONGEST_WAIT, Unavailable("Too many imports are running just now.")):
+                yield upload
+
+
+async def _added(upload: Upload, chunk: bytes) -> None:
+    try:
+        await asyncio.to_thread(upload.add, chunk)
+    except OSError as error:
+        log.exception("An upload could not be kept.")
+        raise Unavailable("There is no room for an upload just now.") from error
+
+
+def _described(schema: type[Input], example: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of the request's body for the OpenAPI document."""
+    cells = [json.dumps(value) if isinstance(value, list) else value for value in example.values()]
+    rows = StringIO()
+    csv.writer(rows).writerows([example, cells])
+    told = {
+        NDJSON: f"A `{schema.__name__}` a line; blank lines count for nothing.",
+        CSV: f"A header that names members of `{schema.__name__}`, then one a line. An empty cell is an absent member, "
+        "that of a list is JSON (RFC 4180).",
+    }
+    examples = {NDJSON: f"{json.dumps(example)}\n", CSV: rows.getvalue()}
+    return {
+        media_type: {"schema": {"type": "string", "description": told[media_type]}, "example": examples[media_type]}
+        for media_type in (NDJSON, CSV)
+    }

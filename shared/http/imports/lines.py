@@ -1,0 +1,207 @@
+"""The lines of an upload, NDJSON or CSV, each checked as the body of a POST would be."""
+
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO, Any, Generic, TypeVar, get_origin
+
+from pydantic import TypeAdapter, ValidationError
+
+from shared.errors import TooLarge
+from shared.http.edge import MESSAGE, MOST_ERRORS, MOST_LINE_VALUES, TOO_COMPLEX, input_error, is_too_complex
+from shared.http.reads import CSV, NDJSON
+from shared.schemas import Input
+from shared.writes import Batch, Imported, ImportFailed, LineError
+
+I = TypeVar("I", bound=Input)  # noqa: E741 (for input)
+
+MOST_LINES = 1_000_000
+"""Each may be as short as two bytes, and all are in one transaction."""
+LONGEST = 1 << 20
+"""Bytes of a line, the line breaks that a quoted cell has included."""
+BATCH_LINES = 1000
+BATCH_BYTES = 1 << 20
+"""A batch ends with the line that reaches either."""
+
+_BOM = b"\xef\xbb\xbf"
+_NOT_JSON = {"pointer": "", "code": "json_invalid", "message": "JSON decode error"}
+_NOT_CSV = {"pointer": "", "code": "csv_invalid", "message": "Line should be CSV as in RFC 4180"}
+_CELLS = {"pointer": "", "code": "cells", "message": "Line should have as many cells as the header"}
+_TOO_COMPLEX = {"pointer": "", "code": TOO_COMPLEX, "message": MESSAGE}
+_TOO_LONG = {"pointer": "", "code": "line_too_long", "message": f"Line should have at most {LONGEST} bytes"}
+
+
+class _BadLine(Exception):
+    """What is wrong with a line."""
+
+    def __init__(self, *errors: Mapping[str, str]) -> None:
+        self.errors = errors
+
+
+def batches(file: IO[bytes], media_type: str, schema: type[I]) -> Iterator[Batch[I]]:
+    """The whole of a file. Raises TooLarge past MOST_LINES, and ImportFailed when the header of a CSV is wrong: then
+    there is no line to go on with.
+    """
+    lines = _Lines(file)
+    records = {NDJSON: _NdjsonRecords, CSV: _CsvRecords}[media_type](lines, schema)
+    while (batch := _batch(records)) is not None:
+        yield batch
+
+
+def _batch(records: "_Records[I]") -> Batch[I] | None:
+    """The next lines; None at the end."""
+    batch: Batch[I] = Batch()
+    most = records.lines.bytes_read + BATCH_BYTES
+    while len(batch.rows) + batch.failed < BATCH_LINES and records.lines.bytes_read < most:
+        try:
+            row = next(records)
+        except StopIteration:
+            return batch if batch.rows or batch.failed else None
+        except _BadLine as error:
+            batch.failed += 1
+            found = error.errors[: records.room]
+            records.room -= len(found)
+            batch.errors += [LineError(line=records.line, **one) for one in found]
+        else:
+            if row is not None:
+                batch.rows[records.line] = row
+        records.count += 1
+        if records.count > MOST_LINES:
+            raise TooLarge(f"An import has at most {MOST_LINES:,} lines.")
+    return batch
+
+
+class _Lines:
+    """The lines as they stand in the file."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.number = 0
+        """Of the last one."""
+        self.bytes_read = 0
+        self._file = file
+        self._file.seek(len(_BOM) if file.read(len(_BOM)) == _BOM else 0)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        line = self._file.readline(LONGEST + 1)
+        if not line:
+            raise StopIteration
+        self.number += 1
+        self.bytes_read += len(line)
+        if len(line) <= LONGEST:
+            return line
+        while not line.endswith(b"\n") and line:
+            line = self._file.readline(LONGEST)
+        raise _BadLine(_TOO_LONG)
+
+
+class _Records(Iterator[I | None], Generic[I]):
+    """The inputs, one after the other, and None for a blank line; one that raises _BadLine is over with that."""
+
+    def __init__(self, lines: _Lines, schema: type[I]) -> None:
+        self.lines = lines
+        self.line = 1
+        """Where the last one began."""
+        self.room = MOST_ERRORS
+        """How many errors are yet to be told; beyond that, nobody needs to know what is wrong."""
+        self.count = 0
+        self._schema: TypeAdapter[I] = TypeAdapter(schema)
+
+    def _checked(self, value: object) -> I:
+        try:
+            return self._schema.validate_python(value, from_attributes=True)  # As FastAPI does with a body.
+        except ValidationError as error:
+            if not self.room:
+                raise _BadLine from None
+            found = error.errors(include_url=False, include_input=False, include_context=False)[:MOST_ERRORS]
+            raise _BadLine(*(input_error({**one, "loc": ("body", *one["loc"])}) for one in found)) from None
+
+
+class _NdjsonRecords(_Records[I]):
+    """A JSON object a line."""
+
+    def __next__(self) -> I | None:
+        self.line = self.lines.number + 1
+        line = next(self.lines)
+        if line.isspace():
+            return None
+        if is_too_complex(line, MOST_LINE_VALUES):
+            raise _BadLine(_TOO_COMPLEX)
+        try:
+            return self._schema.validate_json(line)
+        except ValidationError:
+            # It is wrong; what is wrong with it is told just as of a POST.
+            if self.room:
+                self._checked(_parsed(line))
+        raise _BadLine(_NOT_JSON)  # Python's parser takes a little more than RFC 8259 has.
+
+
+class _CsvRecords(_Records[I]):
+    """A row a line, after a header that names the fields; an empty cell is an absent field, that of a list is JSON."""
+
+    def __init__(self, lines: _Lines, schema: type[I]) -> None:
+        super().__init__(lines, schema)
+        self._lists = {name for name, field in schema.model_fields.items() if get_origin(field.annotation) is list}
+        self._began = 0
+        self._rows = csv.reader(map(self._text, lines), strict=True)
+        self._header = self._read_header([*schema.model_fields])
+
+    def __next__(self) -> I | None:
+        cells = self._cells()
+        if not cells:
+            return None
+        if len(cells) != len(self._header):
+            raise _BadLine(_CELLS)
+        given = {name: cell for name, cell in zip(self._header, cells, strict=True) if cell}
+        return self._checked({name: self._list(name, cell) for name, cell in given.items()})
+
+    def _read_header(self, known: Sequence[str]) -> list[str]:
+        wrong: Sequence[Mapping[str, str]]
+        try:
+            header = self._cells()
+            wrong = [_column(name, known) for n, name in enumerate(header) if name not in known or name in header[:n]]
+        except StopIteration:
+            return []
+        except _BadLine as error:
+            header, wrong = [], error.errors
+        if wrong:
+            errors = [LineError(line=self.line, **one) for one in wrong[:MOST_ERRORS]]
+            raise ImportFailed(Imported(imported=0, failed=1, errors=errors))
+        return header
+
+    def _cells(self) -> list[str]:
+        self.line, self._began = self.lines.number + 1, self.lines.bytes_read
+        try:
+            return next(self._rows)
+        except csv.Error:
+            raise _BadLine(_NOT_CSV) from None
+
+    def _text(self, line: bytes) -> str:
+        """Bytes that are no UTF-8 become halves of surrogate pairs, which no field takes."""
+        if self.lines.bytes_read - self._began > LONGEST:
+            raise _BadLine(_TOO_LONG)
+        return line.decode(errors="surrogateescape")
+
+    def _list(self, name: str, cell: str) -> object:
+        if name not in self._lists:
+            return cell
+        try:
+            return _parsed(cell)
+        except _BadLine:
+            raise _BadLine({**_NOT_JSON, "pointer": f"/{name}"}) from None
+
+
+def _column(name: str, known: Sequence[str]) -> dict[str, str]:
+    found = {"type": "extra_forbidden", "loc": ("body", name), "msg": "Extra inputs are not permitted"}
+    if name in known:
+        found |= {"type": "column_repeated", "msg": "Column should be there only once"}
+    return input_error(found)
+
+
+def _parsed(text: bytes | str) -> Any:
+    try:
+        return json.loads(text.decode() if isinstance(text, bytes) else text)
+    except (ValueError, RecursionError):
+        raise _BadLine(_NOT_JSON) from None

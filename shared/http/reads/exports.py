@@ -1,0 +1,105 @@
+"""Exports: a collection of any size, as NDJSON or CSV, streamed in bounded memory."""
+
+import csv
+import json
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from io import StringIO
+from typing import Any
+from uuid import UUID
+
+from fastapi import Request
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from shared.auth import Principal
+from shared.http.edge import NotAcceptable, preferred
+from shared.http.reads.responses import PRIVATE
+from shared.http.routes import Places
+from shared.reads import Documents
+
+NDJSON = "application/x-ndjson"
+CSV = "text/csv"
+MOST_OF_ONE = 2
+"""Exports of one account at once. All together may have half of the read lane."""
+
+
+class ExportResponse(StreamingResponse):
+    """Streams the batches, and lets go of the connection they come from however it ends."""
+
+    def __init__(self, lines: AsyncGenerator[bytes, None], media_type: str, filename: str) -> None:
+        self._lines = lines
+        headers = PRIVATE | {"Vary": "Accept", "Content-Disposition": f'attachment; filename="{filename}"'}
+        super().__init__(lines, headers=headers, media_type=media_type)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._lines.aclose()
+
+
+async def export_response(
+    request: Request, caller: Principal, batches: Documents, columns: Sequence[str], name: str
+) -> ExportResponse:
+    """200 with every document, as NDJSON or CSV, whichever the client likes better. Raises NotAcceptable.
+
+    The first batch is read before the answer begins, so that what goes wrong there is still a problem. Raises
+    TooManyRequests.
+    """
+    batches = _in_its_place(request.app.state.exports, caller.user_id, batches)
+    media_type = preferred(request.headers.getlist("accept"), (NDJSON, CSV))
+    if media_type is None:
+        raise NotAcceptable(f"An export is {NDJSON} or {CSV}.")
+    as_csv = media_type == CSV
+    first: list[bytes] = await anext(batches, [])
+    write = csv_lines(columns) if as_csv else ndjson_lines
+    header = _rows([columns]) if as_csv else b""
+    lines = _lines(header + write(first), batches, write)
+    return ExportResponse(lines, media_type, f"{name}.{'csv' if as_csv else 'ndjson'}")
+
+
+def ndjson_lines(documents: Sequence[bytes]) -> bytes:
+    """A document a line."""
+    return b"".join(document + b"\n" for document in documents)
+
+
+def csv_lines(columns: Sequence[str]) -> Callable[[Sequence[bytes]], bytes]:
+    """A document a line (RFC 4180): null is empty, what is embedded is JSON."""
+
+    def write(documents: Sequence[bytes]) -> bytes:
+        parsed = (json.loads(document) for document in documents)
+        return _rows([[_cell(document[column]) for column in columns] for document in parsed])
+
+    return write
+
+
+def export_places() -> Places:
+    """What `app.state.exports` is. An export takes as long as its reader: one account's may not be all there can be."""
+    return Places(MOST_OF_ONE, "You have as many exports running as one may.", retry_after=5)
+
+
+async def _in_its_place(places: Places, account: UUID, batches: Documents) -> Documents:
+    with places.taken_by(account):
+        async with aclosing(batches):
+            async for batch in batches:
+                yield batch
+
+
+async def _lines(
+    start: bytes, batches: Documents, write: Callable[[Sequence[bytes]], bytes]
+) -> AsyncGenerator[bytes, None]:
+    async with aclosing(batches):
+        yield start
+        async for batch in batches:
+            yield write(batch)
+
+
+def _rows(rows: Sequence[Sequence[Any]]) -> bytes:
+    text = StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict | bool) else value

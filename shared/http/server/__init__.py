@@ -1,0 +1,8 @@
+"""The server: HTTP/1.1 on the socket, where uvicorn and httptools leave off.
+
+Limits of heads and bodies, deadlines, and problems for what cannot be parsed. It knows no route.
+"""
+
+from shared.http.server.protocol import bounded
+
+__all__ = ["bounded"]

@@ -1,0 +1,229 @@
+"""Seeding: what a module's `seeds.py` makes a realistic data set with, of any size, in memory that does not grow."""
+
+import sys
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from math import sqrt
+from random import Random
+from typing import Any, overload
+from uuid import UUID
+
+import click
+from psycopg import Connection, sql
+
+from shared.rows import Table
+from shared.settings import Settings
+
+PERIOD = timedelta(days=730)
+"""How far back the first rows were made."""
+BATCH = 5_000
+"""Rows for each COPY. PostgreSQL notes every row whose foreign keys it has to check until the statement ends."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+Row = tuple[type[Table], Mapping[str, Any]]
+"""A table, and the values of a row of it by column. The rows of a table all name the same columns."""
+
+
+class SeedingError(Exception):
+    """The data set cannot be made as asked; the message says why."""
+
+
+class Ids(Sequence[UUID]):
+    """Ids of rows in the order in which they were added, 16 bytes each, and those of each owner."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+        self._ends = array("Q")
+
+    def add(self, id: UUID, owner: int = 0) -> None:
+        """Owners are numbered from 0, and their ids added in that order."""
+        if owner < len(self._ends) - 1:
+            raise ValueError("The ids of an earlier owner were added already.")
+        self._bytes += id.bytes
+        while len(self._ends) <= owner:
+            self._ends.append(len(self) - 1)
+        self._ends[owner] = len(self)
+
+    def of(self, owner: int) -> range:
+        """The positions of an owner's ids."""
+        if owner >= len(self._ends):
+            return range(0)
+        return range(self._ends[owner - 1] if owner else 0, self._ends[owner])
+
+    def __len__(self) -> int:
+        return len(self._bytes) // 16
+
+    @overload
+    def __getitem__(self, at: int) -> UUID: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[UUID]: ...
+    def __getitem__(self, at: int | slice) -> UUID | list[UUID]:
+        if isinstance(at, slice):
+            return [self[position] for position in range(*at.indices(len(self)))]
+        position = range(len(self))[at]
+        return UUID(bytes=bytes(self._bytes[position * 16 : position * 16 + 16]))
+
+
+def time_of(id: UUID) -> datetime:
+    """When the row was made, by an id of `Seeding.id_at`."""
+    milliseconds, fraction = id.int >> 80, id.int >> 64 & 0xFFF
+    return _EPOCH + timedelta(milliseconds=milliseconds, microseconds=-(-fraction * 1000 // 4096))
+
+
+def words(text: str, separator: str | None = None) -> list[str]:
+    """A list that is written as a text: of words, or of what stands between separators."""
+    return [word.strip() for word in text.split(separator)]
+
+
+class DataSet:
+    """One run of `trellis seed`, in one transaction: what the modules' seedings share."""
+
+    def __init__(
+        self, connection: Connection[Any], settings: Settings, *, batch: str, seed: int, until: datetime, progress: bool
+    ) -> None:
+        self.connection = connection
+        self.settings = settings
+        self.batch = batch
+        self.seed = seed
+        self.until = until
+        self.progress = progress
+        self.published: dict[str, tuple[str, Ids]] = {}
+        self.counts: dict[str, int] = {}
+        self.sentences: list[str] = []
+
+
+class Seeding:
+    """What a module makes its rows with. The same `--seed` on an equal database gives the same rows on the same day."""
+
+    def __init__(self, data: DataSet, module: str, requires: Iterable[str] = (), asked: int | None = None) -> None:
+        self._data = data
+        self._module = module
+        self._requires = frozenset(requires)
+        self._asked = asked
+        self.random = Random(f"{data.seed} {data.batch} {module}")  # noqa: S311 (no secret is made of it)
+        self.settings = data.settings
+        self.until = data.until
+        """No row was made, changed or deleted later."""
+        self.batch = data.batch
+        """A word that no other run on this database has: part of whatever is unique."""
+
+    def amount(self, default: int) -> int:
+        """How many rows were asked for, or the default."""
+        return default if self._asked is None else self._asked
+
+    def moments(self, count: int) -> Iterator[datetime]:
+        """So many times in ascending order, the first at the start of the period, then more and more."""
+        start, period = self.until - PERIOD, PERIOD // _MICROSECOND
+        random = self.random.random
+        for number in range(count):
+            share = (number + random()) / count if number else 0.0
+            yield start + timedelta(microseconds=int(period * sqrt(share)))
+
+    def later(self, moment: datetime) -> datetime:
+        """Some time after it, up to `until`."""
+        return moment + (self.until - moment) * self.random.random()
+
+    def id_at(self, moment: datetime) -> UUID:
+        """An id of a row that was made then: UUIDv7 to the microsecond (RFC 9562 §6.2, method 3)."""
+        milliseconds, rest = divmod((moment - _EPOCH) // _MICROSECOND, 1000)
+        random = self.random.getrandbits(62)
+        return UUID(int=milliseconds << 80 | 7 << 76 | rest * 4096 // 1000 << 64 | 2 << 62 | random)
+
+    def changes(self, created_at: datetime, *, changed: float, deleted: float) -> dict[str, Any]:
+        """The columns of a `Resource` that tell its history: which shares of the rows were changed, and deleted.
+
+        A deletion is a recent one: what was deleted long ago has been purged.
+        """
+        random = self.random.random
+        version, updated_at = 1, created_at
+        if random() < changed:
+            version, updated_at = 2 + int(random() * 4), self.later(created_at)
+        deleted_at = deletion_id = None
+        if random() < deleted:
+            deleted_at = updated_at = self.later(max(updated_at, self.until - timedelta(days=20)))
+            deletion_id, version = self.id_at(deleted_at), version + 1
+        return {
+            "created_at": created_at,
+            "updated_at": updated_at,
+            "version": version,
+            "deleted_at": deleted_at,
+            "deletion_id": deletion_id,
+        }
+
+    def publish(self, name: str, ids: Ids) -> None:
+        """Hand ids to the modules that require this one."""
+        self._data.published[name] = (self._module, ids)
+
+    def ids(self, name: str) -> Ids:
+        """What a required module has published. Raises SeedingError when none has."""
+        module, ids = self._data.published.get(name, (None, Ids()))
+        if module not in self._requires:
+            raise SeedingError(f"No module that '{self._module}' requires publishes '{name}'.")
+        return ids
+
+    def tell(self, sentence: str) -> None:
+        """Have the command print a sentence in the end."""
+        self._data.sentences.append(sentence)
+
+    def copy(self, model: type[Table], rows: Iterable[Row], total: int) -> None:
+        """Stream rows into their tables; the progress bar counts those of `model`.
+
+        They may be of several tables, so that a row and what hangs on it are made together: each after those that its
+        foreign keys name, and the first of each table in that order as well.
+        """
+        copies: dict[type[Table], _Copy] = {}
+        waiting = 0
+        with click.progressbar(
+            length=total, label=str(model.__tablename__), hidden=not self._data.progress, file=sys.stderr
+        ) as bar:
+            for table, row in rows:
+                copy = copies.get(table)
+                if copy is None:
+                    copy = copies[table] = _Copy(self._data.connection, table, row)
+                copy.add(row)
+                waiting += 1
+                if waiting == BATCH:
+                    bar.update(_flush(copies, model))
+                    waiting = 0
+            bar.update(_flush(copies, model))
+        for table, copy in copies.items():
+            name = str(table.__tablename__)
+            self._data.counts[name] = self._data.counts.get(name, 0) + copy.count
+
+
+class _Copy:
+    """The rows of one table that wait for the next COPY."""
+
+    def __init__(self, connection: Connection[Any], model: type[Table], row: Mapping[str, Any]) -> None:
+        self._cursor = connection.cursor()
+        self._columns = tuple(row)
+        self._waiting: list[list[Any]] = []
+        self.count = 0
+        table = sql.Identifier(str(model.__tablename__))
+        columns = sql.SQL(", ").join(map(sql.Identifier, row))
+        self._statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(table, columns)
+        self._cursor.execute(sql.SQL("SELECT {} FROM {} LIMIT 0").format(columns, table))
+        self._types = [column.type_code for column in self._cursor.description or ()]
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        if len(row) != len(self._columns):
+            raise SeedingError(f"A row has the columns {', '.join(row)} and another {', '.join(self._columns)}.")
+        self._waiting.append([row[column] for column in self._columns])
+
+    def flush(self) -> int:
+        with self._cursor.copy(self._statement) as copy:
+            copy.set_types(self._types)
+            for row in self._waiting:
+                copy.write_row(row)
+        written = len(self._waiting)
+        self._waiting.clear()
+        self.count += written
+        return written
+
+
+def _flush(copies: Mapping[type[Table], _Copy], counted: type[Table]) -> int:
+    """Write what waits. How many of it are rows of the counted table."""
+    return {table: copy.flush() for table, copy in copies.items()}.get(counted, 0)

@@ -1,0 +1,13 @@
+"""The wire: statements on connections to PostgreSQL, and the transaction that a change is.
+
+It compiles SQLAlchemy expressions once, sends them past psycopg's cursors, keeps connections at hand, waits for none
+without a deadline, and turns what PostgreSQL refuses into domain errors. It knows no table, no caller and no HTTP.
+"""
+
+from shared.wire.database import Database
+from shared.wire.direct import PIN, connect
+from shared.wire.origin import Origin, origin
+from shared.wire.refusals import translated
+from shared.wire.statements import Row, Statement
+
+__all__ = ["PIN", "Database", "Origin", "Row", "Statement", "connect", "origin", "translated"]

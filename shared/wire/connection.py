@@ -1,0 +1,100 @@
+"""A connection to PostgreSQL: made from the operator's URL, with all that the code relies on set, and never waited for
+without a deadline.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from psycopg import AsyncConnection, OperationalError, adapt
+from psycopg.abc import PQGen
+from psycopg.conninfo import conninfo_to_dict
+
+from shared.settings import Settings
+from shared.wire.direct import CONNECT_SECONDS, RELIED_ON
+from shared.wire.statements import Row
+
+R = TypeVar("R")
+
+BLANK = "\\ "
+"""As libpq's `options` has it within a value."""
+
+GRACE_SECONDS = 2.0
+"""How much longer than its statement timeout PostgreSQL is waited for. By then it would have said that it gives up."""
+
+_KEEPALIVE = {"keepalives_idle": 30, "tcp_user_timeout": 15_000}
+"""Seconds and milliseconds: a server that was cut off is noticed before TCP would give up."""
+
+_TOO_DEAR = {"jit": "off", "max_parallel_workers_per_gather": "0"}
+"""Starting either costs more than any statement of ours takes."""
+
+
+class PostgresConnection(AsyncConnection[Row]):
+    """psycopg's, which waits no longer than `deadline_seconds` for PostgreSQL, stopped or cut off as it may be."""
+
+    deadline_seconds: float = CONNECT_SECONDS
+
+    async def wait(self, gen: PQGen[R], *args: Any, **options: Any) -> R:
+        """Raises OperationalError past the deadline: the connection is lost then."""
+        timer = asyncio.get_running_loop().call_later(self.deadline_seconds, self._cut)
+        try:
+            return await super().wait(gen, *args, **options)
+        finally:
+            timer.cancel()
+
+    def _cut(self) -> None:
+        """Whoever waits sees the connection end. To cancel would mean to wait once more, for the same server."""
+        try:
+            with socket.socket(fileno=os.dup(self.pgconn.socket)) as own:
+                own.shutdown(socket.SHUT_RDWR)
+        except (OSError, OperationalError):  # It has ended meanwhile.
+            return
+
+
+def connector(settings: Settings, **session_settings: str) -> Callable[[], Awaitable[PostgresConnection]]:
+    """How connections are made: in AUTOCOMMIT, with these settings besides those that the code relies on.
+
+    They raise psycopg.OperationalError when there is none to be had within CONNECT_SECONDS.
+    """
+    if settings.database_url is None:
+        raise RuntimeError("The embedded PostgreSQL was not started: there is no DATABASE_URL.")
+    url = settings.database_url
+    timeouts = {
+        "statement_timeout": f"{settings.statement_seconds * 1000:.0f}",
+        "idle_in_transaction_session_timeout": f"{settings.statement_seconds * 2000:.0f}",
+    }
+    pinned = RELIED_ON | _TOO_DEAR | timeouts | session_settings
+    given = conninfo_to_dict(url).get("options") or os.environ.get("PGOPTIONS", "")  # Such as a search_path.
+    options = [str(given), *(f"-c {name}={value.replace(' ', BLANK)}" for name, value in pinned.items())]
+    keywords: dict[str, Any] = {
+        **_KEEPALIVE,
+        "connect_timeout": CONNECT_SECONDS,
+        "application_name": "trellis",
+        "client_encoding": "UTF8",
+        "options": " ".join(options).strip(),
+    }
+
+    async def connect() -> PostgresConnection:
+        # Nothing is prepared by psycopg: after a ROLLBACK it would deallocate the wire's statements with its own.
+        connection = await PostgresConnection.connect(url, autocommit=True, prepare_threshold=None, **keywords)
+        connection.deadline_seconds = settings.statement_seconds + GRACE_SECONDS
+        connection.adapters.register_loader("json", _DocumentLoader)
+        status = connection.pgconn.parameter_status
+        if status(b"DateStyle") != b"ISO, MDY" or status(b"TimeZone") != b"UTC":  # PGDATESTYLE and PGTZ come after.
+            try:
+                await connection.execute("SET datestyle = ISO, MDY; SET timezone = UTC")
+            except BaseException:
+                connection.pgconn.finish()
+                raise
+        return connection
+
+    return connect
+
+
+class _DocumentLoader(adapt.Loader):
+    """A value of type `json` is a document that PostgreSQL built for the client: bytes to pass on, not to parse."""
+
+    def load(self, data: Any) -> bytes:
+        return bytes(data)

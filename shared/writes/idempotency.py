@@ -1,0 +1,179 @@
+"""Idempotency keys: the outcome of a change, kept in the change's own transaction, for a client that asks again."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, FromClause, Interval, Text, bindparam, cast, func, select, true
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlmodel import Field
+
+from shared.auth import TRUSTED, Claimant, InvalidToken, gate
+from shared.errors import Conflict, Contended, Invalid
+from shared.extensions import Extensions
+from shared.rows import Table, expiring, table_of
+from shared.wire import Database, Row, Statement
+
+LIFETIME = timedelta(hours=24)
+
+Run = Callable[[Statement, Mapping[str, Any]], Awaitable[list[Row]]]
+"""How a statement is executed."""
+
+
+class IdempotencyKeyReused(Invalid):
+    """This idempotency key was used for another request."""
+
+
+class IdempotencyInProgress(Conflict):
+    """A request with this idempotency key is still running. Ask again shortly."""
+
+    retryable = True
+
+
+class KeptAnswer(Table, table=True):
+    """The outcome of a request with an idempotency key."""
+
+    __tablename__ = "idempotency_keys"
+
+    scope: UUID = Field(primary_key=True)
+    """The account; for a request without one, a digest of the request."""
+    key: str = Field(primary_key=True, max_length=255)
+    at: datetime = Field(default=None, nullable=False, index=True, sa_column_kwargs={"server_default": func.now()})
+    fingerprint: bytes
+    status: int
+    headers: list[list[str]] = Field(sa_type=JSONB)
+    content: bytes
+    permissions: list[list[str]] = Field(sa_type=JSONB)
+    """What the request was allowed, to be checked again before it is answered from here: resource, action and id."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a client is told."""
+
+    status: int
+    headers: Sequence[tuple[str, str]]
+    content: bytes
+    permissions: Sequence[tuple[str, str, UUID]] = ()
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """A request with an idempotency key."""
+
+    key: str
+    claimant: Claimant | None
+    fingerprint: bytes
+    """An HMAC of method, path and body: a plain digest of a body would tell a weak password to who reads the table."""
+    scope: UUID = field(init=False)
+
+    def __post_init__(self) -> None:
+        unnamed = UUID(bytes=self.fingerprint[:16])
+        object.__setattr__(self, "scope", self.claimant.user_id if self.claimant else unnamed)
+
+    @property
+    def lock(self) -> int:
+        """The number of the advisory lock of those who use this key."""
+        digest = hashlib.blake2b(self.scope.bytes + self.key.encode(), digest_size=8).digest()
+        return int.from_bytes(digest, signed=True)
+
+
+class Idempotency:
+    """Finds and keeps the answers."""
+
+    def __init__(self, database: Database, extensions: Extensions, signing_key: bytes) -> None:
+        self._database = database
+        self._key = signing_key
+        self._find = Statement(_find(gate(extensions)))
+        self._find_unnamed = Statement(_find(TRUSTED))
+
+    def keyed(self, key: str, claimant: Claimant | None, *parts: bytes) -> Keyed:
+        """A request that consists of these parts."""
+        digest = hmac.new(self._key, digestmod=hashlib.sha256)
+        for part in parts:
+            digest.update(len(part).to_bytes(8))
+            digest.update(part)
+        return Keyed(key, claimant, digest.digest())
+
+    async def begin(self, request: Keyed) -> Answer | None:
+        """The answer that was kept, if any; else nobody else may run this request until the unit of work ends.
+
+        Raises IdempotencyInProgress, IdempotencyKeyReused, and InvalidToken when the caller's session has ended.
+        """
+        return await self._find_by(self._database.execute, request)
+
+    async def look(self, request: Keyed) -> Answer | None:
+        """The answer that was kept, if any; nobody is kept from running the request. Raises as `begin` does."""
+        return await self._find_by(self._database.read, request)
+
+    async def _find_by(self, run: Run, request: Keyed) -> Answer | None:
+        statement, caller = self._find_unnamed, {"caller_is_admin": False}
+        if request.claimant is not None:
+            statement, caller = self._find, request.claimant.parameters()
+        values = caller | {"scope": request.scope, "key": request.key, "lock": request.lock}
+        found = await run(statement, values)
+        if not found:
+            raise InvalidToken
+        is_ours, fingerprint, status, headers, content, permissions = found[0]
+        if fingerprint is not None and fingerprint != request.fingerprint:
+            raise IdempotencyKeyReused
+        if status is not None:
+            allowed = [(resource, action, UUID(id)) for resource, action, id in json.loads(permissions)]
+            return Answer(status, [(name, value) for name, value in json.loads(headers)], content, allowed)
+        if not is_ours:
+            raise IdempotencyInProgress
+        return None
+
+    async def keep(self, request: Keyed, answer: Answer) -> None:
+        """Keep the answer with what the unit of work did. Raises Contended when another was kept meanwhile."""
+        values: Mapping[str, Any] = {
+            "scope": request.scope,
+            "key": request.key,
+            "fingerprint": request.fingerprint,
+            "status": answer.status,
+            "headers": json.dumps(answer.headers),
+            "content": answer.content,
+            "permissions": json.dumps([(resource, action, str(id)) for resource, action, id in answer.permissions]),
+        }
+        if not await self._database.execute(_KEEP, values):
+            raise Contended
+
+
+_answers = table_of(KeptAnswer)
+expiring(KeptAnswer, _answers.c.at, lambda _: LIFETIME)
+_LIFETIME = cast(LIFETIME, Interval())
+
+
+def _find(caller: FromClause) -> Any:
+    kept = (
+        select(_answers)
+        .where(
+            _answers.c.scope == bindparam("scope"),
+            _answers.c.key == bindparam("key"),
+            _answers.c.at > func.now() - _LIFETIME,
+        )
+        .subquery("kept")
+    )
+    columns = (kept.c.fingerprint, kept.c.status, cast(kept.c.headers, Text()), kept.c.content)
+    is_ours = func.pg_try_advisory_xact_lock(bindparam("lock", type_=BigInteger()))
+    return select(is_ours, *columns, cast(kept.c.permissions, Text())).select_from(caller.outerjoin(kept, true()))
+
+
+def _keep() -> Statement:
+    names = ("scope", "key", "fingerprint", "status", "headers", "content", "permissions")
+    # Who came between the looking and the lock has kept theirs; that one stays. What is too old makes room.
+    kept = insert(_answers).values({name: bindparam(name) for name in names})
+    kept = kept.on_conflict_do_update(
+        index_elements=["scope", "key"],
+        set_={name: kept.excluded[name] for name in names} | {"at": func.now()},
+        where=_answers.c.at <= func.now() - _LIFETIME,
+    )
+    return Statement(kept.returning(_answers.c.status))
+
+
+_KEEP = _keep()
