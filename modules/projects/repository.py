@@ -12,7 +12,7 @@ from modules.projects.models import Project, ProjectMember, ProjectTag, Role
 from modules.projects.policy import MEMBERSHIP, POLICY
 from modules.projects.schemas import MEMBERS, PROJECTS, ProjectCreate
 from modules.tags.api import TagSummary
-from shared.auth import Claimant
+from shared.auth import Principal
 from shared.reads import Cursors, Listing, ListQuery, Page, Projector
 from shared.rows import live, table_of
 from shared.wire import Database, Statement
@@ -34,7 +34,7 @@ class ProjectRepository(Repository[Project]):
         self._import = BulkInsert(database, Project, ProjectCreate, ("owner_id",), taken)
         self._members = Listing(MEMBERS, MEMBERSHIP, projector, cursors, scope=("project_id",))
 
-    async def members(self, id: UUID, caller: Claimant, query: ListQuery) -> Page:
+    async def members(self, id: UUID, caller: Principal, query: ListQuery) -> Page:
         """Who shares in a project: the owner, then the others, the longest first. Raises ProjectNotFound,
         InvalidCursor.
         """

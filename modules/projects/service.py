@@ -13,8 +13,9 @@ from modules.tags.api import TagNotFound, TagsApi
 from modules.users.api import UserDeleted, UserNotFound, UserRestored, UsersApi
 from shared.auth import Principal
 from shared.errors import DomainError
+from shared.reads import Representation
 from shared.rows import delete_group, restore_group, touch
-from shared.writes import Import, Imported, Representation
+from shared.writes import Import, Imported
 
 
 class ProjectService:

@@ -11,7 +11,7 @@ from modules.tags.schemas import TagCreate, TagUpdate
 from modules.tags.slugs import slugified
 from modules.users.api import UserDeleted, UserRestored
 from shared.auth import Principal
-from shared.writes import Representation
+from shared.reads import Representation
 
 
 class TagService:

@@ -15,7 +15,7 @@ from modules.users.schemas import PasswordChange, UserAdministration, UserCreate
 from shared.auth import Passwords, Principal
 from shared.errors import Contended
 from shared.events import Events
-from shared.writes import Representation
+from shared.reads import Representation
 
 
 class UserService:

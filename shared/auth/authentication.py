@@ -1,9 +1,5 @@
 """Authentication: from a bearer token to the principal whose session is alive."""
 
-from dataclasses import dataclass
-from typing import Any
-from uuid import UUID
-
 from sqlalchemy import FromClause, Select, false, select
 
 from shared.auth.principal import CALLER_IS_ADMIN, Principal
@@ -14,20 +10,6 @@ from shared.wire import Database, Statement
 live_sessions: ExtensionPoint[Select[bool]] = ExtensionPoint("auth.live_sessions")
 """The statement that finds the session `:session_id` of the account `:caller_id` as long as both are good, and gives
 `is_admin`. The module that owns accounts contributes it."""
-
-
-@dataclass(frozen=True)
-class Claimant:
-    """Who an access token that verifies says is calling. Whether the session is alive, the statement that reads for
-    them tells: its FROM has the gate.
-    """
-
-    user_id: UUID
-    session_id: UUID
-
-    def parameters(self) -> dict[str, Any]:
-        """The values of the caller in a statement behind the gate."""
-        return {"caller_id": self.user_id, "session_id": self.session_id}
 
 
 def gate(extensions: Extensions) -> FromClause:
@@ -44,14 +26,16 @@ class Authenticator:
         self._tokens = tokens
         self._statement = Statement(select(CALLER_IS_ADMIN).select_from(gate(extensions)))
 
-    def claimant(self, token: str) -> Claimant:
-        """Who the token says is calling. Raises InvalidToken."""
+    def caller(self, token: str) -> Principal:
+        """Who the token says is calling; whether the session is alive, the gate tells in the statement that reads for
+        them. Raises InvalidToken.
+        """
         claims = self._tokens.verify(token)
-        return Claimant(claims.user_id, claims.session_id)
+        return Principal(claims.user_id, claims.session_id)
 
     async def principal(self, token: str) -> Principal:
         """Who is calling, session and account being alive now. Raises InvalidToken."""
-        claimant = self.claimant(token)
-        for (is_admin,) in await self._database.read(self._statement, claimant.parameters()):
-            return Principal(claimant.user_id, claimant.session_id, is_admin)
+        caller = self.caller(token)
+        for (is_admin,) in await self._database.read(self._statement, caller.parameters()):
+            return Principal(caller.user_id, caller.session_id, is_admin)
         raise InvalidToken

@@ -15,12 +15,13 @@ class AdministratorsOnly(Forbidden):
 
 @dataclass(frozen=True)
 class Principal:
-    """An account that has shown who it is, by a session that was alive a moment ago."""
+    """An account that calls, by a session: one that was alive a moment ago, or that the gate is yet to look at."""
 
     user_id: UUID
     session_id: UUID | None = None
     """The session that it called by; None where there is none yet, as at registration."""
     is_admin: bool = False
+    """As the session's check told; before that nobody is an administrator."""
 
     def parameters(self) -> dict[str, Any]:
         """The values of the caller in a statement, be it behind the gate or over TRUSTED."""

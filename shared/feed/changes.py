@@ -39,7 +39,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import UserDefinedType
 
-from shared.auth import ADMIN, CALLER_ID, CALLER_IS_ADMIN, Claimant, InvalidToken, gate
+from shared.auth import ADMIN, CALLER_ID, CALLER_IS_ADMIN, InvalidToken, Principal, gate
 from shared.errors import Gone
 from shared.reads import Cursors, Document, Projector
 from shared.rows import Action, JournalEntry, table_of
@@ -143,7 +143,7 @@ class Changes:
         self._since = self._compile(and_(_VISIBLE, *_NOT_KNOWN))
         self._latest = Statement(select(cast(func.pg_current_snapshot(), String())).select_from(self._gate))
 
-    async def page(self, caller: Claimant, after: str | None, limit: int) -> ChangePage:
+    async def page(self, caller: Principal, after: str | None, limit: int) -> ChangePage:
         """What changed after a cursor, or after the beginning of what is kept; or LATEST, which is nothing yet.
 
         Raises InvalidCursor, CursorExpired, and InvalidToken when the caller's session has ended.
@@ -173,7 +173,7 @@ class Changes:
         items = [item for _, _, item in page if item is not None]
         return ChangePage(items, self._cursors.sign(following.to_json(), context), has_more)
 
-    async def _read(self, statement: Statement, caller: Claimant, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+    async def _read(self, statement: Statement, caller: Principal, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         rows = await self._database.read(statement, caller.parameters() | values)
         if not rows:
             raise InvalidToken

@@ -6,16 +6,16 @@ nothing, and knows neither query strings nor HTTP.
 
 from shared.reads.collection import Collection, CustomFilter, ListQuery
 from shared.reads.cursors import Cursors
-from shared.reads.history import HISTORY, JOURNAL, History, HistoryRead, Journal, JournalRead
+from shared.reads.history import HISTORY, JOURNAL, HistoryRead, Journal, JournalRead
 from shared.reads.listing import Documents, Listing, Page
 from shared.reads.parameters import DEFAULT_ROWS, Parameter, limit_in, parameters_in, text_in, view_in, view_parameters
-from shared.reads.projection import WHOLE, Computed, Document, Each, Many, One, OnRequest, Projector, View
+from shared.reads.projection import Computed, Document, Each, Many, One, OnRequest, Projector, View
+from shared.reads.reader import Reader, Representation
 
 __all__ = [
     "DEFAULT_ROWS",
     "HISTORY",
     "JOURNAL",
-    "WHOLE",
     "Collection",
     "Computed",
     "Cursors",
@@ -23,7 +23,6 @@ __all__ = [
     "Document",
     "Documents",
     "Each",
-    "History",
     "HistoryRead",
     "Journal",
     "JournalRead",
@@ -35,6 +34,8 @@ __all__ = [
     "Page",
     "Parameter",
     "Projector",
+    "Reader",
+    "Representation",
     "View",
     "limit_in",
     "parameters_in",

@@ -20,7 +20,7 @@ from sqlalchemy import (
     select,
 )
 
-from shared.auth import CALLER_IS_ADMIN, Claimant, InvalidToken, Policy, Principal, gate
+from shared.auth import CALLER_IS_ADMIN, InvalidToken, Policy, Principal, gate
 from shared.extensions import Extensions
 from shared.reads.collection import Collection, ListQuery
 from shared.reads.cursors import Cursors
@@ -71,7 +71,7 @@ class History:
         visible = self._is_visible(projector.extensions)
         self._visibility = Statement(select(visible).select_from(gate(projector.extensions)))
 
-    async def page(self, database: Database, id: UUID, caller: Principal | Claimant, query: ListQuery) -> Page | None:
+    async def page(self, database: Database, id: UUID, caller: Principal, query: ListQuery) -> Page | None:
         """A page, newest first; None when there is no such row, or not for the caller.
 
         Raises InvalidCursor, and InvalidToken when the caller's session has ended.
@@ -106,7 +106,7 @@ class Journal:
         administration = Policy(role=_no_role, listed=lambda _entries, _extensions: (CALLER_IS_ADMIN,), allowed={})
         self._listing = Listing(JOURNAL, administration, projector, cursors)
 
-    async def page(self, caller: Principal | Claimant, query: ListQuery) -> Page:
+    async def page(self, caller: Principal, query: ListQuery) -> Page:
         """A page, newest first; empty for all but administrators. Raises InvalidCursor, and InvalidToken."""
         return await self._listing.page(self._database, caller, query)
 

@@ -33,7 +33,7 @@ from sqlalchemy import (
 from sqlalchemy import Enum as EnumType
 from sqlalchemy.types import TypeEngine
 
-from shared.auth import TRUSTED, Claimant, InvalidToken, Policy, Principal, gate
+from shared.auth import TRUSTED, InvalidToken, Policy, Principal, gate
 from shared.errors import InvalidInput
 from shared.reads.collection import RELEVANCE, Collection, ListQuery, Shape
 from shared.reads.cursors import Cursors
@@ -83,7 +83,7 @@ class Listing:
         self._export = lru_cache(maxsize=500)(self._compile_export)
         self._estimate = lru_cache(maxsize=500)(self._compile_estimate)
 
-    async def page(self, database: Database, caller: Principal | Claimant, query: ListQuery, **scope: object) -> Page:
+    async def page(self, database: Database, caller: Principal, query: ListQuery, **scope: object) -> Page:
         """A page, from the start or from where the cursor says.
 
         Raises InvalidToken when the caller's session has ended, InvalidCursor for a cursor of another list or caller.

@@ -6,7 +6,7 @@ without a deadline, and turns what PostgreSQL refuses into domain errors. It kno
 
 from shared.wire.database import Database
 from shared.wire.direct import PIN, connect
-from shared.wire.origin import Origin, origin
+from shared.wire.provenance import Origin, origin
 from shared.wire.refusals import translated
 from shared.wire.statements import Row, Statement
 

@@ -15,7 +15,7 @@ from shared.writes.preconditions import (
     precondition,
     tags_in,
 )
-from shared.writes.repository import Repository, Representation
+from shared.writes.repository import Repository
 from shared.writes.resources import Resources
 
 __all__ = [
@@ -32,7 +32,6 @@ __all__ = [
     "PreconditionFailed",
     "PreconditionRequired",
     "Repository",
-    "Representation",
     "Resources",
     "Tags",
     "VersionMismatch",

@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, FromClause, Interval, Text, bindparam, cast, 
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlmodel import Field
 
-from shared.auth import TRUSTED, Claimant, InvalidToken, gate
+from shared.auth import TRUSTED, InvalidToken, Principal, gate
 from shared.errors import Conflict, Contended, Invalid
 from shared.extensions import Extensions
 from shared.rows import Table, expiring, table_of
@@ -67,14 +67,14 @@ class Keyed:
     """A request with an idempotency key."""
 
     key: str
-    claimant: Claimant | None
+    caller: Principal | None
     fingerprint: bytes
     """An HMAC of method, path and body: a plain digest of a body would tell a weak password to who reads the table."""
     scope: UUID = field(init=False)
 
     def __post_init__(self) -> None:
         unnamed = UUID(bytes=self.fingerprint[:16])
-        object.__setattr__(self, "scope", self.claimant.user_id if self.claimant else unnamed)
+        object.__setattr__(self, "scope", self.caller.user_id if self.caller else unnamed)
 
     @property
     def lock(self) -> int:
@@ -92,13 +92,13 @@ class Idempotency:
         self._find = Statement(_find(gate(extensions)))
         self._find_unnamed = Statement(_find(TRUSTED))
 
-    def keyed(self, key: str, claimant: Claimant | None, *parts: bytes) -> Keyed:
+    def keyed(self, key: str, caller: Principal | None, *parts: bytes) -> Keyed:
         """A request that consists of these parts."""
         digest = hmac.new(self._key, digestmod=hashlib.sha256)
         for part in parts:
             digest.update(len(part).to_bytes(8))
             digest.update(part)
-        return Keyed(key, claimant, digest.digest())
+        return Keyed(key, caller, digest.digest())
 
     async def begin(self, request: Keyed) -> Answer | None:
         """The answer that was kept, if any; else nobody else may run this request until the unit of work ends.
@@ -113,8 +113,8 @@ class Idempotency:
 
     async def _find_by(self, run: Run, request: Keyed) -> Answer | None:
         statement, caller = self._find_unnamed, {"caller_is_admin": False}
-        if request.claimant is not None:
-            statement, caller = self._find, request.claimant.parameters()
+        if request.caller is not None:
+            statement, caller = self._find, request.caller.parameters()
         values = caller | {"scope": request.scope, "key": request.key, "lock": request.lock}
         found = await run(statement, values)
         if not found:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, select
 
-from shared.auth import Claimant, gate
+from shared.auth import Principal, gate
 from shared.extensions import Extensions
 from shared.rows import table_of
 from shared.wire import Database, Statement
@@ -23,7 +23,7 @@ class Resources:
         self._database = database
         self._roles = {name: _role(repository, extensions) for name, repository in self.by_name.items()}
 
-    async def demand(self, resource: str, action: str, id: UUID, caller: Claimant) -> None:
+    async def demand(self, resource: str, action: str, id: UUID, caller: Principal) -> None:
         """Check that the caller may do that to a row, deleted or not. Raises what the repository would."""
         repository = self.by_name[resource]
         found = await self._database.read(self._roles[resource], caller.parameters() | {"id": id})

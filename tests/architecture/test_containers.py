@@ -9,7 +9,7 @@ from dependency_injector import containers, errors, providers
 from app.container import compose
 from shared.container import KernelContainer
 from shared.manifest import discover
-from shared.writes.repository import Representation
+from shared.reads.reader import Representation
 
 FOUND = discover()
 CONTAINERS: dict[str, type[containers.DeclarativeContainer]] = {

@@ -326,7 +326,7 @@ class TestManyChangesOfOthers:
     async def test_are_passed_over_poll_by_poll(self, ann, bob, real, from_the_beginning):
         changes = changes_of(real.kernel, most_examined=3)
         start = None if from_the_beginning else await latest(ann)
-        claimant = real.kernel.authenticator().claimant(ann.token)
+        principal = real.kernel.authenticator().caller(ann.token)
         ids = []
         for _ in range(3):
             for _ in range(5):
@@ -334,7 +334,7 @@ class TestManyChangesOfOthers:
             ids.append(await make(ann))
         found, polls, more = b"", 0, True
         while more:
-            page = await changes.page(claimant, start, 100)
+            page = await changes.page(principal, start, 100)
             found += b"".join(page.items)
             start, more = page.next_cursor, page.has_more
             polls += 1

@@ -11,7 +11,7 @@ from modules.projects.models import Role
 from modules.projects.tests.factories import ProjectFactory
 from modules.users.models import Role as AccountRole
 from modules.users.tests.factories import PASSWORD
-from shared.auth.authentication import Claimant
+from shared.auth.principal import Principal
 from shared.http.routes.routing import SAFE_METHODS, Route
 from tests.contract.reading import shared_with
 from tests.contract.test_problems import is_problem
@@ -291,7 +291,7 @@ class TestWhileTheFirstIsRunning:
             yield connection
 
     async def test_the_second_is_told_so(self, ann, application, elsewhere):
-        keyed = application.kernel.idempotency().keyed("k", Claimant(ann.id, ann.session_id))
+        keyed = application.kernel.idempotency().keyed("k", Principal(ann.id, ann.session_id))
         await elsewhere.execute("SELECT pg_advisory_xact_lock(%s)", [keyed.lock])
         problem = is_problem(await NEW.by(ann, Idempotency_Key="k"), 409, "idempotency_in_progress")
         assert problem["retryable"] is True
@@ -300,7 +300,7 @@ class TestWhileTheFirstIsRunning:
         assert (await NEW.by(ann, Idempotency_Key="k")).status_code == 201
 
     async def test_another_accounts_is_not(self, ann, bob, application, elsewhere):
-        keyed = application.kernel.idempotency().keyed("k", Claimant(ann.id, ann.session_id))
+        keyed = application.kernel.idempotency().keyed("k", Principal(ann.id, ann.session_id))
         await elsewhere.execute("SELECT pg_advisory_xact_lock(%s)", [keyed.lock])
         assert (await NEW.by(bob, Idempotency_Key="k")).status_code == 201
 

@@ -355,7 +355,7 @@ class TestOurOwnFailures:
         assert "the secret of the house" in caplog.text
 
     async def test_a_database_out_of_reach_is_503_and_says_when_to_come_back(self, app, application, settings):
-        from shared.http.routes.mutations import Mutations, turns
+        from shared.http.routes.mutations import Mutations, change_turns
         from shared.wire.database import Database
 
         nowhere = settings.model_copy(update={"database_url": "postgresql://trellis:x@127.0.0.1:1/trellis"})

@@ -133,10 +133,10 @@ def over_http(caller: Caller, limit: int) -> Callable[[str], Awaitable[bytes]]:
 def looking_at_few(kernel: KernelContainer, caller: Caller, most_examined: int) -> Callable[[str], Awaitable[bytes]]:
     """A feed that looks at so many entries a poll, whosever they are."""
     changes = changes_of(kernel, most_examined)
-    claimant = kernel.authenticator().claimant(caller.token)
+    principal = kernel.authenticator().caller(caller.token)
 
     async def ask(cursor: str) -> bytes:
-        return (await changes.page(claimant, cursor, 100)).to_json()
+        return (await changes.page(principal, cursor, 100)).to_json()
 
     return ask
 

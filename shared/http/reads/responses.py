@@ -6,8 +6,8 @@ from typing import Generic, TypeVar
 from fastapi import Request, Response
 from pydantic import BaseModel, Field
 
-from shared.reads import Page
-from shared.writes import Representation, tags_in
+from shared.reads import Page, Representation
+from shared.writes import tags_in
 
 D = TypeVar("D", bound=BaseModel)
 

@@ -7,7 +7,7 @@ from fastapi import Depends
 from fastapi.security import OAuth2PasswordBearer
 from starlette.requests import HTTPConnection
 
-from shared.auth import Authenticator, Claimant, Principal
+from shared.auth import Authenticator, Principal
 from shared.container import KernelContainer
 from shared.errors import Unauthenticated
 from shared.http.edge import bearer_token
@@ -30,14 +30,14 @@ _Token = Annotated[str | None, Depends(_bearer)]
 
 
 @injected
-async def claimant(token: _Token, authenticator: _Authenticator) -> Claimant:
+async def caller(token: _Token, authenticator: _Authenticator) -> Principal:
     """Who the token says is calling. Raises Unauthenticated."""
     if token is None:
         raise Unauthenticated
-    return authenticator.claimant(token)
+    return authenticator.caller(token)
 
 
-Caller = Annotated[Claimant, Depends(claimant)]
+Caller = Annotated[Principal, Depends(caller)]
 """For an endpoint that reads with one statement: it has the gate, which is the check of the session."""
 
 

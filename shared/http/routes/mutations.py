@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from fastapi import Request, Response
 
-from shared.auth import Authenticator, Claimant, InvalidToken
+from shared.auth import Authenticator, InvalidToken, Principal
 from shared.errors import CommitInDoubt, Conflict, Contended, DomainError, Unauthenticated, Unavailable
 from shared.http.edge import bearer_token, request_id_of
 from shared.http.routes.wishes import Wishes
@@ -57,17 +57,17 @@ class Mutations:
 
     async def run(self, request: Request, handle: Handle, wishes: Wishes, *, is_slow: bool) -> Response:
         """The endpoint's answer, once what it did is committed; within a batch, that is later."""
-        claimant = self._claimant(request)
-        came_from = origin.set(_origin(claimant, request))
+        caller = self._caller(request)
+        came_from = origin.set(_origin(caller, request))
         demanded = precondition.set(self._precondition(wishes))
         try:
             if self._database.in_unit_of_work:
                 response = await self._handle(request, handle)
             else:
                 once = self._once_late if is_slow else self._once
-                response = await self._in_unit_of_work(request, handle, wishes, claimant, once)
+                response = await self._in_unit_of_work(request, handle, wishes, caller, once)
         except Conflict as conflict:
-            await self._name_obstacle(conflict, claimant)
+            await self._name_obstacle(conflict, caller)
             raise
         finally:
             precondition.reset(demanded)
@@ -75,17 +75,17 @@ class Mutations:
         return _minimal(response) if wishes.is_minimal else response
 
     async def _in_unit_of_work(
-        self, request: Request, handle: Handle, wishes: Wishes, claimant: Claimant | None, once: Once
+        self, request: Request, handle: Handle, wishes: Wishes, caller: Principal | None, once: Once
     ) -> Response:
         # All of it before a connection is taken: a client that is slow holds none. An upload is on disk by now.
         content = getattr(request.state, "content_digest", None) or await request.body()
-        keyed = self._keyed(request, wishes, claimant, content)
+        keyed = self._keyed(request, wishes, caller, content)
         attempts = 0
         while True:
             attempts += 1
             try:
                 async with (
-                    self._turns.of(claimant.user_id if claimant else None),
+                    self._turns.of(caller.user_id if caller else None),
                     self._database.unit_of_work(dry_run=wishes.dry_run),
                 ):
                     if keyed is None:
@@ -131,11 +131,11 @@ class Mutations:
 
     async def _demand_still(self, request: Request, handle: Handle, keyed: Keyed, known: Answer) -> None:
         """Raises, for a caller who may not do it any more, what a fresh request would be refused with."""
-        if keyed.claimant is None:
+        if keyed.caller is None:
             return
         try:
             for resource, action, id in known.permissions:
-                await self._resources.demand(resource, action, id, keyed.claimant)
+                await self._resources.demand(resource, action, id, keyed.caller)
         except DomainError as refusal:
             await handle(request)
             raise refusal from None  # A fresh request would succeed, but this is a replay: roll back and refuse.
@@ -149,31 +149,31 @@ class Mutations:
             raise PreconditionFailed
         return response
 
-    async def _name_obstacle(self, conflict: Conflict, claimant: Claimant | None) -> None:
+    async def _name_obstacle(self, conflict: Conflict, caller: Principal | None) -> None:
         """Have the problem tell which row is in the way, if the caller may see it."""
-        if conflict.obstacle is None or claimant is None:
+        if conflict.obstacle is None or caller is None:
             return
         resource, id = conflict.obstacle
         with suppress(DomainError, LookupError):  # The rows of a table that is no resource, nobody sees.
-            await self._resources.demand(resource, "read", id, claimant)
+            await self._resources.demand(resource, "read", id, caller)
             conflict.members = {**conflict.members, "obstacle": {"resource": resource, "id": str(id)}}
 
-    def _keyed(self, request: Request, wishes: Wishes, claimant: Claimant | None, content: bytes) -> Keyed | None:
+    def _keyed(self, request: Request, wishes: Wishes, caller: Principal | None, content: bytes) -> Keyed | None:
         if wishes.key is None or wishes.dry_run:
             return None
         target = request.scope.get("raw_path", b"") + b"?" + request.scope["query_string"]
-        return self._idempotency.keyed(wishes.key, claimant, request.method.encode(), target, content)
+        return self._idempotency.keyed(wishes.key, caller, request.method.encode(), target, content)
 
     def _precondition(self, wishes: Wishes) -> Precondition | None:
         if wishes.if_match is None and wishes.if_none_match is None and not self._require_if_match:
             return None
         return Precondition(wishes.if_match, wishes.if_none_match, self._require_if_match)
 
-    def _claimant(self, request: Request) -> Claimant | None:
+    def _caller(self, request: Request) -> Principal | None:
         """Who says to be calling. What is wrong with their token, the endpoint tells, unless it asks for none."""
         token = bearer_token(request.headers)
         try:
-            return self._authenticator.claimant(token) if token is not None else None
+            return self._authenticator.caller(token) if token is not None else None
         except Unauthenticated:
             return None
 
@@ -183,13 +183,13 @@ async def _named(find: Callable[[Keyed], Awaitable[Answer | None]], keyed: Keyed
     try:
         return keyed, await find(keyed)
     except InvalidToken:  # The session has ended. Endpoints that need one answer 401 themselves.
-        keyed = replace(keyed, claimant=None)
+        keyed = replace(keyed, caller=None)
         return keyed, await find(keyed)
 
 
-def _origin(claimant: Claimant | None, request: Request) -> Origin:
+def _origin(caller: Principal | None, request: Request) -> Origin:
     id = request_id_of(request.scope)
-    return Origin(claimant.user_id, claimant.session_id, id) if claimant else Origin(request_id=id)
+    return Origin(caller.user_id, caller.session_id, id) if caller else Origin(request_id=id)
 
 
 def _is_to_be_kept(response: Response) -> bool:
