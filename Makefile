@@ -15,7 +15,7 @@ unexport PYTHONPATH PYTHONHOME
 export TRELLIS_ENVIRONMENT ?= development
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test crashes terminations lint format bench bench-profile bench-growth lock licences clean
+.PHONY: help serve test crashes terminations mutants lint format bench bench-profile bench-growth lock licences clean
 
 help:  ## Tell what can be made.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -32,6 +32,9 @@ crashes: .venv/installed  ## Kill the server and PostgreSQL while clients write,
 
 terminations: .venv/installed  ## End COUNT=1000 connections to PostgreSQL while clients ask, and look for requests without an answer.
 	@$(BIN)/python -m tests.server.terminations --count $(or $(COUNT),1000)
+
+mutants: .venv/installed  ## Run mutants of the kernel against the tests; MUTANTS='--count 200 --seed 1', or --help.
+	@$(BIN)/python -m tests.mutants $(MUTANTS)
 
 lint: .venv/installed  ## Check format, style, types and architecture.
 	@$(BIN)/ruff format --check .
@@ -93,4 +96,4 @@ $(NODE_PEERS): %/node_modules/.package-lock.json: %/package-lock.json
 	@if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund --prefix $*; else echo "No npm: without $*."; fi
 
 clean:  ## Remove what was installed and made, but not the data.
-	@rm -rf .venv .venv-bench .venv-lock $(NODE_PEERS:/.package-lock.json=) .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
+	@rm -rf .venv .venv-bench .venv-lock $(NODE_PEERS:/.package-lock.json=) .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .mutants *.egg-info
