@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import httpx2
 import jwt
 
-from benchmarks.servers import PREFIX, Server
+from benchmarks.servers import PREFIX, SECRET, Contestant, Server
 
 PASSWORD = "correct horse battery"  # noqa: S105 (of a database that is thrown away)
 
@@ -17,11 +17,18 @@ class Account:
     id: str
     session_id: str
     token: str
+    """Trellis's own."""
+    peer_token: str
+    """The same for the peers, who sign with the secret itself and know no audience."""
 
     @property
     def headers(self) -> dict[str, str]:
-        """What a request of theirs carries."""
+        """What a request of theirs to Trellis carries."""
         return {"Authorization": f"Bearer {self.token}"}
+
+    def token_for(self, contestant: Contestant) -> str:
+        """The token that this server takes."""
+        return self.token if contestant.is_trellis else self.peer_token
 
 
 def register(server: Server, name: str) -> Account:
@@ -33,4 +40,5 @@ def register(server: Server, name: str) -> Account:
     answer = httpx2.post(f"{server.url}{PREFIX}/auth/token", data=form).raise_for_status()
     token = answer.json()["access_token"]
     claims = jwt.decode(token, options={"verify_signature": False})
-    return Account(claims["sub"], claims["sid"], token)
+    for_peers = {name: claims[name] for name in ("iss", "sub", "sid", "iat", "exp")}
+    return Account(claims["sub"], claims["sid"], token, jwt.encode(for_peers, SECRET, "HS256"))

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 from uuid import uuid4
 
 import psycopg
@@ -14,6 +15,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from app.embedded import EmbeddedPostgres
+from app.embedded.server import SETTINGS
 from benchmarks.servers import PROGRAMS, ROOT
 
 USERS = 100
@@ -80,6 +82,14 @@ WHERE i % 5 = 0
 _ONE_IN_TEN_IS_THE_READERS = sql.SQL("CASE WHEN i % 10 = 0 THEN {} ELSE 1 + i % ({} - 2) END").format(READER, USERS)
 
 
+class State(NamedTuple):
+    """What the load has to know of a project to change it."""
+
+    id: str
+    version: int
+    status: str
+
+
 @contextmanager
 def migrated_database() -> Iterator[str]:
     """The URL of an empty database with this version's schema, on a server of its own or on BENCH_DATABASE_URL's."""
@@ -89,6 +99,7 @@ def migrated_database() -> Iterator[str]:
             yield url
         return
     folder = Path(tempfile.mkdtemp(prefix="trellis-bench-"))
+    SETTINGS["max_connections"] = "200"  # All servers are there at once, each with its pool.
     try:
         with EmbeddedPostgres(folder, durable=False) as server:
             _migrate(server.url)
@@ -129,6 +140,15 @@ class Filler:
             "SELECT id::text FROM projects WHERE owner_id = %s ORDER BY md5(id::text) LIMIT %s", (owner_id, count)
         )
         return [id for (id,) in rows]
+
+    def states(self, owner_id: str, skipped: int, count: int) -> list[State]:
+        """Some of an account's projects from the oldest on, as they stand now."""
+        rows = self._connection.execute(
+            "SELECT id::text, version, status FROM projects WHERE owner_id = %s ORDER BY created_at, id "
+            "OFFSET %s LIMIT %s",
+            (owner_id, skipped, count),
+        )
+        return [State(*row) for row in rows]
 
     def version(self) -> str:
         """PostgreSQL's version."""

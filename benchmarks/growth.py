@@ -15,7 +15,7 @@ import httpx2
 from benchmarks import machine, report
 from benchmarks.accounts import Account, register
 from benchmarks.database import COMMON_WORD, RARE_WORD, SECOND, Filler, migrated_database
-from benchmarks.load import Scenario, pgbench, pgbench_program, require_tools, wrk
+from benchmarks.load import Request, Scenario, pgbench, pgbench_program, require_tools, wrk
 from benchmarks.progress import Progress
 from benchmarks.run import PAGE, end_in_good_order
 from benchmarks.servers import PREFIX, TRELLIS, Server, running
@@ -97,7 +97,7 @@ def _at_size(url: str, filler: Filler, reader: Account, rows: int, pace: Pace) -
             measured["search_ms"] = found
     if pgbench_program() is not None:
         variables = {"caller": reader.id, "session": reader.session_id}
-        alone = [pgbench(url, "page", variables, pace.seconds, clients=1).p50 for _ in range(pace.rounds)]
+        alone = [pgbench(url, {"page": 1}, variables, pace.seconds, clients=1).p50 for _ in range(pace.rounds)]
         measured["statement_ms"] = round(median(alone), 3)
     pace.progress.done(f"at {rows:,}: searches {measured.get('search_ms')}, alone {measured.get('statement_ms')} ms")
     return measured
@@ -170,8 +170,8 @@ def _import(server: Server, caller: Account, rows: int, progress: Progress) -> M
 def _memory(url: str, caller: Account, ids: Sequence[str], seconds: int, progress: Progress) -> Mapping[str, Any]:
     """The resident memory of one worker: idle, and the most while many connections are open."""
     loads = {
-        "getting projects": Scenario("get", "one project", caller, [f"/projects/{id}" for id in ids]),
-        "getting pages": Scenario("page", "page", caller, [PAGE]),
+        "getting projects": Scenario("get", "one project", [Request(caller, f"/projects/{id}") for id in ids]),
+        "getting pages": Scenario("page", "page", [Request(caller, PAGE)]),
     }
     with running(TRELLIS, url) as server:
         moments: list[dict[str, Any]] = [{"moment": "idle", "mib": round(server.resident_mib(), 1)}]
@@ -196,7 +196,7 @@ def _most_memory(server: Server, loading: "Future[Any]") -> float:
 
 def _latency(server: Server, caller: Account, path: str, seconds: int, rounds: int) -> float:
     """The median latency of one connection, in ms: the median of so many rounds, after a warm-up."""
-    scenario = Scenario("page", path, caller, [path])
+    scenario = Scenario("page", path, [Request(caller, path)])
     if wrk(server, scenario, 1, connections=1, strict=False).p50 == 0:
         seconds *= 5  # Some searches of a huge table take longer than that.
     return round(median(wrk(server, scenario, seconds, connections=1).p50 for _ in range(rounds)), 3)

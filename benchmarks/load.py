@@ -8,14 +8,15 @@ import resource
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
 
 from benchmarks.accounts import Account
-from benchmarks.database import connection_environment
+from benchmarks.database import State, connection_environment
+from benchmarks.processes import machine_seconds
 from benchmarks.servers import PREFIX, Server
 
 HERE = Path(__file__).parent
@@ -26,15 +27,24 @@ PGBENCH_CLIENTS = 8
 
 
 @dataclass(frozen=True)
+class Request:
+    """A request that is sent again and again. Of a PATCH, the path lacks the id, and the load makes the body."""
+
+    caller: Account
+    path: str
+    method: str = "GET"
+    body: str = ""
+
+
+@dataclass(frozen=True)
 class Scenario:
-    """A kind of request: who sends it, and to which paths in turn."""
+    """A kind of work: what is sent in turn, and which projects its PATCH goes to."""
 
     name: str
     title: str
-    caller: Account
-    paths: Sequence[str]
-    method: str = "GET"
-    body: str | None = None
+    requests: Sequence[Request]
+    patched: Callable[[], Sequence[State]] = tuple
+    """Asked before every run: runs change them."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +56,20 @@ class Measurement:
     p99: float
     processor: float = 0
     """Processor time of the server for each request, in microseconds: hardly moved by what else runs."""
+    server_core: float = 0
+    """How much of a core the server used, on the average of the run."""
+    load_core: float = 0
+    """How much of a core the load generator used."""
+    postgresql: float = 0
+    """How many cores PostgreSQL used."""
+    others: float = 0
+    """How many cores everything else on the machine used: next to none where it is quiet."""
     refused: int = 0
     """Answers with a status of 400 or more."""
     broken: int = 0
     """Connections that failed, and requests that were not answered in time."""
+    wrong: int = 0
+    """Changes that were not answered with their outcome."""
 
     def __str__(self) -> str:
         processor = f", {self.processor:,.0f} µs of processor each" if self.processor else ""
@@ -80,40 +100,56 @@ def wrk(
 ) -> Measurement:
     """Load the server from the last core. Raises LoadFailed, when strict also for any answer that is no success."""
     _allow_open_files(connections + 256)
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as paths:
-        paths.writelines(f"{PREFIX}{path}\n" for path in scenario.paths)
-        paths.flush()
+    with tempfile.NamedTemporaryFile("w") as requests, tempfile.NamedTemporaryFile("w") as projects:
+        for one in scenario.requests:
+            fields = one.method, one.caller.token_for(server.contestant), PREFIX + one.path, one.body
+            requests.write("\t".join(fields) + "\n")
+        projects.writelines(f"{id}\t{version}\t{status}\n" for id, version, status in scenario.patched())
+        requests.flush()
+        projects.flush()
         command = ["taskset", "-c", str((os.cpu_count() or 1) - 1), "wrk", "-t1", f"-c{connections}"]
-        command += [f"-d{seconds:.0f}s", "--timeout", "10s", "-s", str(HERE / "wrk.lua")]
-        command += ["-H", f"Authorization: Bearer {scenario.caller.token}", server.url, "--", scenario.method]
-        command += [paths.name, *([scenario.body] if scenario.body else [])]
-        before = server.processor_seconds()
-        output = _run(command, seconds)
-        used = server.processor_seconds() - before
+        command += [f"-d{seconds:.0f}s", "--timeout", "10s", "-s", str(HERE / "wrk.lua"), server.url, "--"]
+        before = _processor_seconds(server)
+        output = _run([*command, requests.name, projects.name], seconds)
+        after = _processor_seconds(server)
+    used, loading, stored, busy = (now - then for now, then in zip(after, before, strict=True))
     said = json.loads(output.strip().splitlines()[-1])
+    lasted = said["microseconds"] / 1e6
     measured = Measurement(
-        per_second=said["requests"] / said["microseconds"] * 1e6,
+        per_second=said["requests"] / lasted,
         p50=said["p50"] / 1000,
         p99=said["p99"] / 1000,
         processor=used * 1e6 / max(said["requests"], 1),
+        server_core=used / lasted,
+        load_core=loading / lasted,
+        postgresql=stored / lasted,
+        others=max(busy - used - loading - stored, 0) / lasted,
         refused=said["refused"],
         broken=said["broken"],
+        wrong=said["wrong"],
     )
-    if strict and (measured.refused or measured.broken or not said["requests"]):
+    if strict and (measured.refused or measured.broken or measured.wrong or not said["requests"]):
         raise LoadFailed(f"{server.contestant.name}, {scenario.name}: {said}")
     return measured
 
 
 def pgbench(
-    database_url: str, script: str, variables: Mapping[str, str], seconds: float, clients: int = PGBENCH_CLIENTS
+    database_url: str,
+    weights: Mapping[str, int],
+    variables: Mapping[str, str],
+    seconds: float,
+    clients: int = PGBENCH_CLIENTS,
 ) -> Measurement:
-    """Run a statement in PostgreSQL with nothing around it, prepared. Of latency it tells the mean alone."""
+    """Run statements in PostgreSQL with nothing around them, prepared: how often each, by the name of its script. Of
+    latency it tells the mean alone.
+    """
     program = pgbench_program()
     if program is None:
         raise LoadFailed("pgbench is missing")
     threads = min(clients, os.cpu_count() or 1)
     command = [program, "-n", "-M", "prepared", "-c", str(clients), "-j", str(threads), "-T", f"{seconds:.0f}"]
-    command += ["-f", str(HERE / "pgbench" / f"{script}.sql")]
+    for script, weight in weights.items():
+        command += ["-f", f"{HERE / 'pgbench' / script}.sql@{weight}"]
     command += [f"-D{name}={value}" for name, value in variables.items()]
     output = _run(command, seconds, connection_environment(database_url))
     return Measurement(_number("tps = ", output), mean := _number("latency average = ", output), mean)
@@ -140,6 +176,13 @@ def _run(command: Sequence[str], seconds: float, environment: Mapping[str, str] 
     if done.returncode != 0:
         raise LoadFailed(f"{command[0]} fails:\n{done.stdout}{done.stderr}")
     return done.stdout
+
+
+def _processor_seconds(server: Server) -> tuple[float, float, float, float]:
+    """Of the server, of the programs that this one ran to their end (wrk), of PostgreSQL, and of the whole machine."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    loading = ended.ru_utime + ended.ru_stime
+    return server.processor_seconds(), loading, server.postgresql_seconds(), machine_seconds()
 
 
 def _number(label: str, output: str) -> float:

@@ -1,5 +1,6 @@
 """What a run was made on, without names and paths."""
 
+import json
 import os
 import platform
 import re
@@ -8,11 +9,22 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from benchmarks.servers import ROOT
+from benchmarks.servers import PEERS, ROOT
 
 _CPU = Path("/proc/cpuinfo")
 _LOCKS = (ROOT / "requirements" / "runtime.txt", ROOT / "benchmarks" / "requirements.txt")
-_TOLD = ("fastapi", "sqlmodel", "sqlalchemy", "litestar", "advanced-alchemy", "asyncpg", "psycopg", "uvicorn")
+_TOLD = (
+    "fastapi",
+    "sqlmodel",
+    "sqlalchemy",
+    "litestar",
+    "advanced-alchemy",
+    "asyncpg",
+    "psycopg",
+    "uvicorn",
+    "granian",
+)
+_TOLD_OF_NPM = ("fastify", "drizzle-orm", "pg")
 
 
 def description(postgres_version: str) -> dict[str, Any]:
@@ -25,7 +37,7 @@ def description(postgres_version: str) -> dict[str, Any]:
         "postgresql": postgres_version,
         "python": platform.python_version(),
         "node": _node_version(),
-        "libraries": _libraries(),
+        "libraries": _libraries() | _packages(),
     }
 
 
@@ -43,3 +55,10 @@ def _node_version() -> str | None:
 def _libraries() -> dict[str, str]:
     locked = "\n".join(file.read_text() for file in _LOCKS)
     return {name: version[1] for name in _TOLD if (version := re.search(rf"^{name}==(\S+)", locked, re.MULTILINE))}
+
+
+def _packages() -> dict[str, str]:
+    """Of the peers in JavaScript: each names its packages with their versions."""
+    manifests = [json.loads(file.read_text()) for file in sorted(PEERS.glob("*/package.json"))]
+    versions = {name: version for one in manifests for name, version in one["dependencies"].items()}
+    return {name: versions[name] for name in _TOLD_OF_NPM}

@@ -12,10 +12,8 @@ from pathlib import Path
 import click
 
 from benchmarks import report
-from benchmarks.accounts import register
-from benchmarks.database import Filler, migrated_database
 from benchmarks.load import Scenario, require_tools, wrk
-from benchmarks.run import PROJECTS, end_in_good_order, scenarios_of
+from benchmarks.run import end_in_good_order, filled_database, scenarios_of
 from benchmarks.servers import ROOT, TRELLIS, Server, running
 
 SAMPLER = ROOT / ".venv-bench" / "bin" / "py-spy"
@@ -45,15 +43,9 @@ def main(seconds: int) -> None:
     """Sample the server while it is loaded, and write the shares of the layers into REPORT.md."""
     require_tools()
     with ExitStack() as stack:
-        url = stack.enter_context(migrated_database())
-        with running(TRELLIS, url) as server:
-            reader, writer = register(server, "reader"), register(server, "writer")
-        filler = Filler(url, reader.id, writer.id)
-        stack.callback(filler.close)
-        filler.add_projects(PROJECTS)
-        scenarios = scenarios_of(reader, writer, filler.project_ids(reader.id, 500))
-        server = stack.enter_context(running(TRELLIS, url))
-        shares = {scenario.title: _shares(server, scenario, seconds) for scenario in scenarios}
+        ground = stack.enter_context(filled_database())
+        server = stack.enter_context(running(TRELLIS, ground.url))
+        shares = {scenario.title: _shares(server, scenario, seconds) for scenario in scenarios_of(ground)}
     report.write("profile", report.profile(shares))
     click.echo(f"Written: {report.FILE.relative_to(report.FILE.parents[1])}")
 

@@ -3,25 +3,46 @@
 import json
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle
 from types import FrameType
 from typing import Any
 
 import click
 
-from benchmarks import machine, report
+from benchmarks import comparison, machine, report
 from benchmarks.accounts import Account, register
 from benchmarks.bodies import require_same_bodies
-from benchmarks.database import Filler, migrated_database
-from benchmarks.load import CONNECTIONS, Measurement, Scenario, pgbench, pgbench_program, require_tools, wrk
+from benchmarks.database import SECOND, Filler, State, migrated_database
+from benchmarks.load import (
+    CONNECTIONS,
+    PGBENCH_CLIENTS,
+    Measurement,
+    Request,
+    Scenario,
+    pgbench,
+    pgbench_program,
+    require_tools,
+    wrk,
+)
 from benchmarks.progress import Progress
 from benchmarks.servers import CONTESTANTS, TRELLIS, Contestant, running
 
 PROJECTS = 10_000
+PATCHED = 100
+"""So many projects are changed in a run: each has one request at a time, so there are more than connections."""
+PATCHABLE = 20 * PATCHED
+"""In turn: what a run left unanswered may change its own a little later, but none of the next run's."""
 PAGE = "/projects?limit=20"
+MIX = {"get": 75, "page": 5, "patch": 15, "create": 5}
+"""In per cent."""
+_WITH_PATCH = ["get", "get", "get", "patch", "get", "get"]
+MIXED = [*_WITH_PATCH, "page", *_WITH_PATCH, "create", *_WITH_PATCH]
+"""The mix as it is sent, again and again."""
+WORK = (*MIX, "mix")
 CEILING = "pgbench"
 CEILING_LABEL = "pgbench, PostgreSQL alone"
 
@@ -35,49 +56,55 @@ class Entrant:
     measure: Callable[[Scenario, float], Measurement]
 
 
+@dataclass(frozen=True)
+class Ground:
+    """What a run stands on: a filled database, and the two accounts that send the requests."""
+
+    url: str
+    reader: Account
+    writer: Account
+    filler: Filler
+
+
 @click.command()
 @click.option("--rounds", default=5, show_default=True, help="How often everyone is measured.")
 @click.option("--seconds", default=5, show_default=True, help="How long each time.")
+@click.option("--work", help=f"Kinds of work, some of: {', '.join(WORK)}; commas between.")
 @click.option("--only", help=f"Some of: {', '.join([one.name for one in CONTESTANTS] + [CEILING])}; commas between.")
 @click.option("--quick", is_flag=True, help="One round of 2 seconds: does everything work?")
-def main(rounds: int, seconds: int, only: str | None, quick: bool) -> None:
+def main(rounds: int, seconds: int, work: str | None, only: str | None, quick: bool) -> None:
     """Measure requests a second and latencies, and write them into REPORT.md unless they are of some only."""
+    kinds = _kinds(work.split(",") if work else WORK)
     require_tools()
     if quick:
         rounds, seconds = 1, 2
     chosen, with_ceiling = _chosen(only.split(",") if only else None)
     with ExitStack() as stack:
-        url = stack.enter_context(migrated_database())
-        click.echo("Filling the database ...")
-        with running(TRELLIS, url) as server:
-            reader, writer = register(server, "reader"), register(server, "writer")
-        filler = Filler(url, reader.id, writer.id)
-        stack.callback(filler.close)
-        filler.add_projects(PROJECTS)
-        project_ids = filler.project_ids(reader.id, 500)
-        servers = [stack.enter_context(running(contestant, url)) for contestant in chosen]
-        scenarios = scenarios_of(reader, writer, project_ids)
+        ground = stack.enter_context(filled_database())
+        servers = [stack.enter_context(running(contestant, ground.url)) for contestant in chosen]
+        scenarios = scenarios_of(ground)
         equal = require_same_bodies(servers, scenarios) if servers else 0
+        scenarios = [scenario for scenario in scenarios if scenario.name in kinds]
         click.echo(f"{len(servers)} servers gave the same documents; {equal} were compared.")
         entrants = [Entrant(one.contestant.name, one.contestant.label, partial(wrk, one)) for one in servers]
         if with_ceiling:
-            entrants.append(_ceiling(url, project_ids[0]))
+            entrants.append(_ceiling(ground))
         rows = _measure(entrants, scenarios, rounds, seconds)
         settings = {"rounds": rounds, "seconds": seconds, "connections": CONNECTIONS, "projects": PROJECTS}
         results = {
             "quick": quick,
-            "machine": machine.description(filler.version()),
-            "settings": settings,
+            "machine": machine.description(ground.filler.version()),
+            "settings": settings | {"patched": PATCHED},
             "documents_compared": equal,
             "labels": {entrant.name: entrant.label for entrant in entrants},
             "scenarios": {scenario.name: scenario.title for scenario in scenarios},
             "rounds": rows,
         }
-    if only:
-        click.echo(report.summary(results))
+    if only or work:
+        click.echo(comparison.tables(results))
         return
     report.keep("comparison", results)
-    report.write("comparison", report.comparison(results))
+    report.write("comparison", comparison.part(results))
     click.echo(f"Written: {report.FILE.relative_to(report.FILE.parents[1])}")
 
 
@@ -102,20 +129,63 @@ def _chosen(only: Sequence[str] | None) -> tuple[list[Contestant], bool]:
     return chosen, with_ceiling
 
 
-def scenarios_of(reader: Account, writer: Account, project_ids: Sequence[str]) -> list[Scenario]:
-    """Creation comes last, and by another account: the pages that are read stay as they are."""
-    body = json.dumps({"name": "A trellis"})
+def _kinds(names: Sequence[str]) -> Sequence[str]:
+    for name in names:
+        if name not in WORK:
+            raise click.BadParameter(f"There is no '{name}', but {', '.join(WORK)}.", param_hint="--work")
+    return names
+
+
+@contextmanager
+def filled_database() -> Iterator[Ground]:
+    """The ground of a run: the reader owns a tenth of the projects, the writer some to change."""
+    with migrated_database() as url:
+        click.echo("Filling the database ...")
+        with running(TRELLIS, url) as server:
+            reader, writer = register(server, "reader"), register(server, "writer")
+        with closing(Filler(url, reader.id, writer.id)) as filler:
+            filler.add_projects(PROJECTS)
+            filler.add_projects(PATCHABLE + PGBENCH_CLIENTS, owner=SECOND)
+            yield Ground(url, reader, writer, filler)
+
+
+def scenarios_of(ground: Ground) -> list[Scenario]:
+    """What changes something comes last, and from another account: the pages that are read stay as they are."""
+    reader, writer, filler = ground.reader, ground.writer, ground.filler
+    project_ids = filler.project_ids(reader.id, 500)
+    turns_of_patched = cycle(range(0, PATCHABLE, PATCHED))
+
+    def patched() -> Sequence[State]:
+        return filler.states(writer.id, next(turns_of_patched), PATCHED)
+
+    kinds = {
+        "get": [Request(reader, f"/projects/{id}") for id in project_ids],
+        "page": [Request(reader, PAGE)],
+        "patch": [Request(writer, "/projects", "PATCH")],
+        "create": [Request(writer, "/projects", "POST", json.dumps({"name": "A trellis"}))],
+    }
+    turns = {name: cycle(requests) for name, requests in kinds.items()}
+    mixed = [next(turns[name]) for _ in project_ids for name in MIXED]
     return [
-        Scenario("get", "one project", reader, [f"/projects/{id}" for id in project_ids]),
-        Scenario("page", "page of 20 with their tags", reader, [PAGE]),
-        Scenario("create", "create", writer, ["/projects"], "POST", body),
+        Scenario("get", "one project", kinds["get"]),
+        Scenario("page", "page of 20 with their tags", kinds["page"]),
+        Scenario("patch", "change one field", kinds["patch"], patched),
+        Scenario("create", "create", kinds["create"]),
+        Scenario("mix", "a mix of these", mixed, patched),
     ]
 
 
-def _ceiling(url: str, project_id: str) -> Entrant:
+def _ceiling(ground: Ground) -> Entrant:
+    reader, writer = ground.reader, ground.writer
+    variables = {
+        "caller": reader.id,
+        "session": reader.session_id,
+        "project": ground.filler.project_ids(reader.id, 1)[0],
+    }
+    variables |= {"writer": writer.id, "writer_session": writer.session_id, "skipped": str(PATCHABLE), "version": "0"}
+
     def measure(scenario: Scenario, seconds: float) -> Measurement:
-        caller = {"caller": scenario.caller.id, "session": scenario.caller.session_id}
-        return pgbench(url, scenario.name, caller | {"project": project_id}, seconds)
+        return pgbench(ground.url, MIX if scenario.name == "mix" else {scenario.name: 1}, variables, seconds)
 
     return Entrant(CEILING, CEILING_LABEL, measure)
 

@@ -15,6 +15,8 @@ from pathlib import Path
 import click
 import httpx2
 
+from benchmarks.processes import family_seconds, postmaster
+
 ROOT = Path(__file__).parents[1]
 PROGRAMS = Path(sys.executable).parent
 PEERS = ROOT / "benchmarks" / "peers"
@@ -34,6 +36,7 @@ class Contestant:
     command: tuple[str, ...]
     needs: Path
     folder: Path = ROOT
+    is_trellis: bool = False
 
     def missing(self) -> str | None:
         """Why it cannot be started here; None when it can."""
@@ -52,7 +55,7 @@ def _node(name: str, label: str) -> Contestant:
 
 
 _VENV = ROOT / ".venv-bench"
-TRELLIS = Contestant("trellis", "Trellis", (str(PROGRAMS / "trellis"), "serve"), PROGRAMS / "trellis")
+TRELLIS = Contestant("trellis", "Trellis", (str(PROGRAMS / "trellis"), "serve"), PROGRAMS / "trellis", is_trellis=True)
 CONTESTANTS = (
     TRELLIS,
     Contestant("tutorial-async", "FastAPI + SQLModel tutorial, async", _tutorial("tutorial_async"), _VENV),
@@ -70,6 +73,7 @@ class Server:
     contestant: Contestant
     process: "subprocess.Popen[bytes]"
     url: str
+    postmaster: int | None
 
     def resident_mib(self) -> float:
         """Its memory now: the resident set, in MiB."""
@@ -78,9 +82,12 @@ class Server:
         return int(line.split()[1]) / 1024
 
     def processor_seconds(self) -> float:
-        """The processor time it has used so far, all of its threads together."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime and stime
+        """The processor time it has used so far, with its workers where they are processes of their own."""
+        return family_seconds(self.process.pid)
+
+    def postgresql_seconds(self) -> float:
+        """The processor time that the PostgreSQL behind it has used so far; 0 when that is on another machine."""
+        return family_seconds(self.postmaster) if self.postmaster else 0
 
 
 class ServerFailed(click.ClickException):
@@ -106,7 +113,7 @@ def running(contestant: Contestant, database_url: str) -> Iterator[Server]:
         process = subprocess.Popen(
             [*pinned, *contestant.command], cwd=contestant.folder, env=kept | variables, stdout=log, stderr=log
         )
-        server = Server(contestant, process, f"http://127.0.0.1:{port}")
+        server = Server(contestant, process, f"http://127.0.0.1:{port}", postmaster(database_url))
         try:
             _await(server)
             yield server

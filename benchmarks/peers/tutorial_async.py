@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, FastAPI, HTTPException, Query
+from fastapi import Depends, FastAPI, Header, HTTPException, Query
 from fastapi.security import OAuth2PasswordBearer
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from tutorial_models import (
+    CHANGED_EXCEPTION,
     CREDENTIALS_EXCEPTION,
     DATABASE_URL,
     POOL_SIZE,
@@ -17,7 +18,9 @@ from tutorial_models import (
     ProjectCreate,
     ProjectPublic,
     ProjectsPublic,
+    ProjectUpdate,
     User,
+    changing,
     user_id_of,
 )
 
@@ -80,3 +83,20 @@ async def read_project(session: SessionDep, current_user: CurrentUser, project_i
     if project is None or project.deleted_at is not None or project.owner_id != current_user.id:
         raise HTTPException(status_code=404, detail="Project not found")
     return project
+
+
+@app.patch("/api/v1/projects/{project_id}", response_model=ProjectPublic)
+async def update_project(
+    *,
+    session: SessionDep,
+    current_user: CurrentUser,
+    project_id: UUID,
+    project_in: ProjectUpdate,
+    if_match: Annotated[str, Header()],
+) -> Project | None:
+    """Change a project that is still as the client knows it."""
+    changed = await session.exec(changing(project_id, current_user.id, if_match, project_in))
+    if changed.rowcount == 0:
+        raise CHANGED_EXCEPTION
+    await session.commit()
+    return await session.get(Project, project_id)

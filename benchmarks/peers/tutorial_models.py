@@ -1,14 +1,15 @@
 """The tables and schemas of both tutorial servers, as the SQLModel tutorial writes them."""
 
 import os
+import re
 from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
 import jwt
 from fastapi import HTTPException
-from sqlalchemy import DateTime, func
-from sqlmodel import Field, Relationship, SQLModel
+from sqlalchemy import DateTime, Update, func, update
+from sqlmodel import Field, Relationship, SQLModel, col
 
 SECRET = os.environ["TRELLIS_SECRET"]
 DATABASE_URL = os.environ["DATABASE_URL"]
@@ -84,6 +85,16 @@ class ProjectCreate(ProjectBase):
     """A new project."""
 
 
+class ProjectUpdate(SQLModel):
+    """A change of a project."""
+
+    name: str | None = Field(default=None, min_length=1, max_length=200)
+    description: str | None = Field(default=None, max_length=10_000)
+    status: Literal["active", "paused", "completed", "archived"] | None = None
+    starts_on: date | None = None
+    due_on: date | None = None
+
+
 class TagPublic(SQLModel):
     """A tag as a project shows it."""
 
@@ -121,3 +132,26 @@ def user_id_of(token: str) -> UUID:
         return UUID(claims["sub"])
     except (jwt.InvalidTokenError, KeyError, ValueError) as error:
         raise CREDENTIALS_EXCEPTION from error
+
+
+CHANGED_EXCEPTION = HTTPException(412, "Project changed meanwhile")
+
+
+def changing(project_id: UUID, owner_id: UUID, if_match: str, change: ProjectUpdate) -> Update:
+    """The statement that changes a project if it is at the version the client knows. A trigger raises the version.
+
+    Raises the 412 for a tag that names no version.
+    """
+    tag = re.fullmatch(r'"(\d+)-.*"', if_match)
+    if tag is None:
+        raise CHANGED_EXCEPTION
+    return (
+        update(Project)
+        .where(
+            col(Project.id) == project_id,
+            col(Project.owner_id) == owner_id,
+            col(Project.version) == int(tag[1]),
+            col(Project.deleted_at).is_(None),
+        )
+        .values(**change.model_dump(exclude_unset=True))
+    )

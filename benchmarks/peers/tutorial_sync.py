@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, FastAPI, HTTPException, Query
+from fastapi import Depends, FastAPI, Header, HTTPException, Query
 from fastapi.security import OAuth2PasswordBearer
 from sqlmodel import Session, col, create_engine, select
 from tutorial_models import (
+    CHANGED_EXCEPTION,
     CREDENTIALS_EXCEPTION,
     DATABASE_URL,
     POOL_SIZE,
@@ -15,7 +16,9 @@ from tutorial_models import (
     ProjectCreate,
     ProjectPublic,
     ProjectsPublic,
+    ProjectUpdate,
     User,
+    changing,
     user_id_of,
 )
 
@@ -78,3 +81,20 @@ def read_project(session: SessionDep, current_user: CurrentUser, project_id: UUI
     if project is None or project.deleted_at is not None or project.owner_id != current_user.id:
         raise HTTPException(status_code=404, detail="Project not found")
     return project
+
+
+@app.patch("/api/v1/projects/{project_id}", response_model=ProjectPublic)
+def update_project(
+    *,
+    session: SessionDep,
+    current_user: CurrentUser,
+    project_id: UUID,
+    project_in: ProjectUpdate,
+    if_match: Annotated[str, Header()],
+) -> Project | None:
+    """Change a project that is still as the client knows it."""
+    changed = session.exec(changing(project_id, current_user.id, if_match, project_in))
+    if changed.rowcount == 0:
+        raise CHANGED_EXCEPTION
+    session.commit()
+    return session.get(Project, project_id)

@@ -3,7 +3,7 @@ WITH created AS (
   INSERT INTO projects (id, owner_id, name, status)
   SELECT gen_random_uuid(), u.id, 'A trellis', 'active'
   FROM sessions s JOIN users u ON u.id = s.user_id
-  WHERE s.id = :session AND u.id = :caller AND u.is_active AND u.deleted_at IS NULL
+  WHERE s.id = :writer_session AND u.id = :writer AND u.is_active AND u.deleted_at IS NULL
     AND s.revoked_at IS NULL AND s.expires_at > now()
   RETURNING *
 )

@@ -74,6 +74,15 @@ const projectPage = { type: 'object', properties: { items: { type: 'array', item
 const id = { type: 'object', properties: { id: { type: 'string', format: 'uuid' } } }
 const page = { type: 'object', properties: { limit: { type: 'integer', minimum: 1, maximum: 100, default: 20 } } }
 const name = { type: 'object', required: ['name'], properties: { name: { type: 'string', minLength: 1, maxLength: 200 } } }
+const status = { type: 'string', enum: ['active', 'paused', 'completed', 'archived'] }
+const description = { type: ['string', 'null'], maxLength: 10000 }
+const change = {
+  type: 'object',
+  minProperties: 1,
+  additionalProperties: false,
+  properties: { name: name.properties.name, description, status }
+}
+const ifMatch = { type: 'object', required: ['if-match'], properties: { 'if-match': { type: 'string', pattern: '^"[0-9]+-' } } }
 
 const app = Fastify()
 app.register(jwt, { secret: process.env.TRELLIS_SECRET, verify: { algorithms: ['HS256'], allowedIss: 'trellis' } })
@@ -99,6 +108,25 @@ app.post('/api/v1/projects', { schema: { body: name, response: { 201: document }
     .values({ owner_id: request.user.sub, name: request.body.name })
     .returning()
   return reply.code(201).send(asDocument({ ...created, projectTags: [] }))
+})
+
+// A trigger raises the version.
+const changing = { params: id, body: change, headers: ifMatch, response: { 200: document } }
+app.patch('/api/v1/projects/:id', { schema: changing }, async (request, reply) => {
+  const [changed] = await db
+    .update(projects)
+    .set(request.body)
+    .where(
+      and(
+        eq(projects.id, request.params.id),
+        eq(projects.owner_id, request.user.sub),
+        eq(projects.version, parseInt(request.headers['if-match'].slice(1))),
+        isNull(projects.deleted_at)
+      )
+    )
+    .returning({ id: projects.id })
+  if (!changed) return reply.code(412).send({ message: 'Project changed meanwhile' })
+  return asDocument(await queries.project.execute({ id: changed.id, owner: request.user.sub }))
 })
 
 await app.listen({ host: '127.0.0.1', port: Number(process.env.PORT) })

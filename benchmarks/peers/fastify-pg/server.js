@@ -36,7 +36,17 @@ const statements = {
     WITH created AS (
       INSERT INTO projects (id, owner_id, name, status) VALUES ($1, $2, $3, 'active') RETURNING *
     )
-    SELECT row_to_json(d)::text AS body FROM (${document('created')}) d`
+    SELECT row_to_json(d)::text AS body FROM (${document('created')}) d`,
+  // A trigger raises the version.
+  change: `
+    WITH changed AS (
+      UPDATE projects
+      SET name = coalesce($4, name), status = coalesce($5, status),
+        description = CASE WHEN $6 THEN $7 ELSE description END
+      WHERE id = $1 AND owner_id = $2 AND version = $3 AND deleted_at IS NULL
+      RETURNING *
+    )
+    SELECT row_to_json(d)::text AS body FROM (${document('changed')}) d`
 }
 
 const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 10, options: '-c timezone=UTC' })
@@ -57,6 +67,15 @@ app.addHook('onRequest', async (request, reply) => {
 const id = { type: 'object', properties: { id: { type: 'string', format: 'uuid' } } }
 const page = { type: 'object', properties: { limit: { type: 'integer', minimum: 1, maximum: 100, default: 20 } } }
 const name = { type: 'object', required: ['name'], properties: { name: { type: 'string', minLength: 1, maxLength: 200 } } }
+const status = { type: 'string', enum: ['active', 'paused', 'completed', 'archived'] }
+const description = { type: ['string', 'null'], maxLength: 10000 }
+const change = {
+  type: 'object',
+  minProperties: 1,
+  additionalProperties: false,
+  properties: { name: name.properties.name, description, status }
+}
+const ifMatch = { type: 'object', required: ['if-match'], properties: { 'if-match': { type: 'string', pattern: '^"[0-9]+-' } } }
 
 app.get('/api/v1/projects/:id', { schema: { params: id } }, async (request, reply) => {
   const found = await first('project', request.params.id, request.user.sub)
@@ -72,6 +91,15 @@ app.get('/api/v1/projects', { schema: { querystring: page } }, async (request, r
 app.post('/api/v1/projects', { schema: { body: name } }, async (request, reply) => {
   const created = await first('create', uuid(), request.user.sub, request.body.name)
   return reply.code(201).type('application/json').send(created.body)
+})
+
+const changing = { params: id, body: change, headers: ifMatch }
+app.patch('/api/v1/projects/:id', { schema: changing }, async (request, reply) => {
+  const { name, status, description } = request.body
+  const known = [request.params.id, request.user.sub, parseInt(request.headers['if-match'].slice(1))]
+  const changed = await first('change', ...known, name, status, description !== undefined, description)
+  if (!changed) return reply.code(412).send({ message: 'Project changed meanwhile' })
+  return reply.type('application/json').send(changed.body)
 })
 
 await app.listen({ host: '127.0.0.1', port: Number(process.env.PORT) })
