@@ -24,7 +24,7 @@ _TOLD = (
     "uvicorn",
     "granian",
 )
-_TOLD_OF_NPM = ("fastify", "drizzle-orm", "pg")
+_TOLD_OF_NPM = ("fastify", "drizzle-orm", "pg", "elysia", "bun")
 
 
 def description(postgres_version: str) -> dict[str, Any]:

@@ -55,14 +55,30 @@ def _node(name: str, label: str) -> Contestant:
 
 
 _VENV = ROOT / ".venv-bench"
+GRANIAN_PACKAGES = _VENV / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
 TRELLIS = Contestant("trellis", "Trellis", (str(PROGRAMS / "trellis"), "serve"), PROGRAMS / "trellis", is_trellis=True)
+_ELYSIA = PEERS / "elysia-drizzle"
 CONTESTANTS = (
     TRELLIS,
+    Contestant(
+        "granian",
+        "Trellis under Granian",
+        (sys.executable, "-m", "benchmarks.under_granian"),
+        GRANIAN_PACKAGES / "granian",
+        is_trellis=True,
+    ),
     Contestant("tutorial-async", "FastAPI + SQLModel tutorial, async", _tutorial("tutorial_async"), _VENV),
     Contestant("tutorial-sync", "FastAPI + SQLModel tutorial, sync", _tutorial("tutorial_sync"), _VENV),
     Contestant("litestar", "Litestar + SQLAlchemy plugin", _tutorial("litestar_app"), _VENV),
     _node("fastify-drizzle", "Fastify + Drizzle"),
     _node("fastify-pg", "Fastify + raw pg"),
+    Contestant(
+        "elysia-drizzle",
+        "Elysia + Drizzle on Bun",
+        (str(_ELYSIA / "node_modules" / ".bin" / "bun"), "server.js"),
+        _ELYSIA / "node_modules",
+        _ELYSIA,
+    ),
 )
 
 
