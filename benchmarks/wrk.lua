@@ -21,7 +21,7 @@ local function follow(_, _, body)
 end
 
 local function patch(request)
-  local project = idle[first]
+  local project = assert(idle[first], "no project is idle: changes are refused, or not answered")
   idle[first], busy[project.id] = nil, project
   first = first + 1
   project.status = project.status == "paused" and "active" or "paused"
