@@ -127,7 +127,14 @@ def running(contestant: Contestant, database_url: str) -> Iterator[Server]:
     pinned = ("setpriv", "--pdeathsig", "TERM", "taskset", "-c", SERVER_CORE)
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            [*pinned, *contestant.command], cwd=contestant.folder, env=kept | variables, stdout=log, stderr=log
+            [*pinned, *contestant.command],
+            cwd=contestant.folder,
+            env=kept | variables,
+            stdout=log,
+            stderr=log,
+            # Linux shares its processors out by session. In one with wrk, on a machine that is not quiet, servers with
+            # several threads got three times as much of their core as those with one.
+            start_new_session=True,
         )
         server = Server(contestant, process, f"http://127.0.0.1:{port}", postmaster(database_url))
         try:
