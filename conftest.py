@@ -95,8 +95,8 @@ def signed_in(app: FastAPI, application: Application, database: RolledBackDataba
         user = user or await UserFactory.saved(**columns)
         now = datetime.now(UTC)
         session = UserSession(user_id=user.id, created_at=now, expires_at=now + timedelta(hours=1))
-        async with database.unit_of_work() as unit:
-            unit.session.add(session)
+        async with database.unit_of_work() as unit, unit.orm() as orm:
+            orm.add(session)
         token = application.kernel.access_tokens().issue(user.id, session.id)
         return Caller(app, user.id, session.id, token)
 

@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.binding import bound_routes, refuse_twins
 from app.container import Application
 from shared.http.batch import install_batch
 from shared.http.edge import (
@@ -19,15 +21,28 @@ from shared.http.edge import (
     operation_id,
     problem_catalogue,
 )
-from shared.http.imports import ImportRoute, Imports
-from shared.http.reads import export_places, journal_router
-from shared.http.routes import Mutations, change_turns
+from shared.http.imports import ImportRoute
+from shared.http.reads import journal_router
+from shared.http.routes import Binder, Dispatch, Route
 
 DESCRIPTION = "A REST API with a contract to rely on. Errors are problem details (RFC 9457); `/problems` lists them."
 
 
+class Trellis(FastAPI):
+    """FastAPI behind our edge and our table of routes. FastAPI's own middleware only sees what is passed to FastAPI."""
+
+    front: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self.front if scope["type"] == "http" else self.otherwise)(scope, receive, send)
+
+    async def otherwise(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """FastAPI's own way."""
+        await super().__call__(scope, receive, send)
+
+
 def create_app(application: Application) -> FastAPI:
-    """The application as an ASGI server runs it."""
+    """The application as an ASGI server runs it. Raises ManifestError where a route does not fit."""
     kernel = application.kernel
 
     @asynccontextmanager
@@ -38,45 +53,43 @@ def create_app(application: Application) -> FastAPI:
         await kernel.database().close()
         kernel.passwords().close()
 
-    app: FastAPI = FastAPIOffline(
+    app = Trellis(
         title="Trellis",
         version=importlib.metadata.version("trellis"),
         description=DESCRIPTION,
         lifespan=lifespan,
         generate_unique_id_function=operation_id,
         redirect_slashes=False,
-    )
-    app.state.mutations = Mutations(
-        kernel.database(),
-        kernel.authenticator(),
-        kernel.idempotency(),
-        kernel.resources(),
-        change_turns(kernel.settings()),
-        require_if_match=kernel.settings().require_if_match,
-    )
-    app.state.imports = Imports(kernel.authenticator(), max(1, kernel.settings().pool_size // 2))
-    app.state.exports = export_places()
-    routes = [route for module in application.modules for route in module.router.routes]
-    app.add_middleware(
-        RequestContext,
-        max_body_bytes=kernel.settings().max_body_bytes,
-        larger={route.path: kernel.settings().max_import_bytes for route in routes if isinstance(route, ImportRoute)},
+        docs_url=None,
+        redoc_url=None,
     )
     install_problems(app)
     install_openapi(app)
-    application.wire()
+    routes = app.router.routes
+    # The documentation pages, with local files instead of a CDN's.
+    pages = FastAPIOffline(title=app.title, openapi_url=app.openapi_url)
+    routes.extend(route for route in pages.routes if getattr(route, "path", None) != app.openapi_url)
     for module in application.modules:
-        # Not included but taken over: FastAPI matches the routes of an included router anew at every level.
-        app.router.routes.extend(module.router.routes)
-    install_batch(app, kernel.database(), kernel.settings().max_body_bytes)
-    app.router.routes.extend(journal_router(kernel.journal(), kernel.changes()).routes)
+        # Copied, not included: FastAPI matches included routers again at every level.
+        routes.extend(bound_routes(application, module, app))
+    first = len(routes)
+    install_batch(app, kernel.settings().max_body_bytes)
+    routes.extend(journal_router(kernel.journal(), kernel.changes()).routes)
+    binder = Binder(kernel, kernel, application.http, app)
+    routes[first:] = [route.bound(binder) for route in routes[first:] if isinstance(route, Route)]
+    routes.extend(health_router(kernel.database()).routes)
     app.include_router(problem_catalogue(), responses=ANY_PROBLEM)
-    app.include_router(health_router(kernel.database()))
+    refuse_twins(routes)
+    app.front = RequestContext(
+        Dispatch(app, app.otherwise),
+        max_body_bytes=kernel.settings().max_body_bytes,
+        larger={route.path: kernel.settings().max_import_bytes for route in routes if isinstance(route, ImportRoute)},
+    )
     return app
 
 
 def _freeze_heap() -> None:
-    """What stands now stands for good: full collections over it would only add 40 ms to the slowest requests."""
+    """Exclude all present objects from garbage collection: they stay, and full collections would take 40 ms each."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)

@@ -1,4 +1,4 @@
-"""A look at a database of the operator's own: what rules it out, and what to warn of at the start."""
+"""Checks of the operator's database: what rules it out, and what to warn about at the start."""
 
 import time
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from shared.wire import connect
 
 OLDEST_VERSION = 15
 CLOCK_SECONDS = 1.0
-"""Where they are further apart, what is dated by one clock may be not yet or no longer good by the other."""
+"""If the clocks are further apart, tokens and sessions may be invalid by one of them."""
 
 _PLACES = """
     SELECT least(
@@ -44,7 +44,7 @@ def refuse_unfit(connection: psycopg.Connection[Any]) -> None:
 
 
 def concerns(settings: Settings) -> Iterator[str]:
-    """A sentence for each thing that `serve` is better told before it starts. Raises UnfitDatabase."""
+    """A sentence for each warning at the start of `serve`. Raises UnfitDatabase."""
     try:
         with connect(settings.database_url or "", "trellis", autocommit=True) as connection:
             refuse_unfit(connection)

@@ -44,7 +44,7 @@ OPERATORS = (
     *(ManifestError, SettingsError, StartError, UnfitDatabase, EmbeddedPostgresError),
     *(MigrationError, CommandError, SeedingError, DomainError, DBAPIError, psycopg.Error, OSError),
 )
-"""What an operator can mend, and is told in a sentence. Anything else is a fault of ours, and has its traceback."""
+"""Errors that an operator can mend get a sentence. Any other is a fault of ours, with a traceback."""
 
 
 @click.group()
@@ -100,7 +100,7 @@ def revision(module: str, message: str) -> None:
 
 @contextmanager
 def _database() -> Iterator[tuple[Settings, EmbeddedPostgres | None]]:
-    """The settings with a database that runs; the embedded one is started, or attached to, and migrated."""
+    """The settings, with a running database. The embedded one is started or attached to, and migrated."""
     settings = Settings.load()
     logging.config.dictConfig(log_configuration(settings))
     for sentence in strangers(os.environ):
@@ -115,7 +115,7 @@ def _database() -> Iterator[tuple[Settings, EmbeddedPostgres | None]]:
 
 
 class _Server(uvicorn.Server):
-    """Tells where it listens once it does, and the application stands."""
+    """Logs its addresses once the application has started."""
 
     def __init__(self, config: uvicorn.Config, welcome: Callable[[str], None] | None) -> None:
         super().__init__(config)
@@ -131,14 +131,12 @@ class _Server(uvicorn.Server):
 
 
 def _exit(_number: int, _frame: FrameType | None) -> None:
-    """A stop that was asked for is a success. Uvicorn raises the signal again once it has finished: leave through every
-    `finally` on the way out.
-    """
+    """Exit with success, through every `finally`. Uvicorn raises the signal again when it has finished."""
     sys.exit(0)
 
 
 def _allow_files(connections: int) -> None:
-    """Each connection is an open file, and there are others: many shells allow 1,024 unless asked for more."""
+    """Raise the limit of open files, of which each connection is one: many shells allow 1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + 1000
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -147,11 +145,11 @@ def _allow_files(connections: int) -> None:
 
 
 def _listening(host: str, port: int) -> socket.socket:
-    """A socket that takes connections, which wait until they are answered."""
+    """A listening socket. Connections wait until they are accepted."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
-    except (OSError, UnicodeError) as error:  # The latter for a name that none can be.
+    except (OSError, UnicodeError) as error:  # UnicodeError: an impossible host name.
         reason = (getattr(error, "strerror", None) or str(error)).partition(" (")[0]  # Python adds the address.
         raise StartError(f"Cannot listen on {host}, port {port}: {reason}. PORT sets another.") from error
 
@@ -211,7 +209,7 @@ def main() -> None:
 
 
 def _discovered() -> tuple[Module, ...]:
-    """The modules. Raises ManifestError, but lets who asks for help have what there is without them."""
+    """The modules. Raises ManifestError, unless `--help` is asked for: that works without modules."""
     try:
         return discover()
     except ManifestError:

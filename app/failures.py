@@ -1,4 +1,4 @@
-"""What stops a command, in a sentence: what an operator can mend is no traceback."""
+"""Errors that stop a command, as sentences for an operator."""
 
 import psycopg
 from sqlalchemy.exc import DBAPIError
@@ -9,7 +9,7 @@ MIGRATE = "The database has not the schema that this version needs. First: trell
 
 
 def told(error: BaseException) -> str:
-    """A sentence, and what was noted with the error. PostgreSQL's DETAIL, which quotes the row, is left out."""
+    """A sentence, and the error's notes, without PostgreSQL's DETAIL, which quotes the row."""
     return " ".join([_sentence(_driver_error(error)), *getattr(error, "__notes__", ())])
 
 

@@ -23,9 +23,9 @@ from shared.wire import connect
 
 VERSIONS = ALEMBIC_INI.parent / "migrations" / "versions"
 LOCK_PATIENCE_SECONDS = 300.0
-"""How long a migration is tried that needs a lock which somebody holds."""
+"""How long a migration is retried while another transaction holds a lock that it needs."""
 PAUSE_SECONDS = 3.0
-"""Between two tries: those who queued up behind the first are answered meanwhile."""
+"""Between two attempts, so that requests behind the first one are answered meanwhile."""
 
 _BLOCKER = """
     SELECT pid, coalesce(nullif(application_name, ''), 'without a name'), relname
@@ -42,10 +42,10 @@ class MigrationError(Exception):
 
 
 def upgrade(database_url: str) -> str:
-    """Bring a database to the newest revision of every branch. A sentence about how it is now.
+    """Bring a database to the newest revision of every branch. A sentence about the result.
 
-    A migration waits a few seconds at most for a lock, because everybody who comes later waits behind it. Then it is
-    rolled back and tried again. Raises MigrationError, psycopg.Error.
+    A migration waits only a few seconds for a lock, because all later requests wait behind it. Then it is rolled back
+    and tried again. Raises MigrationError, psycopg.Error.
     """
     with connect(database_url, "trellis migrate", autocommit=True) as connection:
         refuse_unfit(connection)
@@ -67,7 +67,7 @@ def upgrade(database_url: str) -> str:
 
 
 def write_revision(database_url: str, module: Module, message: str, versions: Path = VERSIONS) -> Path:
-    """Write the next migration of a module's branch, from what its tables and the migrated database differ in.
+    """Write the next migration of a module's branch, from the differences between its tables and the database.
 
     The first one starts the branch, and depends on the newest revisions of the kernel and of the modules it requires.
     """
@@ -78,7 +78,7 @@ def write_revision(database_url: str, module: Module, message: str, versions: Pa
         cmd_opts=Namespace(x=[f"module={module.name}"]),
         attributes={"database_url": database_url},
     )
-    # Alembic takes the path of a new file only from folders that it was told of one by one.
+    # For a new file, Alembic needs each folder by name.
     config.set_main_option("recursive_version_locations", "false")
     config.set_main_option("version_locations", os.pathsep.join(map(str, sorted(versions.glob("*/")))))
     heads = _heads(config)
@@ -108,7 +108,7 @@ def _heads(config: Config) -> dict[str, str]:
 
 
 def _tried(url: str) -> str | None:
-    """Run every migration that there is to run, in one transaction; or give who holds a lock that one needs."""
+    """Run all missing migrations in one transaction. None, or who holds a lock that one needs."""
     try:
         with _steps_told():
             command.upgrade(Config(ALEMBIC_INI, attributes={"database_url": url}), "heads")
@@ -123,14 +123,14 @@ def _tried(url: str) -> str | None:
 
 
 def _blocker(url: str, statement: str) -> str:
-    """Who holds a lock on what the statement names: the one whose transaction is the oldest."""
+    """Who holds a lock on a table that the statement names, with the oldest transaction."""
     with connect(url, "trellis migrate", autocommit=True) as connection:
         found = connection.execute(_BLOCKER, [statement]).fetchone()
     return "process {} ({}), on {}".format(*found) if found else "another transaction"
 
 
 class _Steps(logging.Handler):
-    """Tells of each migration when it begins; Alembic's log is silent otherwise."""
+    """Logs each migration when it begins, in place of Alembic's log."""
 
     def emit(self, record: logging.LogRecord) -> None:
         match record.args:

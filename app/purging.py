@@ -1,4 +1,4 @@
-"""`trellis purge`: what is past its retention goes for good."""
+"""`trellis purge`: removes for good what is past its retention."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -15,12 +15,12 @@ def purge_command(database: Callable[[], AbstractContextManager[tuple[Settings, 
     """The command."""
 
     @click.command("purge")
-    @click.option("--dry-run", is_flag=True, help="Only tell what would go.")
+    @click.option("--dry-run", is_flag=True, help="Only count what would be removed.")
     def purge(dry_run: bool) -> None:
-        """Remove for good what was deleted longer ago than TRELLIS_RETENTION_DAYS, old entries of the journal, and what
-        is over, such as sessions.
+        """Remove for good rows deleted longer ago than TRELLIS_RETENTION_DAYS, old entries of the journal, and what has
+        expired, such as sessions.
 
-        Safe to run at any time and from several places at once; run every day.
+        Safe to run at any time and several times at once. Run it every day.
         """
         with database() as (settings, _):
             counts = asyncio.run(_purged(settings, dry_run=dry_run))

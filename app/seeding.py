@@ -1,4 +1,4 @@
-"""`trellis seed`: a made-up data set of any size, whole or not at all."""
+"""`trellis seed`: a made-up data set of any size, written completely or not at all."""
 
 import inspect
 import sys
@@ -70,8 +70,7 @@ def plant(
     with connect(settings.database_url or "", "trellis seed", autocommit=True) as connection:
         with connection.transaction():
             connection.execute(PIN)
-            # Foreign keys are checked by index, also against tables so small, or so small just now, that reading
-            # them whole would seem cheaper. The plan is made once.
+            # Check foreign keys by index, also in tables that are small now: the plan is made once, and they grow.
             connection.execute("SET LOCAL enable_seqscan = off")
             batch = _batch(connection, [module.name for module in seeds], seed)
             data = DataSet(connection, settings, batch=batch, seed=seed, until=until, progress=progress)
@@ -85,7 +84,7 @@ def plant(
 
 
 def _batch(connection: psycopg.Connection, names: Sequence[str], seed: int) -> str:
-    """A word for this run: the same on an equal database, and another once there are more rows."""
+    """A word for this run: the same on an equal database, another one when there are more rows."""
     connection.execute("SELECT pg_advisory_xact_lock(hashtext('trellis seed'))")  # The next one counts our rows.
     counts = [seed]
     for table, owner in sorted(owners().items()):

@@ -50,9 +50,9 @@ machine is full, the figures say less of the server: with two cores, PostgreSQL 
 The peers, in [peers/](peers), are written as their documentation teaches, and are spared some of the work: they serve
 the owner's projects only and know neither members nor administrators, check the account but not the session, and give
 no ETag and no cursor for the next page. Each keeps 10 connections to the database, Trellis as many again for writing.
-The journal is written by the tables' triggers, for all alike. Trellis keeps its access log, as it does by default; the
-peers keep none. `pgbench` runs what the peers do, and the check of the
-session, as one prepared statement, from 8 clients, on all cores and without HTTP; its latency is the mean.
+The journal is written by the tables' triggers, for all alike. None keeps an access log. `pgbench` runs what the peers
+do, and the check of the session, as one prepared statement, from 8 clients, on all cores and without HTTP; its latency
+is the mean.
 
 {machine}
 

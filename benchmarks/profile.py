@@ -20,15 +20,13 @@ SAMPLER = ROOT / ".venv-bench" / "bin" / "py-spy"
 SAMPLES_A_SECOND = 500
 
 LAYERS: Mapping[str, str] = {
-    "the wire: libpq's sending and receiving, and taking apart what came": (
-        r"persistence/(lane|database|unit_of_work)\.py|psycopg"
-    ),
-    "repositories: which statement, with which values, the cursor": r"shared/persistence|modules/",
-    "the token, from the cache of those that were verified": r"shared/auth|http/authentication",
+    "the wire: libpq's sending and receiving, and taking apart what came": (r"shared/wire|psycopg"),
+    "repositories: which statement, with which values, the cursor": r"shared/(rows|reads|writes)|modules/",
+    "the token, from the cache of those that were verified": r"shared/auth|routes/authentication",
     "endpoints: what is in the request, preconditions, idempotency, ETag": (
-        r"http/(endpoints|responses|queries|mutations)\.py"
+        r"routes/(endpoints|mutations|wishes)\.py|shared/http/reads"
     ),
-    "our middleware: request id, limit of the body, headers of every answer": r"http/(middleware|request_id)\.py",
+    "our middleware: request id, limit of the body, headers of every answer": r"shared/http/edge",
     "dependency-injector": r"dependency_injector",
     "finding the route": r"routing\.py",
     "Starlette and FastAPI: the stack of middlewares, the response": r"starlette|fastapi",

@@ -121,6 +121,7 @@ def running(contestant: Contestant, database_url: str) -> Iterator[Server]:
         "NODE_ENV": "production",
         "TRELLIS_ENVIRONMENT": "production",
         "TRELLIS_SECRET": SECRET,
+        "TRELLIS_ACCESS_LOG": "false",  # As with all others.
         "TRELLIS_ACCESS_TOKEN_SECONDS": "86400",  # One token lasts for the whole run.
     }
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("TRELLIS_", "UVICORN_"))}

@@ -1,7 +1,7 @@
 """Trellis served by Granian in uvicorn's place, for the comparison: `python -m benchmarks.under_granian`.
 
 Granian stands among the packages of the peers; all others are Trellis's own, as they are locked. What the deadlines and
-bounds of our uvicorn do (shared/http/protocol.py) is not done here.
+bounds of our uvicorn do (shared/http/server/protocol.py) is not done here.
 """
 
 import logging.config
@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from app.asgi import create_app
 from app.container import compose
 from benchmarks.servers import GRANIAN_PACKAGES
-from shared.http import logs
+from shared.http.edge import log_configuration
 from shared.manifest import discover
 from shared.settings import Settings
 
@@ -21,7 +21,7 @@ from shared.settings import Settings
 def application() -> FastAPI:
     """The application, as `trellis serve` makes it."""
     settings = Settings.load()
-    logging.config.dictConfig(logs.configuration(settings))
+    logging.config.dictConfig(log_configuration(settings))
     return create_app(compose(settings.with_secret(), discover()))
 
 

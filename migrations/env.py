@@ -14,7 +14,7 @@ from alembic.util import CommandError
 from sqlalchemy import Column, Connection, Table, create_engine, pool
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.sql.schema import SchemaItem
-from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
+from sqlmodel import AutoString, UTCDateTime
 
 from shared.manifest import discover
 from shared.rows import TransactionId, models
@@ -72,7 +72,7 @@ def migrate(connection: Connection) -> None:
     """Run what was asked for, in one transaction."""
     context.configure(
         connection=connection,
-        target_metadata=models.Table.metadata,
+        target_metadata=models.Model.metadata,
         include_object=include,
         compare_server_default=True,
         render_item=plain_type,

@@ -1,4 +1,4 @@
-"""The kernel's container: what every module may ask for as `kernel`."""
+"""The kernel's container, which modules get as `kernel`."""
 
 from dependency_injector import containers, providers
 
@@ -13,7 +13,7 @@ from shared.writes import Idempotency, Resources
 
 
 class KernelContainer(containers.DeclarativeContainer):
-    """Everything here is a singleton: it holds connections, threads, keys or compiled statements, and no request."""
+    """All singletons: they hold connections, threads, keys or compiled statements, and nothing of a request."""
 
     settings = providers.Dependency(instance_of=Settings)
     extensions = providers.Dependency(instance_of=Extensions)
@@ -29,7 +29,7 @@ class KernelContainer(containers.DeclarativeContainer):
     passwords = providers.Singleton(Passwords, settings.provided.argon2_memory_kib, settings.provided.argon2_iterations)
     authenticator = providers.Singleton(Authenticator, database, access_tokens, extensions)
     idempotency = providers.Singleton(Idempotency, database, extensions, settings.provided.key.call("idempotency"))
-    resources = providers.Singleton(Resources, repositories, database, extensions)
+    resources = providers.Singleton(Resources, repositories, extensions)
     journal = providers.Singleton(Journal, database, projector, cursors)
     changes = providers.Singleton(
         Changes, repositories, database, projector, cursors, settings.provided.journal_retention

@@ -1,14 +1,14 @@
-"""A deadline that is moved many times for each time that it is met."""
+"""A deadline that is moved far more often than it is reached."""
 
 import asyncio
 from collections.abc import Callable
 
 _EARLY = 0.002
-"""Seconds: a loop's clock may be this coarse."""
+"""Seconds by which a timer may ring early: the loop's clock may be that coarse."""
 
 
 class Deadline:
-    """Calls once its time has come. To move it is an assignment: the timer stays, and looks again when it rings."""
+    """Calls a function when its time has come. To move it is cheap: the timer stays, and looks when it rings."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
         self._loop = loop
@@ -18,22 +18,22 @@ class Deadline:
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self, seconds: float) -> None:
-        """From now."""
+        """Set it to so many seconds from now."""
         self._due = self._loop.time() + seconds
         if self._timer is None or self._rings > self._due:
             self._arm(self._due)
 
     def extend(self, seconds: float, most: float) -> None:
-        """By so much, to at most that much from now. Where there is none, there will be none."""
+        """Move it by `seconds`, to at most `most` seconds from now. A cleared deadline stays cleared."""
         if self._due is not None:
             self._due = max(self._due, min(self._due + seconds, self._loop.time() + most))
 
     def clear(self) -> None:
-        """Have none, until another is set."""
+        """Clear it, until it is set again."""
         self._due = None
 
     def cancel(self) -> None:
-        """Have none, and let the loop forget it."""
+        """Clear it, and cancel the timer."""
         self._due = None
         if self._timer is not None:
             self._timer.cancel()

@@ -1,4 +1,4 @@
-"""Domain errors: what can go wrong, in the domain's own words, with nothing of HTTP in it.
+"""Domain errors: what can go wrong, in the domain's words and without HTTP.
 
 A module subclasses one of the kinds below. The class name becomes the error's `code`, the docstring the sentence that
 the client reads, and `constraint=` names the database constraints that decide it.
@@ -18,9 +18,9 @@ class DomainError(Exception):
     title: ClassVar[str]
     retryable: ClassVar[bool] = False
     constraint: ClassVar[str | None] = None
-    """The name of the database constraint that decides it."""
+    """The database constraint whose violation means this error."""
     members: Mapping[str, Any] = {}
-    """Extra members of the problem document (RFC 9457 §3.2): of the kind, or of the one error."""
+    """Extra members of the problem document (RFC 9457 §3.2), set for the class or for one error."""
 
     catalogue: ClassVar[dict[str, type["DomainError"]]] = {}
     """Every error there is, by code."""
@@ -59,7 +59,7 @@ class Malformed(DomainError):
 
 
 class Unauthenticated(DomainError):
-    """Valid credentials are needed: a bearer token that has not expired, of a session that has not ended."""
+    """Send a bearer token that has not expired, of a session that has not ended."""
 
 
 class Forbidden(DomainError):
@@ -71,10 +71,10 @@ class NotFound(DomainError):
 
 
 class Gone(DomainError):
-    """What this refers to is not kept any more."""
+    """What this refers to is no longer kept."""
 
 
-class Obstacle(NamedTuple):
+class BlockingRow(NamedTuple):
     """A row that stands in the way."""
 
     resource: str
@@ -82,10 +82,10 @@ class Obstacle(NamedTuple):
 
 
 class Conflict(DomainError):
-    """The present state of the resource stands in the way."""
+    """The request conflicts with the present state of the resource."""
 
-    obstacle: Obstacle | None = None
-    """What does, where that is known. The caller is told of it if they may see it."""
+    obstacle: BlockingRow | None = None
+    """The row in the way, where that is known. The caller is told of it if they may see it."""
 
 
 class Invalid(DomainError):
@@ -118,12 +118,12 @@ class Unavailable(DomainError):
 
 
 class Contended(Unavailable):
-    """Another change stood in the way, and still did when this one was tried again."""
+    """Other changes kept getting in the way of this one. Try again shortly."""
 
 
 class CommitInDoubt(Unavailable):
-    """The database was lost just when the change was to be kept, and whether it was is not known. An idempotency key
-    makes it safe to ask again.
+    """The connection to the database was lost during the commit: the change may have been kept, or not. With an
+    idempotency key it is safe to send the request again.
     """
 
 

@@ -1,4 +1,4 @@
-"""Extension points: places that a module leaves open in its own statements for modules it does not know.
+"""Extension points: a module lets modules that it does not know contribute to its statements.
 
 The module that owns a point publishes it in its `api.py`; a module that requires the owner contributes to it in its
 manifest. So tags can tell how many projects carry a tag while projects know tags, and tags know nothing of projects.

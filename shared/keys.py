@@ -1,4 +1,4 @@
-"""Keys: from the one secret a key of its own for each purpose, so that what one of them signs is good nowhere else."""
+"""Keys: the one secret gives each purpose a key of its own, so that a signature for one is invalid for all others."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""The module manifest: one typed object that says all about a module, and how manifests are found and ordered."""
+"""The manifest: one typed object that describes a module; and how manifests are found, checked and ordered."""
 
 import importlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import click
+from dependency_injector import providers
 from dependency_injector.containers import DeclarativeContainer
 from fastapi import APIRouter
 
@@ -29,19 +30,18 @@ class Module:
     name: str
     """The folder's name; also the label of the module's migration branch."""
     container: type[DeclarativeContainer]
-    """Takes `kernel`, and the `api` of a required module under that one's name. Has `service`, and an `api` to give."""
+    """Takes `kernel`, and the `api` of each required module by its name. Has `service`, and perhaps `api`."""
     router: APIRouter
-    """Of `resource_router`; the container is wired to the file that defines it."""
+    """Made with `resource_router`. The composition root binds its endpoints to the container."""
     requires: Sequence[str] = ()
     """The modules whose `api.py` this one imports and whose tables its foreign keys may name."""
     publishes: Sequence[type[Event]] = ()
-    handles: Mapping[type[Event], Callable[[Any, Any], Awaitable[None]]] = field(default_factory=dict)
-    """The method of the container's `service` that takes each event."""
+    handles: Mapping[type[Event], Callable[[Any, Any, Any], Awaitable[None]]] = field(default_factory=dict)
+    """Methods of the container's `service`, which take the change and the event."""
     extends: Mapping[ExtensionPoint[Any], Any] = field(default_factory=dict)
-    """What this module contributes to the kernel's and to required modules' extension points."""
+    """Contributions to extension points of the kernel and of required modules."""
     resources: Sequence[type[Repository[Any]]] = ()
-    """The repositories of what has a document of its own: the kernel tells of their changes to whom their policies let
-    see them."""
+    """The repositories of resources: the change feed has their changes, for callers whom their policies allow."""
     commands: Sequence[click.Command] = ()
     """Subcommands of `trellis <name>`; click's context object opens the module's container."""
     seed: Callable[[Seeding], None] | None = None
@@ -52,9 +52,10 @@ class Module:
 def discover(package: str = "modules") -> tuple[Module, ...]:
     """The manifests of every module in the package, each after those it requires.
 
-    A folder without any source is none: git leaves one behind with the compiled files of another branch. Raises
-    ManifestError when a folder has no manifest, a requirement is missing, modules require each other in a
-    circle, or an event is handled that no required module publishes.
+    A folder without Python sources is skipped: git leaves compiled files of other branches behind. Raises ManifestError
+    when a folder has no manifest, a requirement is missing, modules require each other in a circle, an event is handled
+    that no required module publishes, a handler is no method of the service, or a repository of the container is not
+    among the resources.
     """
     folders = [folder for path in importlib.import_module(package).__path__ for folder in Path(path).iterdir()]
     names = [folder.name for folder in folders if folder.name[0] not in "._" and any(folder.rglob("*.py"))]
@@ -63,7 +64,29 @@ def discover(package: str = "modules") -> tuple[Module, ...]:
         known = {event for other in modules if other.name in module.requires for event in other.publishes}
         for event in set(module.handles) - known:
             raise ManifestError(f"Module '{module.name}' handles {event.__name__}, which no required module publishes.")
+        _look_at_container(module)
     return modules
+
+
+def _look_at_container(module: Module) -> None:
+    made = {
+        name: provider.cls
+        for name, provider in module.container.providers.items()
+        if isinstance(provider, providers.Factory | providers.BaseSingleton)
+    }
+    for name, kind in made.items():
+        if issubclass(kind, Repository) and kind not in module.resources:
+            raise ManifestError(
+                f"Module '{module.name}': its container makes {kind.__name__} as '{name}', which is not among its "
+                "resources: add it, so that the kernel tells of its changes."
+            )
+    for event, handler in module.handles.items():
+        name = getattr(handler, "__name__", str(handler))
+        if "service" not in made or getattr(made["service"], name, ...) is not handler:
+            raise ManifestError(
+                f"Module '{module.name}' handles {event.__name__} by {name}, which is no method of its container's "
+                "`service`: name one that is."
+            )
 
 
 def ordered(modules: Iterable[Module]) -> tuple[Module, ...]:

@@ -1,4 +1,4 @@
-"""Request schemas: their bases, and the types that text and lists in them are made of."""
+"""Request schemas: their base classes, and the types of text, times and dates in them."""
 
 import re
 import unicodedata
@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, core_schema
 
-_HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _RFC_3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
@@ -27,8 +27,8 @@ _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def _storable(text: str) -> str:
-    """PostgreSQL holds every character but NUL; half of a surrogate pair, which JSON can spell, is none (RFC 8259)."""
-    if "\0" in text or _HALF_A_CHARACTER.search(text):
+    """PostgreSQL stores every character but NUL. Half of a surrogate pair is no character, but JSON can spell it."""
+    if "\0" in text or _LONE_SURROGATE.search(text):
         raise PydanticCustomError("text", "Input should have no NUL character and no half of a surrogate pair")
     return text
 
@@ -41,22 +41,22 @@ def _one_line(text: str) -> str:
 
 
 def _visible(text: str) -> str:
-    """A name of zero-width characters alone would look like none."""
+    """A name of invisible characters would look empty."""
     if all(unicodedata.category(character) in {"Cf", "Zs"} for character in text):
         raise PydanticCustomError("blank", "Input should have a character that can be seen")
     return text
 
 
 def _iso_date(value: object) -> object:
-    """Pydantic takes seconds since 1970 and midnights for dates, too, when it is handed Python objects."""
+    """Pydantic would also take seconds since 1970, and datetimes at midnight."""
     if not isinstance(value, str) or not _ISO_DATE.fullmatch(value):
         raise PydanticCustomError("date", "Input should be a date like 2026-12-31")
     return value
 
 
 def _instant(value: object, handler: ValidatorFunctionWrapHandler) -> datetime:
-    """Pydantic takes seconds since 1970, too, and offsets that lead out of the years there are, which PostgreSQL stores
-    and nobody can read.
+    """Pydantic would also take seconds since 1970, and offsets that lead beyond year 9999: PostgreSQL stores those, and
+    Python cannot read them.
     """
     try:
         if isinstance(value, str) and _RFC_3339.fullmatch(value):
@@ -74,7 +74,7 @@ Text = Annotated[str, AfterValidator(_storable)]
 Key = Annotated[
     str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable), AfterValidator(_one_line)
 ]
-"""A name that the client gives to its own: 1 to 200 characters exactly as sent, no line breaks or controls."""
+"""A client's own key for a resource: 1 to 200 characters exactly as sent, no line breaks or control characters."""
 Line = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
@@ -82,15 +82,15 @@ Line = Annotated[
     AfterValidator(_one_line),
     AfterValidator(_visible),
 ]
-"""Text on one line: 1 to 200 characters, one of them visible, none a control; white space around them is taken away."""
+"""Text on one line: 1 to 200 characters, at least one visible, no control characters. White space around is removed."""
 Instant = Annotated[datetime, WrapValidator(_instant)]
 """A date-time of RFC 3339, as text, in the years 1 to 9999 of UTC, to which it is converted."""
 Date = Annotated[date, BeforeValidator(_iso_date, json_schema_input_type=date)]
-"""A full-date of RFC 3339, as text. For a boolean take pydantic's `StrictBool`, which takes no words or numbers."""
+"""A full-date of RFC 3339, as text. For booleans use pydantic's `StrictBool`, which takes no words or numbers."""
 
 
 def _with_instants(schema: Any) -> Any:
-    """The same, with an Instant in the place of each `datetime`: one forgotten by a module a client would find."""
+    """The schema with an Instant for each `datetime`, so that no module can forget it."""
     if isinstance(schema, list):
         return [_with_instants(part) for part in schema]
     if not isinstance(schema, dict):

@@ -1,4 +1,4 @@
-"""Settings, read from the environment. The one place that knows the variables' names."""
+"""Settings, read from the environment. Only this file knows the variables' names."""
 
 import difflib
 import fcntl
@@ -19,13 +19,13 @@ from shared.keys import derived
 
 Environment = Literal["production", "development"]
 Seconds = Annotated[float, Field(ge=0.001, le=86_400, allow_inf_nan=False)]
-"""PostgreSQL counts timeouts in milliseconds, and takes 0 for none at all."""
+"""At least a millisecond, PostgreSQL's unit of timeouts: 0 would mean no timeout."""
 Days = Annotated[int, Field(gt=0, le=36_500)]
 YEAR = 366 * 86_400
 
 URL_ADVICE = (
-    "is no URL of a PostgreSQL, like postgresql://user:password@host:5432/database; a blank in it is written %20, and "
-    "of what a name or a password holds @ is %40, / is %2F, : is %3A, % is %25"
+    "is no URL of a PostgreSQL, like postgresql://user:password@host:5432/database. Write a blank as %20; in a name or "
+    "a password, write @ as %40, / as %2F, : as %3A and % as %25"
 )
 ADVICE = "Set TRELLIS_SECRET to at least 32 random characters, for example the output of: openssl rand -base64 48"
 
@@ -46,13 +46,13 @@ class Settings(BaseSettings):
     )
 
     database_url: str | None = Field(None, validation_alias="DATABASE_URL")
-    """A PostgreSQL of your own, as a URL in libpq's grammar. Absent: the embedded one in the data folder."""
+    """Your own PostgreSQL, as a URL for libpq. Without it, Trellis starts the embedded one in the data folder."""
     environment: Environment = Field(default_factory=_environment_of)
-    """`production` over a database of your own, unless set; `development` makes a missing secret and keeps it in the
-    data folder."""
+    """By default `production` with your own database, else `development`, which makes a missing secret and keeps it
+    in the data folder."""
     data_dir: Path = Path(".data")
     secret: SecretStr | None = None
-    """Every key is derived from it. Every replica has the same one."""
+    """Every key is derived from it. All replicas need the same one."""
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535, validation_alias="PORT")
@@ -61,23 +61,23 @@ class Settings(BaseSettings):
     keep_alive_seconds: int = Field(75, gt=0, le=86_400)
     """How long a connection is kept without a request; longer than the proxy before it keeps one."""
     max_connections: int = Field(1000, gt=0, le=1_000_000)
-    """Of clients. At the limit the one that has been idle longest gives way to a new one."""
+    """Of clients. At the limit, a new connection replaces the one that has been idle longest."""
     max_head_bytes: int = Field(64 << 10, ge=1 << 10, le=1 << 24)
     """Of a request's first line and header fields together."""
     head_seconds: Seconds = 10
     """How long the head of a request may take to arrive."""
     body_seconds: Seconds = 30
-    """How long a client may be behind with a body that it sends, or with an answer that it reads."""
+    """How long a client may fall behind in sending a body or in reading an answer."""
     min_bytes_per_second: int = Field(1 << 10, gt=0, le=1 << 30)
-    """What a client that is not behind sends and reads at the least."""
+    """A client that sends or reads less than this falls behind."""
     max_body_bytes: int = Field(1 << 20, gt=0, le=1 << 30)
     max_import_bytes: int = Field(256 << 20, gt=0, le=1 << 40)
-    """Of a file to import; it waits on disk, in the folder that TMPDIR names, until all of it is there."""
+    """Of a file to import. It is kept on disk, in the folder TMPDIR, until all of it has arrived."""
     access_log: bool = True
     """A line for each request."""
 
     pool_size: int = Field(10, gt=0, le=10_000)
-    """Connections to PostgreSQL for each of the two lanes: units of work, and reads."""
+    """Connections to PostgreSQL for each of the two lanes, reads and writes."""
     pool_wait_seconds: Seconds = 2
     """How long a request waits for a free connection before it is answered 503."""
     statement_seconds: Seconds = 10
@@ -89,19 +89,19 @@ class Settings(BaseSettings):
     refresh_token_seconds: int = Field(30 * 86_400, gt=0, le=10 * YEAR)
     """How long a session lives after its last refresh."""
     session_seconds: int = Field(90 * 86_400, gt=0, le=10 * YEAR)
-    """How long a session lives at the most, however often it is refreshed (ASVS 7.3.2)."""
+    """How long a session can live, however often it is refreshed (ASVS 7.3.2)."""
     retention_days: Days = 30
     """How long a deleted row can be restored."""
     journal_days: Days = 90
     """How long the journal is kept, and so how old a cursor of the change feed can be."""
     argon2_memory_kib: int = Field(19_456, ge=8, le=4 << 20)
     argon2_iterations: int = Field(2, ge=1, le=1_000)
-    """With the memory above the least that OWASP recommends for argon2id; about 45 ms a password."""
+    """Together with the memory above, OWASP's minimum for argon2id: about 45 ms a password."""
 
     @field_validator("database_url")
     @classmethod
     def _is_postgresql(cls, value: str | None) -> str | None:
-        """For libpq, which everybody has read it; so without the driver that SQLAlchemy takes in the scheme."""
+        """Libpq reads the URL, so a driver in the scheme, as SQLAlchemy has it, is removed."""
         if value is None:
             return None
         url = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", value.strip())
@@ -125,16 +125,16 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls) -> Self:
-        """From the environment. Raises SettingsError, without the values."""
+        """Read the environment. Raises SettingsError, whose message has no values."""
         try:
             return cls()
         except ValidationError as error:
-            wrong = [e for e in error.errors() if e["type"] != "default_factory_not_called"]  # A mere consequence.
+            wrong = [e for e in error.errors() if e["type"] != "default_factory_not_called"]  # A consequence.
             lines = [f"{_variable(e['loc'])} {e['msg'].removeprefix('Value error, ')}" for e in wrong]
             raise SettingsError("\n".join(lines)) from None
 
     def with_secret(self) -> Self:
-        """Ready to sign: in development with a secret of the data folder's own. Raises SettingsError in production."""
+        """With a secret: in development, the data folder's own if none is set. Raises SettingsError in production."""
         if self.secret is not None:
             return self
         if self.environment == "production":
@@ -159,7 +159,7 @@ class Settings(BaseSettings):
 
 
 def strangers(environment: Mapping[str, str]) -> Iterator[str]:
-    """A sentence for each variable that begins as ours do and is none of them; without its value."""
+    """A sentence for each variable that begins with TRELLIS_ and is no setting; without its value."""
     known = [_variable((field.validation_alias or name,)) for name, field in Settings.model_fields.items()]
     for variable in sorted(environment):
         name = variable.upper()
@@ -171,15 +171,15 @@ def strangers(environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def _is_kubernetes(name: str, value: str) -> bool:
-    """Whether Kubernetes made the variable: it does for a service called `trellis`, in every container beside it."""
+    """Whether Kubernetes set the variable, as it does in every container beside a service called `trellis`."""
     return bool(re.fullmatch(r"TRELLIS_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_\w+)", name)) or (
         name == "TRELLIS_PORT" and "://" in value
     )
 
 
 def _is_url(url: str) -> bool:
-    """Whether libpq reads it, and reads it as it was meant: of a password with a bare @ or / in it, it would take the
-    end for a host, a port or a database, and tell it in its error.
+    """Whether libpq reads it as it was meant. It would take the end of a password with a bare @ or / for a host, a port
+    or a database, and show it in its error.
     """
     if not url.startswith("postgresql://") or re.match(r"\w+://[^/]*/[^?]*@", url):
         return False
@@ -199,12 +199,12 @@ def _variable(location: tuple[Any, ...]) -> str:
 
 
 def _is_strong(secret: str) -> bool:
-    # RFC 7518 §3.2 asks for a key of at least the hash's size; a repeated word of that length is none.
+    # RFC 7518 §3.2 wants a key at least as long as the hash; one repeated word of that length is too weak.
     return len(secret) >= 32 and len(set(secret)) >= 10
 
 
 def _kept_secret(file: Path) -> str:
-    """The secret of this data folder, made when there is none yet; the same for all who start at once."""
+    """The secret of this data folder, made if there is none; the same for all processes that start at once."""
     try:
         if not file.exists():
             _make_secret(file)
@@ -212,12 +212,12 @@ def _kept_secret(file: Path) -> str:
     except (OSError, UnicodeError) as error:
         raise SettingsError(f"The secret cannot be kept in {file}: {error}. Or: {ADVICE}") from error
     if not _is_strong(kept):
-        raise SettingsError(f"The secret in {file} is too weak. Delete the file, and the next start makes another one.")
+        raise SettingsError(f"The secret in {file} is too weak. Delete the file, and the next start makes another.")
     return kept
 
 
 def _make_secret(file: Path) -> None:
-    """Others see the file whole or not at all, even if the power is cut. No links: some mounts have none."""
+    """Other processes see the whole file or none, even after a power cut. No hard links: some mounts lack them."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -3,29 +3,29 @@
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
-from shared.wire.provenance import origin
-from sqlalchemy import Connection, event, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from psycopg.pq.abc import PGresult
+from sqlalchemy import CursorResult, Executable
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.embedded import EmbeddedPostgres
 from app.migrations import upgrade
+from shared.rows.soft_delete import INCLUDE_DELETED
 from shared.settings import Settings
-from shared.wire.connection import PostgresConnection
+from shared.wire.connection import PostgresConnection, connector
 from shared.wire.database import Database
-from shared.wire.lane import ReadLane
+from shared.wire.lane import Lane
 from shared.wire.statements import Row, Statement
-from shared.wire.unit_of_work import UnitOfWork
-from shared.wire.wire import Wire
+from shared.wire.wire import Step, Wire
 
 TEMPLATE = "TRELLIS_TEST_TEMPLATE"
 """The environment variable by which the controller tells its workers where the migrated template is."""
@@ -78,59 +78,123 @@ def url_with(url: str, **changes: str) -> str:
 
 
 class RolledBackDatabase(Database):
-    """Both lanes on one connection, whose transaction is rolled back after the test; a unit of work is a savepoint."""
+    """Both lanes on one connection, whose transaction is rolled back after the test; a unit of work is a savepoint.
 
-    connection: AsyncConnection
+    All else is as in production: units of work begin, commit and roll back by the same commands.
+    """
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self.read_lane = _SavepointLane(self)
-        event.listen(self.write_engine.sync_engine, "savepoint", _tell_origin)
+        self._connect = connector(settings)
 
     @asynccontextmanager
     async def rolled_back(self) -> AsyncIterator[None]:
         """What happens inside never happened."""
-        async with self.write_engine.connect() as self.connection:
-            transaction = await self.connection.begin()
-            try:
-                yield
-            finally:
-                await transaction.rollback()
+        wire = SavepointWire(await self._connect())
+        await wire.begin()
+        self.write_lane = self.read_lane = _OneLane(wire)
+        try:
+            yield
+        finally:
+            wire.close()
 
-    def _new_unit(self) -> UnitOfWork:
-        session = AsyncSession(self.connection, join_transaction_mode="create_savepoint", expire_on_commit=False)
-        return UnitOfWork(self.write_engine, session)
+    @property
+    def in_unit_of_work(self) -> bool:
+        """Whether a unit of work has begun."""
+        return isinstance(self.write_lane, _OneLane) and not self.write_lane.wire.is_idle
+
+    async def sql(self, statement: Executable, values: Mapping[str, Any] | None = None) -> CursorResult[Any]:
+        """What a statement of the test's own does or finds, deleted rows included."""
+        async with self.orm() as session:
+            found: Any = await session.execute(statement, values, execution_options=INCLUDE_DELETED)
+            return cast("CursorResult[Any]", found)
+
+    async def script(self, statements: str) -> None:
+        """Statements of the test's own, by semicolons."""
+        async with self.unit_of_work() as unit:
+            await unit.command("SELECT 1")
+            await unit.command(statements)  # Alone, it may be several.
+
+    @asynccontextmanager
+    async def forgetting(self) -> AsyncIterator[None]:
+        """What happens inside is forgotten at once."""
+        wire = await self.write_lane.take()
+        await wire.run("SAVEPOINT forgetting")
+        try:
+            yield
+        finally:
+            await wire.run("ROLLBACK TO SAVEPOINT forgetting", "RELEASE SAVEPOINT forgetting")
+
+    @asynccontextmanager
+    async def orm(self) -> AsyncIterator[AsyncSession]:
+        """SQLModel's session, in a unit of work of its own: to make rows, and to look at them."""
+        async with self.unit_of_work() as unit, unit.orm() as session:
+            yield session
 
 
-def _tell_origin(connection: Connection, _name: str) -> None:
-    """What beginning a transaction does for the journal, for the savepoint that stands in its place."""
-    setting = text("SELECT set_config('trellis.origin', :origin, true)")
-    connection.execute(setting, {"origin": str(origin.get() or "")})
+class SavepointWire(Wire):
+    """In a transaction of the test's: what begins and ends one is done to a savepoint in its place."""
+
+    depth = 0
+    """Of units of work: one may be open apart from another."""
+
+    async def begin(self) -> None:
+        await super()._result_of(["BEGIN"])
+
+    async def _result_of(self, steps: Sequence[Step]) -> PGresult:
+        result = await super()._result_of([done for step in steps for done in self._in_place_of(step)])
+        self.depth -= sum(step in ("COMMIT", "ROLLBACK") for step in steps)
+        return result
+
+    def _in_place_of(self, step: Step) -> Sequence[Step]:
+        match step:
+            case "BEGIN":
+                self.depth += 1
+                return ["SAVEPOINT unit", "SET LOCAL trellis.origin = ''"]
+            case "COMMIT":
+                return ["SET CONSTRAINTS ALL IMMEDIATE", "SET CONSTRAINTS ALL DEFERRED", "RELEASE SAVEPOINT unit"]
+            case "ROLLBACK":
+                return ["ROLLBACK TO SAVEPOINT unit", "RELEASE SAVEPOINT unit"]
+            case _:
+                return [step]
+
+    @property
+    def is_idle(self) -> bool:
+        return self.depth == 0
 
 
-class _SavepointLane(ReadLane):
-    """Reads on that connection; one that fails does not end its transaction."""
+class _OneLane(Lane):
+    """Gives the one connection to everybody. A read that fails does not end its transaction."""
 
-    def __init__(self, database: RolledBackDatabase) -> None:
-        self._database = database
+    def __init__(self, wire: SavepointWire) -> None:
+        self.wire = wire
 
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
-        async with self._in_savepoint() as raw:
-            wire: Wire = raw.info["wire"]
-            try:
-                return await wire.rows(statement, values)
-            finally:
-                wire.unplug()
+        async with self._in_savepoint():
+            return await self.wire.rows(statement, values)
+
+    async def take(self) -> Wire:
+        return self.wire
+
+    def put_back(self, wire: Wire) -> None:
+        """It is not the lane's own."""
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[PostgresConnection]:
-        async with self._in_savepoint() as raw:
-            yield raw.driver_connection
+        async with self._in_savepoint():
+            self.wire.unplug()
+            yield self.wire.connection
 
     @asynccontextmanager
-    async def _in_savepoint(self) -> AsyncIterator[Any]:
-        async with self._database.connection.begin_nested():
-            yield await self._database.connection.get_raw_connection()
+    async def _in_savepoint(self) -> AsyncIterator[None]:
+        await self.wire.run("SAVEPOINT read")
+        try:
+            yield
+        except BaseException:
+            if not self.wire.is_broken:
+                await self.wire.run("ROLLBACK TO SAVEPOINT read")
+            raise
+        await self.wire.run("RELEASE SAVEPOINT read")
 
     def close(self) -> None:
         """It is not the lane's own."""

@@ -4,10 +4,10 @@ from typing import ClassVar, Generic, TypeVar
 
 import factory
 
-from shared.rows.models import Table
+from shared.rows.models import Model
 from shared.wire.database import Database
 
-R = TypeVar("R", bound=Table)
+R = TypeVar("R", bound=Model)
 
 
 class RowFactory(factory.Factory[R], Generic[R]):
@@ -22,6 +22,6 @@ class RowFactory(factory.Factory[R], Generic[R]):
     async def saved(cls, **columns: object) -> R:
         """A row that is in the database."""
         row = cls.build(**columns)
-        async with cls.database.unit_of_work() as unit:
-            unit.session.add(row)
+        async with cls.database.unit_of_work() as unit, unit.orm() as session:
+            session.add(row)
         return row

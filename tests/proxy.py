@@ -1,6 +1,8 @@
-"""A proxy before PostgreSQL that cuts the connection at a COMMIT, as a network does."""
+"""A proxy before PostgreSQL that ends the connection at a BEGIN or cuts it at a COMMIT, as a network does."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from enum import Enum
@@ -23,13 +25,29 @@ class Cut(Enum):
     """The server has committed; what comes in the place of its answer is that it shuts down."""
 
 
+class Fault(Enum):
+    """What happens to what BEGIN travels with."""
+
+    LOSS = "loss"
+    """The connection ends, and the server never hears of it."""
+    HALF = "half"
+    """The server hears the half of it, and the connection ends."""
+    RESET = "reset"
+    """The client is told that there is no such connection."""
+    STALL = "stall"
+    """Nothing is passed on any more, and nobody is told."""
+    SILENCE = "silence"
+    """The server hears it, and the connection ends in the place of its answer."""
+
+
 class Proxy:
-    """Passes everything on, but cuts as many of the next COMMITs as there are cuts."""
+    """Passes everything on, but cuts as many of the next COMMITs as there are cuts, and likewise BEGINs by faults."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._connections: set[asyncio.Task[None]] = set()
         self.cuts: list[Cut] = []
+        self.faults: list[Fault] = []
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[str]:
@@ -52,7 +70,7 @@ class Proxy:
         try:
             server = conninfo_to_dict(self._url)
             from_server, to_server = await asyncio.open_connection(str(server["host"]), server["port"])
-            connection = _Connection(self.cuts)
+            connection = _Connection(writer, self.cuts, self.faults)
             ways = (connection.upstream(reader, to_server), connection.downstream(from_server, writer))
             await _until_one_ends(*map(asyncio.create_task, ways))
         except asyncio.CancelledError:
@@ -66,18 +84,36 @@ class Proxy:
 class _Connection:
     """Both ways of a connection."""
 
-    def __init__(self, cuts: list[Cut]) -> None:
+    def __init__(self, client: asyncio.StreamWriter, cuts: list[Cut], faults: list[Fault]) -> None:
+        self._client = client
         self._cuts = cuts
+        self._faults = faults
         self._cut: Cut | None = None
 
     async def upstream(self, client: asyncio.StreamReader, server: asyncio.StreamWriter) -> None:
         while data := await client.read(1 << 16):
+            if b"BEGIN" in data and self._faults and not await self._goes_on(self._faults.pop(0), data, server):
+                return
             if b"COMMIT" in data and self._cuts:
                 self._cut = self._cuts.pop(0)
                 if self._cut is Cut.BEFORE:
                     return
             server.write(data)
             await server.drain()
+
+    async def _goes_on(self, fault: Fault, data: bytes, server: asyncio.StreamWriter) -> bool:
+        match fault:
+            case Fault.SILENCE:
+                self._cut = Cut.AFTER
+            case Fault.HALF:
+                server.write(data[: len(data) // 2])
+                await server.drain()
+            case Fault.RESET:
+                at_once = struct.pack("ii", 1, 0)
+                self._client.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+            case Fault.STALL:
+                await asyncio.Event().wait()
+        return fault is Fault.SILENCE
 
     async def downstream(self, server: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         while data := await server.read(1 << 16):

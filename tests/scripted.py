@@ -31,7 +31,7 @@ _SETTINGS = {
 }
 _TEXT = (0).to_bytes(4) + (0).to_bytes(2) + (25).to_bytes(4) + (65535).to_bytes(2) + b"\xff\xff\xff\xff" + b"\0\0"
 _COLUMN = message(b"T", b"\0\1value\0" + _TEXT)
-PARSED, BOUND, CLOSED = message(b"1"), message(b"2"), message(b"3")
+PARSED, BOUND, CLOSED, NO_ROWS = message(b"1"), message(b"2"), message(b"3"), message(b"n")
 
 
 def _row(value: bytes) -> bytes:
@@ -68,6 +68,8 @@ class ScriptedPostgres:
         self.faults = list(faults)
         self.steps = 0
         """How many messages the last good connection has sent."""
+        self.received: list[str] = []
+        """The kinds of the messages that the last good connection got, as many as came at once."""
         self._open: set[socket.socket] = set()
 
     @asynccontextmanager
@@ -98,6 +100,7 @@ class ScriptedPostgres:
     async def _connected(self, client: socket.socket, fault: Fault | None) -> None:
         conversation = _Conversation()
         steps = 0
+        receipts: list[str] = []
         loop = asyncio.get_running_loop()
         with suppress(ConnectionError):
             while received := await loop.sock_recv(client, 1 << 16):
@@ -107,8 +110,10 @@ class ScriptedPostgres:
                         return
                     client.send(answer)
                     steps += 1
+                receipts.append(conversation.kinds)
+                conversation.kinds = ""
                 if fault is None:
-                    self.steps = steps
+                    self.steps, self.received = steps, receipts
 
 
 def _end(client: socket.socket, end: End, answer: bytes) -> None:
@@ -125,14 +130,18 @@ class _Conversation:
     """What a good server answers to what it has received."""
 
     def __init__(self) -> None:
+        self.kinds = ""
+        """Of the messages that it has got so far."""
         self._received = b""
         self._started = False
         self._transaction = b"I"
-        self._finds_nothing = False
+        self._prepared: dict[bytes, bytes] = {}
+        self._bound = b""
 
     def answers(self, received: bytes) -> Iterator[bytes]:
         self._received += received
         while (taken := self._next()) is not None:
+            self.kinds += taken[0].decode()
             yield from self._answer(*taken)
 
     def _next(self) -> tuple[bytes, bytes] | None:
@@ -155,32 +164,49 @@ class _Conversation:
                 yield message(b"K", bytes(8))
                 yield self._ready()
             case b"P":
-                self._finds_nothing = b"pg_type" in body  # SQLAlchemy looks for types that it would load.
+                name, text, _ = body.split(b"\0", 2)
+                self._prepared[name] = text
                 yield PARSED
             case b"B":
+                _, name, _ = body.split(b"\0", 2)
+                self._bound = self._prepared[name]
                 yield BOUND
             case b"D":
-                yield _COLUMN
+                yield _columns(self._bound) or NO_ROWS
             case b"E":
-                if not self._finds_nothing:
-                    yield _row(b"1")
-                yield message(b"C", b"SELECT\0")
+                yield from self._commanded(self._bound)
             case b"C":
                 yield CLOSED
             case b"S":
                 yield self._ready()
             case b"Q":
-                yield from self._commanded(body.rstrip(b"\0"))
+                yield from (answer for command in body.rstrip(b"\0").split(b";") for answer in self._told(command))
                 yield self._ready()
 
-    def _commanded(self, text: bytes) -> Iterator[bytes]:
-        for command in text.split(b";"):
-            word = command.split()[0].upper()
-            self._transaction = {b"BEGIN": b"T", b"COMMIT": b"I", b"ROLLBACK": b"I"}.get(word, self._transaction)
-            if word in {b"SELECT", b"SHOW"}:
-                yield _COLUMN
-                yield _row(b"PostgreSQL 16.0" if b"version" in command else b"on")
-            yield message(b"C", word + b"\0")
+    def _told(self, command: bytes) -> Iterator[bytes]:
+        yield from filter(None, [_columns(command)])
+        yield from self._commanded(command)
+
+    def _commanded(self, command: bytes) -> Iterator[bytes]:
+        word = _word(command)
+        self._transaction = {b"BEGIN": b"T", b"COMMIT": b"I", b"ROLLBACK": b"I"}.get(word, self._transaction)
+        if command.startswith(b"ROLLBACK TO"):
+            self._transaction = b"T"
+        if word in _WITH_ROWS and b"pg_type" not in command:  # SQLAlchemy looks for types that it would load.
+            value = b"on" if word == b"SHOW" else b"1"
+            yield _row(b"PostgreSQL 16.0" if b"version" in command else value)
+        yield message(b"C", word + b"\0")
 
     def _ready(self) -> bytes:
         return message(b"Z", self._transaction)
+
+
+_WITH_ROWS = {b"SELECT", b"SHOW"}
+
+
+def _columns(command: bytes) -> bytes:
+    return _COLUMN if _word(command) in _WITH_ROWS else b""
+
+
+def _word(command: bytes) -> bytes:
+    return command.split()[0].upper()

@@ -16,6 +16,7 @@ from modules.tags.tests.factories import TagFactory
 from modules.users.api import UserDeleted, UserRestored
 from modules.users.models import Role as AccountRole
 from shared.errors import Unavailable
+from shared.writes.change import Change
 from tests.callers import Caller
 
 
@@ -209,12 +210,12 @@ def failing(application: Application, module: str) -> AbstractContextManager[obj
     kind = provider.cls
 
     class Failing(kind):  # type: ignore[misc, valid-type]
-        async def delete_owned(self, event: UserDeleted) -> None:
-            await super().delete_owned(event)
+        async def delete_owned(self, change: Change, event: UserDeleted) -> None:
+            await super().delete_owned(change, event)
             raise Unavailable("On purpose.")
 
-        async def restore_owned(self, event: UserRestored) -> None:
-            await super().restore_owned(event)
+        async def restore_owned(self, change: Change, event: UserRestored) -> None:
+            await super().restore_owned(change, event)
             raise RuntimeError("On purpose.")
 
     service = providers.Factory(Failing, *provider.args, **provider.kwargs)

@@ -48,8 +48,8 @@ def sql(database):
     """Does what an operator could: a statement past the application, and the rows that it gives."""
 
     async def run(statement: str, **values: object) -> list[tuple[Any, ...]]:
-        async with database.unit_of_work() as unit:
-            found = await unit.session.execute(text(statement), values)
+        async with database.orm() as session:
+            found = await session.execute(text(statement), values)
             return [tuple(row) for row in found] if found.returns_rows else []
 
     return run
@@ -160,10 +160,10 @@ class TestPartsOfThem:
         ann, bob = await UserFactory.saved(), await UserFactory.saved()
         now = datetime.now(UTC)
         session = UserSession(user_id=ann.id, created_at=now, expires_at=now + DAY, revoked_at=now)
-        async with database.unit_of_work() as unit:
-            unit.session.add(session)
-            await unit.session.flush()
-            unit.session.add(RefreshToken(digest=b"x", session_id=session.id))
+        async with database.orm() as orm:
+            orm.add(session)
+            await orm.flush()
+            orm.add(RefreshToken(digest=b"x", session_id=session.id))
         project = await ProjectFactory.saved(owner_id=bob.id)
         await MemberFactory.saved(project_id=project.id, user_id=ann.id, role=Role.EDITOR)
         await age("users", ann.id, days=31)
@@ -240,11 +240,11 @@ class TestSessions:
         user, now = await UserFactory.saved(), datetime.now(UTC)
         row = {"created_at": now - 100 * DAY, "expires_at": now + DAY} | columns
         session = UserSession(user_id=user.id, **row)
-        async with database.unit_of_work() as unit:
-            unit.session.add(session)
-            await unit.session.flush()
+        async with database.orm() as orm:
+            orm.add(session)
+            await orm.flush()
             for digest, used_at in ((b"old", now - 31 * DAY), (b"new", now - 29 * DAY), (b"live", None)):
-                unit.session.add(RefreshToken(digest=session.id.bytes + digest, session_id=session.id, used_at=used_at))
+                orm.add(RefreshToken(digest=session.id.bytes + digest, session_id=session.id, used_at=used_at))
         return session
 
     @pytest.mark.parametrize("column", ["expires_at", "revoked_at"])

@@ -2,6 +2,7 @@
 
 from dependency_injector import containers, providers
 
+from modules.projects.api import ProjectsApi
 from modules.projects.repository import ProjectRepository
 from modules.projects.service import ProjectService
 from modules.tags.api import TagsApi
@@ -16,4 +17,5 @@ class ProjectsContainer(containers.DeclarativeContainer):
     tags = providers.Dependency(instance_of=TagsApi)
 
     repository = providers.Singleton(ProjectRepository, kernel.database, kernel.projector, kernel.cursors)
-    service = providers.Factory(ProjectService, repository, users=users, tags=tags)
+    service = providers.Factory(ProjectService, repository, users=users, tags=tags, events=kernel.events)
+    api = providers.Singleton(ProjectsApi, kernel.extensions)

@@ -27,12 +27,12 @@ class DatesOutOfOrder(Invalid, constraint="ck_projects_dates_in_order"):
 
 
 class OwnerDeleted(Conflict):
-    """The account that owns the project is deleted. It comes back with the account."""
+    """The project's owner is deleted. A project that was deleted with its owner comes back with the owner."""
 
 
 class TagNotAttachable(Invalid):
-    """A tag that the project is to carry is not there, or belongs to neither you nor the project's owner."""
+    """This tag does not exist, or belongs to neither you nor the project's owner."""
 
 
 class LastOwner(Conflict):
-    """A project always keeps an owner. Make somebody else one first."""
+    """A project needs an owner. Make somebody else an owner first."""

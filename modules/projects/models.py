@@ -8,9 +8,10 @@ from sqlalchemy import CheckConstraint, Index, func, text
 from sqlmodel import Field
 
 from shared.rows import (
+    SHARER,
+    Model,
     Resource,
     SoftDeletable,
-    Table,
     choice,
     deletion_group,
     deletion_time,
@@ -37,7 +38,7 @@ class Role(StrEnum):
     OWNER = "owner"
 
 
-class Project(Table, Resource, table=True):
+class Project(Model, Resource, table=True):
     """A project."""
 
     __tablename__ = "projects"
@@ -49,7 +50,7 @@ class Project(Table, Resource, table=True):
         deletion_time("ix_projects_deleted_at"),
     )
 
-    owner_id: UUID = Field(foreign_key="users.id")
+    owner_id: UUID = Field(foreign_key="users.id", sa_column_kwargs=SHARER)
     owner_since: datetime = Field(default=None, nullable=False, sa_column_kwargs={"server_default": func.now()})
     """Since when the owner has shared in the project: from the start, or from when they became a member."""
     external_id: str | None = Field(default=None, max_length=200)
@@ -63,7 +64,7 @@ class Project(Table, Resource, table=True):
 searchable(Project, "name", "description")
 
 
-class ProjectMember(Table, SoftDeletable, table=True):
+class ProjectMember(Model, SoftDeletable, table=True):
     """Somebody who shares in a project beside its owner. Deleted with their account only: leaving removes the row."""
 
     __tablename__ = "project_members"
@@ -73,7 +74,9 @@ class ProjectMember(Table, SoftDeletable, table=True):
     )
 
     project_id: UUID = Field(foreign_key="projects.id", primary_key=True, ondelete="CASCADE")
-    user_id: UUID = Field(foreign_key="users.id", primary_key=True, index=True, ondelete="CASCADE")
+    user_id: UUID = Field(
+        foreign_key="users.id", primary_key=True, index=True, ondelete="CASCADE", sa_column_kwargs=SHARER
+    )
     role: Role = Field(sa_type=choice(Role))
     created_at: datetime = Field(default=None, nullable=False, sa_column_kwargs={"server_default": func.now()})
 
@@ -81,7 +84,7 @@ class ProjectMember(Table, SoftDeletable, table=True):
 part_of(ProjectMember, "project_id")
 
 
-class ProjectTag(Table, table=True):
+class ProjectTag(Model, table=True):
     """A tag on a project."""
 
     __tablename__ = "project_tags"

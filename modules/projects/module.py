@@ -1,5 +1,6 @@
 """The manifest of the projects module."""
 
+from modules.projects.api import ProjectDeleted, ProjectRestored
 from modules.projects.container import ProjectsContainer
 from modules.projects.policy import count_carrying, tags_on_view
 from modules.projects.repository import ProjectRepository
@@ -16,6 +17,7 @@ module = Module(
     container=ProjectsContainer,
     router=router,
     resources=(ProjectRepository,),
+    publishes=(ProjectDeleted, ProjectRestored),
     handles={UserDeleted: ProjectService.delete_owned, UserRestored: ProjectService.restore_owned},
     extends={sharing: tags_on_view, project_counts: count_carrying},
     seed=seed,

@@ -1,11 +1,11 @@
 """How projects, their members and their tags are found and kept."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, Uuid, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col
 
 from modules.projects.errors import ExternalIdTaken, ProjectForbidden, ProjectNotFound
 from modules.projects.models import Project, ProjectMember, ProjectTag, Role
@@ -14,9 +14,9 @@ from modules.projects.schemas import MEMBERS, PROJECTS, ProjectCreate
 from modules.tags.api import TagSummary
 from shared.auth import Principal
 from shared.reads import Cursors, Listing, ListQuery, Page, Projector
-from shared.rows import live, table_of
+from shared.rows import frozen, live, loaded_columns, table_of
 from shared.wire import Database, Statement
-from shared.writes import Batch, BulkInsert, Repository
+from shared.writes import Batch, BulkInsert, Change, Repository, Verbs
 
 
 class ProjectRepository(Repository[Project]):
@@ -30,8 +30,11 @@ class ProjectRepository(Repository[Project]):
 
     def __init__(self, database: Database, projector: Projector, cursors: Cursors) -> None:
         super().__init__(database, projector, cursors)
+        self.memberships: Verbs[ProjectMember] = Verbs(ProjectMember)
+        """Of those who share in a project beside its owner. Their project is locked first."""
+        self._links: Verbs[ProjectTag] = Verbs(ProjectTag)
         taken = ExternalIdTaken(pointer="/external_id")
-        self._import = BulkInsert(database, Project, ProjectCreate, ("owner_id",), taken)
+        self._import = BulkInsert(Project, ProjectCreate, ("owner_id",), taken)
         self._members = Listing(MEMBERS, MEMBERSHIP, projector, cursors, scope=("project_id",))
 
     async def members(self, id: UUID, caller: Principal, query: ListQuery) -> Page:
@@ -43,60 +46,61 @@ class ProjectRepository(Repository[Project]):
             await self.get(id, caller)
         return page
 
-    async def member(self, id: UUID, user_id: UUID) -> ProjectMember | None:
-        """Somebody's membership, of a project that is locked."""
-        return await self.session.get(ProjectMember, (id, user_id))
-
-    async def first_co_owner(self, id: UUID) -> ProjectMember | None:
+    async def first_co_owner(self, change: Change, id: UUID) -> ProjectMember | None:
         """Of the owners beside the one that the project names, who has shared in it for longest."""
-        statement = (
-            select(ProjectMember)
-            .where(col(ProjectMember.project_id) == id, col(ProjectMember.role) == Role.OWNER)
-            .order_by(col(ProjectMember.created_at), col(ProjectMember.user_id))
-            .limit(1)
-        )
-        member: ProjectMember | None = await self.session.scalar(statement)
-        return member
+        rows = await change.unit.execute(_FIRST_CO_OWNER, {"project_id": id})
+        return _member(rows[0]) if rows else None
 
-    async def tag_ids(self, id: UUID) -> frozenset[UUID]:
+    async def tag_ids(self, change: Change, id: UUID) -> frozenset[UUID]:
         """The live tags on a project."""
-        tags, links = TagSummary.rows, table_of(ProjectTag)
-        statement = select(links.c.tag_id).join_from(links, tags, tags.c.id == links.c.tag_id)
-        return frozenset(await self.session.scalars(statement.where(links.c.project_id == id, *live(tags))))
+        return frozenset(tag_id for (tag_id,) in await change.unit.execute(_TAG_IDS, {"project_id": id}))
 
-    async def attach(self, id: UUID, tag_ids: Collection[UUID]) -> None:
+    async def attach(self, change: Change, id: UUID, tag_ids: Collection[UUID]) -> None:
         """Put tags on a project; those that are there stay."""
         if tag_ids:
-            links = [{"project_id": id, "tag_id": tag_id} for tag_id in tag_ids]
-            await self.session.execute(insert(ProjectTag).values(links).on_conflict_do_nothing())
+            await self._attach_all(change, [(id, tag_id) for tag_id in tag_ids])
 
-    async def add_all(self, batch: Batch[ProjectCreate], owner_id: UUID) -> None:
+    async def add_all(self, change: Change, batch: Batch[ProjectCreate], owner_id: UUID) -> None:
         """Store projects with their tags. Those whose external_id is taken are refused."""
-        ids = await self._import.store(batch, owner_id=owner_id)
+        ids = await self._import.store(change, batch, owner_id=owner_id)
         links = [(ids[line], tag_id) for line, project in batch.rows.items() for tag_id in project.tag_ids]
         if links:
-            project_ids, tag_ids = zip(*links, strict=True)
-            await self._database.execute(_ATTACH, {"project_ids": [*project_ids], "tag_ids": [*tag_ids]})
+            await self._attach_all(change, links)
 
-    async def detach(self, id: UUID, tag_id: UUID) -> None:
+    async def detach(self, change: Change, id: UUID, tag_id: UUID) -> None:
         """Take a tag off a project, also a deleted one, which would come back with it."""
-        await self.session.execute(delete(ProjectTag).where(*_on(id), col(ProjectTag.tag_id) == tag_id))
+        await self._links.remove(change, project_id=id, tag_id=tag_id)
 
-    async def detach_all(self, id: UUID, but: Collection[UUID]) -> None:
+    async def detach_all(self, change: Change, id: UUID, but: Collection[UUID]) -> None:
         """Take off all other tags than these."""
-        await self.session.execute(delete(ProjectTag).where(*_on(id), col(ProjectTag.tag_id).not_in(but)))
+        await change.unit.execute(_DETACH, {"project_id": id, "but": [*but]})
+
+    async def _attach_all(self, change: Change, links: Sequence[tuple[UUID, UUID]]) -> None:
+        project_ids, tag_ids = zip(*links, strict=True)
+        await change.unit.execute(_ATTACH, {"project_ids": [*project_ids], "tag_ids": [*tag_ids]})
 
 
-def _array(name: str) -> ColumnElement[UUID]:
-    return func.unnest(bindparam(name, type_=ARRAY(Uuid)))
+def _array(name: str) -> ColumnElement[Any]:
+    return bindparam(name, type_=ARRAY(Uuid))
 
 
+_member = frozen(ProjectMember)
+_tags, _links, _members = TagSummary.rows, table_of(ProjectTag), table_of(ProjectMember)
+_ID: ColumnElement[UUID] = bindparam("project_id", type_=Uuid())
+_FIRST_CO_OWNER = Statement(
+    select(*loaded_columns(ProjectMember))
+    .where(_members.c.project_id == _ID, _members.c.role == Role.OWNER, *live(_members))
+    .order_by(_members.c.created_at, _members.c.user_id)
+    .limit(1)
+)
+_TAG_IDS = Statement(
+    select(_links.c.tag_id)
+    .join_from(_links, _tags, _tags.c.id == _links.c.tag_id)
+    .where(_links.c.project_id == _ID, *live(_tags))
+)
 _ATTACH = Statement(
     insert(ProjectTag)
-    .from_select(["project_id", "tag_id"], select(_array("project_ids"), _array("tag_ids")))
+    .from_select(["project_id", "tag_id"], select(func.unnest(_array("project_ids")), func.unnest(_array("tag_ids"))))
     .on_conflict_do_nothing()
 )
-
-
-def _on(id: UUID) -> tuple[ColumnElement[bool]]:
-    return (col(ProjectTag.project_id) == id,)
+_DETACH = Statement(delete(_links).where(_links.c.project_id == _ID, _links.c.tag_id != func.all(_array("but"))))

@@ -34,7 +34,16 @@ from shared.http.reads import (
     list_query,
     page_response,
 )
-from shared.http.routes import IF_NONE_MATCH, Caller, CurrentPrincipal, key_parameter, path_key, resource_router
+from shared.http.routes import (
+    IF_NONE_MATCH,
+    Caller,
+    CurrentChange,
+    CurrentPrincipal,
+    key_parameter,
+    operation,
+    path_key,
+    resource_router,
+)
 from shared.reads import HISTORY, HistoryRead, ListQuery, View
 from shared.writes import Import, Imported
 
@@ -51,15 +60,15 @@ router = resource_router("/projects")
 
 
 @router.post("", status_code=201, response_model=ProjectRead)
-async def create(data: ProjectCreate, principal: CurrentPrincipal, service: Service) -> Response:
-    """Make a project of your own."""
-    id, document = await service.create(data, principal)
+async def create(data: ProjectCreate, change: CurrentChange, service: Service) -> Response:
+    """Create a project."""
+    id, document = await service.create(change, data)
     return created_response(document, f"/api/v1/projects/{id}")
 
 
 @router.get("", response_model=PageOf[ProjectRead], openapi_extra=described(PROJECTS))
 async def list(request: Request, caller: Caller, query: ProjectsQuery, repository: Repository) -> Response:
-    """The projects that you own or are a member of, newest first."""
+    """List the projects that you own or are a member of, newest first."""
     return page_response(request, await repository.list(caller, query))
 
 
@@ -67,33 +76,33 @@ async def list(request: Request, caller: Caller, query: ProjectsQuery, repositor
     "/export",
     status_code=200,
     response_class=ExportResponse,
-    responses={200: {"description": "A project a line.", "content": {NDJSON: {}, CSV: {}}}},
+    responses={200: {"description": "One project per line.", "content": {NDJSON: {}, CSV: {}}}},
     openapi_extra=described(PROJECTS.without_pages()),
 )
 async def export(request: Request, principal: CurrentPrincipal, query: ExportQuery, repository: Repository) -> Response:
-    """All of your projects, as NDJSON or CSV; the parameters of the list narrow them."""
+    """Export your projects, as NDJSON or CSV; the parameters of the list filter them."""
     columns = query.shape.view.names(ProjectRead)
     return await export_response(request, principal, repository.export(principal, query), columns, "projects")
 
 
 @importing(router, ProjectCreate, {"external_id": "crm/42", "name": "Relaunch", "due_on": "2026-12-31", "tag_ids": []})
-async def import_(lines: ProjectLines, principal: CurrentPrincipal, service: Service) -> Imported:
-    """Make projects of your own, very many at once."""
-    return await service.import_(lines, principal)
+async def import_(lines: ProjectLines, change: CurrentChange, service: Service) -> Imported:
+    """Create many projects from a file."""
+    return await service.import_(change, lines)
 
 
-# Before the paths that have an id where this one has its word: a key may look like the rest of theirs.
+# Before the paths that have an id in place of `by-external-id`: a key may contain slashes and look like their rest.
 @router.put(
     "/by-external-id/{external_id:key}",
     response_model=ProjectRead,
-    responses={201: {"model": ProjectRead, "description": "It is new."}},
+    responses={201: {"model": ProjectRead, "description": "The project is new."}},
     openapi_extra={"parameters": [key_parameter("external_id"), IF_NONE_MATCH]},
 )
 async def upsert(
-    request: Request, external_id: ExternalId, data: ProjectReplace, principal: CurrentPrincipal, service: Service
+    request: Request, external_id: ExternalId, data: ProjectReplace, change: CurrentChange, service: Service
 ) -> Response:
-    """Make a project of your own by your own key for it, or replace the one that has the key."""
-    id, is_new, document = await service.upsert(external_id, data, principal)
+    """Create a project with your own key for it, or replace your project that has the key."""
+    id, is_new, document = await service.upsert(change, external_id, data)
     if is_new:
         return created_response(document, f"/api/v1/projects/{id}")
     return document_response(request, document)
@@ -103,7 +112,7 @@ async def upsert(
 async def get(
     request: Request, project_id: UUID, caller: Caller, view: ProjectView, repository: Repository
 ) -> Response:
-    """A project."""
+    """Get a project."""
     return document_response(request, await repository.get(project_id, caller, view))
 
 
@@ -111,59 +120,63 @@ async def get(
 async def history(
     request: Request, project_id: UUID, caller: Caller, query: HistoryQuery, repository: Repository
 ) -> Response:
-    """Who changed what of a project, newest first."""
+    """List the changes of a project, newest first."""
     return page_response(request, await repository.history(project_id, caller, query))
 
 
 @router.patch("/{project_id}", response_model=ProjectRead)
 async def update(
-    request: Request, project_id: UUID, data: ProjectUpdate, principal: CurrentPrincipal, service: Service
+    request: Request, project_id: UUID, data: ProjectUpdate, change: CurrentChange, service: Service
 ) -> Response:
     """Change a project."""
-    return document_response(request, await service.change(project_id, data, principal))
+    return document_response(request, await service.change(change, project_id, data))
 
 
 @router.delete("/{project_id}", status_code=204)
-async def delete(project_id: UUID, principal: CurrentPrincipal, service: Service) -> None:
+async def delete(project_id: UUID, change: CurrentChange, service: Service) -> None:
     """Delete a project. It can be restored."""
-    await service.delete(project_id, principal)
+    await service.delete(change, project_id)
 
 
 @router.post("/{project_id}/restore", response_model=ProjectRead)
-async def restore(request: Request, project_id: UUID, principal: CurrentPrincipal, service: Service) -> Response:
-    """Bring a deleted project back."""
-    return document_response(request, await service.restore(project_id, principal))
+async def restore(request: Request, project_id: UUID, change: CurrentChange, service: Service) -> Response:
+    """Restore a deleted project."""
+    return document_response(request, await service.restore(change, project_id))
 
 
 @router.put("/{project_id}/tags/{tag_id}", status_code=204)
-async def attach_tag(project_id: UUID, tag_id: UUID, principal: CurrentPrincipal, service: Service) -> None:
-    """Put a tag of your own, or of the owner's, on a project."""
-    await service.attach(project_id, tag_id, principal)
+@operation(about="project_id")
+async def attach_tag(project_id: UUID, tag_id: UUID, change: CurrentChange, service: Service) -> None:
+    """Put a tag on a project: your own, or one of the project's owner."""
+    await service.attach(change, project_id, tag_id)
 
 
 @router.delete("/{project_id}/tags/{tag_id}", status_code=204)
-async def detach_tag(project_id: UUID, tag_id: UUID, principal: CurrentPrincipal, service: Service) -> None:
+@operation(about="project_id")
+async def detach_tag(project_id: UUID, tag_id: UUID, change: CurrentChange, service: Service) -> None:
     """Take a tag off a project."""
-    await service.detach(project_id, tag_id, principal)
+    await service.detach(change, project_id, tag_id)
 
 
 @router.get("/{project_id}/members", response_model=PageOf[MemberRead], openapi_extra=described(MEMBERS))
 async def list_members(
     request: Request, project_id: UUID, caller: Caller, query: MembersQuery, repository: Repository
 ) -> Response:
-    """Who shares in a project: the owner, then the others, the longest first."""
+    """List the owner and the members of a project: the owner first, then by time of joining."""
     return page_response(request, await repository.members(project_id, caller, query))
 
 
 @router.put("/{project_id}/members/{user_id}", status_code=204)
+@operation(about="project_id")
 async def set_member(
-    project_id: UUID, user_id: UUID, data: MemberWrite, principal: CurrentPrincipal, service: Service
+    project_id: UUID, user_id: UUID, data: MemberWrite, change: CurrentChange, service: Service
 ) -> None:
     """Give somebody a role in a project."""
-    await service.set_member(project_id, user_id, data.role, principal)
+    await service.set_member(change, project_id, user_id, data.role)
 
 
 @router.delete("/{project_id}/members/{user_id}", status_code=204)
-async def remove_member(project_id: UUID, user_id: UUID, principal: CurrentPrincipal, service: Service) -> None:
-    """Take somebody's role away, or leave."""
-    await service.remove_member(project_id, user_id, principal)
+@operation(about="project_id")
+async def remove_member(project_id: UUID, user_id: UUID, change: CurrentChange, service: Service) -> None:
+    """Remove a member of a project, or leave it."""
+    await service.remove_member(change, project_id, user_id)

@@ -1,4 +1,4 @@
-"""What goes in and comes out of the API of projects."""
+"""Requests and documents of projects."""
 
 from datetime import date, datetime
 from typing import Annotated, Literal
@@ -11,13 +11,13 @@ from modules.projects.models import Project, ProjectMember, ProjectTag, Role, St
 from modules.projects.policy import carries, role_of_caller
 from modules.tags.api import TagSummary
 from modules.users.api import UserSummary
-from shared.reads import Collection, Computed, CustomFilter, Document, Each, Many, One, OnRequest
+from shared.reads import Collection, CustomFilter, Derived, Document, Each, Many, One, OnRequest
 from shared.rows import live, table_of
 from shared.schemas import UNCHANGED, Date, Input, Key, Line, Patch, Text
 
 Description = Annotated[Text, Field(max_length=10_000)]
 TagIds = Annotated[list[UUID], Field(max_length=100)]
-"""The tags that a project carries, all of them. Naming one twice is naming it once."""
+"""All tags of a project. A repeated id counts once."""
 
 
 _projects, _members = table_of(Project), table_of(ProjectMember)
@@ -33,11 +33,11 @@ MEMBERSHIPS = union_all(
         _members.c.project_id, _members.c.user_id, func.text(_members.c.role), _members.c.created_at, literal(1)
     ).where(*live(_members)),
 ).subquery("memberships")
-"""Who shares in a project: its owner, whom the project itself names, and its members in the second place."""
+"""The owner of each project, from the project's row, and its members."""
 
 
 class MemberRead(Document, of=MEMBERSHIPS):
-    """Somebody's share in a project."""
+    """The owner or a member of a project."""
 
     user: Annotated[UserSummary, One("user_id")]
     role: Role
@@ -59,7 +59,7 @@ class ProjectRead(Document, of=Project):
     starts_on: date | None
     due_on: date | None
     tags: Annotated[list[TagSummary], Many(ProjectTag, order_by="name")]
-    my_role: Annotated[Role | Literal["admin"], Computed(role_of_caller)]
+    my_role: Annotated[Role | Literal["admin"], Derived(role_of_caller)]
     owner: Annotated[UserSummary | None, One("owner_id"), OnRequest] = None
     members: Annotated[list[MemberRead] | None, Each("project_id", ("place", "since", "user_id")), OnRequest] = None
     created_at: datetime
@@ -73,13 +73,15 @@ PROJECTS = Collection(
     sorts=("created_at", "updated_at", "name", "status", "starts_on", "due_on"),
     search="search",
     custom={
-        "tag": CustomFilter(carries, "Carries the tag of this slug; give it again for more, all of which must match.")
+        "tag": CustomFilter(
+            carries, "The project carries the tag with this slug. Repeat it for more tags: all must match."
+        )
     },
 )
 
 
 class ProjectReplace(Input):
-    """A project as a whole, but for the client's own key of it."""
+    """A whole project, without its `external_id`."""
 
     name: Line
     description: Description | None = None
@@ -108,6 +110,6 @@ class ProjectUpdate(Patch):
 
 
 class MemberWrite(Input):
-    """What somebody is to be in a project."""
+    """The role to give somebody in a project."""
 
     role: Role

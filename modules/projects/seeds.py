@@ -6,7 +6,7 @@ from random import Random
 from uuid import UUID
 
 from modules.projects.models import Project, ProjectMember, ProjectTag, Role, Status
-from shared.upkeep import Ids, Row, Seeding, SeedingError, time_of, words
+from shared.upkeep import Ids, Seeding, SeedingError, SeedRow, time_of, words
 
 VERBS = words(
     """
@@ -47,7 +47,7 @@ def seed(seeding: Seeding) -> None:
     seeding.copy(Project, _projects(seeding, amount), amount)
 
 
-def _projects(seeding: Seeding, amount: int) -> Iterator[Row]:
+def _projects(seeding: Seeding, amount: int) -> Iterator[SeedRow]:
     users, tags = seeding.ids("users"), seeding.ids("tags")
     random, one_of = seeding.random.random, seeding.random.choice
     sentences = [_sentence(seeding.random) for _ in range(1000)]
@@ -78,7 +78,7 @@ def _projects(seeding: Seeding, amount: int) -> Iterator[Row]:
         yield from _members(seeding, id, users, owner, here)
 
 
-def _links(seeding: Seeding, id: UUID, tags: Ids, owner: int) -> Iterator[Row]:
+def _links(seeding: Seeding, id: UUID, tags: Ids, owner: int) -> Iterator[SeedRow]:
     """Tags of the owner's that stand together, from any of them on."""
     own = tags.of(owner)
     first = int(seeding.random.random() * len(own))
@@ -86,7 +86,7 @@ def _links(seeding: Seeding, id: UUID, tags: Ids, owner: int) -> Iterator[Row]:
         yield ProjectTag, {"project_id": id, "tag_id": tags[own[(first + number) % len(own)]]}
 
 
-def _members(seeding: Seeding, id: UUID, users: Ids, owner: int, here: int) -> Iterator[Row]:
+def _members(seeding: Seeding, id: UUID, users: Ids, owner: int, here: int) -> Iterator[SeedRow]:
     """Neighbours in the order of accounts, from any on, and never round to the owner again."""
     distance = 1 + int(seeding.random.random() * (here - 1))
     for number in range(distance, min(distance + seeding.random.choice(MEMBER_COUNTS), here)):

@@ -1,4 +1,4 @@
-"""What tags leave open: tags know nothing of the things that carry them."""
+"""The extension points of tags, which do not know the resources that carry them."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, CompoundSelect, FromClause, Select
 from shared.extensions import ExtensionPoint
 
 sharing: ExtensionPoint[Callable[[], CompoundSelect[UUID] | Select[UUID]]] = ExtensionPoint("tags.sharing")
-"""The ids of the tags on what the caller sees, as a statement with the one column `tag_id`."""
+"""A statement with one column, `tag_id`: the tags on resources that the caller sees."""
 
 project_counts: ExtensionPoint[Callable[[FromClause], ColumnElement[int]]] = ExtensionPoint("tags.project_counts")
-"""How many projects that the caller sees carry the tag, as an expression over a row of tags."""
+"""An expression over a row of tags: how many projects that the caller sees carry the tag."""

@@ -5,11 +5,11 @@ from uuid import UUID
 from sqlalchemy import Index, text
 from sqlmodel import Field
 
-from shared.rows import Resource, Table, deletion_group, deletion_time, live_unique, searchable
+from shared.rows import SHARER, Model, Resource, deletion_group, deletion_time, live_unique, searchable
 
 
-class Tag(Table, Resource, table=True):
-    """A label that its owner, or who shares a project with them, puts on things."""
+class Tag(Model, Resource, table=True):
+    """A label on projects. Its owner and members of the owner's projects use it."""
 
     __tablename__ = "tags"
     __table_args__ = (
@@ -19,7 +19,7 @@ class Tag(Table, Resource, table=True):
         deletion_time("ix_tags_deleted_at"),
     )
 
-    owner_id: UUID = Field(foreign_key="users.id")
+    owner_id: UUID = Field(foreign_key="users.id", sa_column_kwargs=SHARER)
     name: str = Field(max_length=50)
     slug: str = Field(max_length=50)
     color: str = Field(max_length=7)

@@ -18,7 +18,7 @@ class Role(StrEnum):
 
 
 def role_of_caller(tags: FromClause, extensions: Extensions) -> ColumnElement[Any]:
-    """The owner's and the administrators' role; who sees something that carries the tag sees the tag."""
+    """Owner, administrator, or viewer: whoever sees a resource that carries the tag sees the tag."""
     on_view = [contribution().subquery() for contribution in extensions[sharing]]
     is_shared = (exists().where(shared.c.tag_id == tags.c.id).correlate(tags) for shared in on_view)
     return case(
@@ -29,7 +29,7 @@ def role_of_caller(tags: FromClause, extensions: Extensions) -> ColumnElement[An
 
 
 def own_and_shared(tags: FromClause, extensions: Extensions) -> tuple[ColumnElement[bool], ...]:
-    """The caller's own tags, and others' on what the caller sees."""
+    """The caller's own tags, and tags of others on resources that the caller sees."""
     others = tags.c.owner_id != CALLER_ID
     shared = [contribution().subquery() for contribution in extensions[sharing]]
     return tags.c.owner_id == CALLER_ID, *(others & among(tags.c.id, select(ids.c.tag_id)) for ids in shared)

@@ -20,7 +20,7 @@ from shared.http.reads import (
     list_query,
     page_response,
 )
-from shared.http.routes import Caller, CurrentPrincipal, resource_router
+from shared.http.routes import Caller, CurrentChange, resource_router
 from shared.reads import HISTORY, HistoryRead, ListQuery, View
 
 Service = Annotated[TagService, Provide[TagsContainer.service]]
@@ -32,21 +32,21 @@ router = resource_router("/tags")
 
 
 @router.post("", status_code=201, response_model=TagRead)
-async def create(data: TagCreate, principal: CurrentPrincipal, service: Service) -> Response:
-    """Make a tag of your own."""
-    id, document = await service.create(data, principal)
+async def create(data: TagCreate, change: CurrentChange, service: Service) -> Response:
+    """Create a tag."""
+    id, document = await service.create(change, data)
     return created_response(document, f"/api/v1/tags/{id}")
 
 
 @router.get("", response_model=PageOf[TagRead], openapi_extra=described(TAGS))
 async def list(request: Request, caller: Caller, query: TagsQuery, repository: Repository) -> Response:
-    """Your own tags and those on projects you see, newest first."""
+    """List your own tags and those on projects that you see, newest first."""
     return page_response(request, await repository.list(caller, query))
 
 
 @router.get("/{tag_id}", response_model=TagRead, openapi_extra=described(TagRead))
 async def get(request: Request, tag_id: UUID, caller: Caller, view: TagView, repository: Repository) -> Response:
-    """A tag."""
+    """Get a tag."""
     return document_response(request, await repository.get(tag_id, caller, view))
 
 
@@ -54,25 +54,23 @@ async def get(request: Request, tag_id: UUID, caller: Caller, view: TagView, rep
 async def history(
     request: Request, tag_id: UUID, caller: Caller, query: HistoryQuery, repository: Repository
 ) -> Response:
-    """Who changed what of a tag, newest first."""
+    """List the changes of a tag, newest first."""
     return page_response(request, await repository.history(tag_id, caller, query))
 
 
 @router.patch("/{tag_id}", response_model=TagRead)
-async def update(
-    request: Request, tag_id: UUID, data: TagUpdate, principal: CurrentPrincipal, service: Service
-) -> Response:
+async def update(request: Request, tag_id: UUID, data: TagUpdate, change: CurrentChange, service: Service) -> Response:
     """Change a tag."""
-    return document_response(request, await service.change(tag_id, data, principal))
+    return document_response(request, await service.change(change, tag_id, data))
 
 
 @router.delete("/{tag_id}", status_code=204)
-async def delete(tag_id: UUID, principal: CurrentPrincipal, service: Service) -> None:
+async def delete(tag_id: UUID, change: CurrentChange, service: Service) -> None:
     """Delete a tag. Projects no longer show it."""
-    await service.delete(tag_id, principal)
+    await service.delete(change, tag_id)
 
 
 @router.post("/{tag_id}/restore", response_model=TagRead)
-async def restore(request: Request, tag_id: UUID, principal: CurrentPrincipal, service: Service) -> Response:
-    """Bring a deleted tag back."""
-    return document_response(request, await service.restore(tag_id, principal))
+async def restore(request: Request, tag_id: UUID, change: CurrentChange, service: Service) -> Response:
+    """Restore a deleted tag."""
+    return document_response(request, await service.restore(change, tag_id))

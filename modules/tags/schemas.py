@@ -1,4 +1,4 @@
-"""What goes in and comes out of the API of tags."""
+"""Requests and documents of tags."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ from modules.tags.extension_points import project_counts
 from modules.tags.models import Tag
 from modules.tags.slugs import LONGEST, normalised_slug
 from shared.extensions import Extensions
-from shared.reads import Collection, Computed, Document
+from shared.reads import Collection, Derived, Document
 from shared.schemas import UNCHANGED, Input, Line, Patch, Text
 
 Name = Annotated[Line, Field(max_length=50)]
@@ -48,7 +48,7 @@ class TagRead(Document, of=Tag):
     name: str
     slug: str
     color: str
-    project_count: Annotated[int, Computed(_project_count)]
+    project_count: Annotated[int, Derived(_project_count)]
     created_at: datetime
     updated_at: datetime
     version: int
@@ -71,7 +71,7 @@ class TagCreate(Input):
 
 
 class TagUpdate(Patch):
-    """A change of a tag. A new name leaves the slug as it is: others may have linked to it."""
+    """A change of a tag. A new name does not change the slug, since there may be links to it."""
 
     name: Name = UNCHANGED
     slug: Slug = UNCHANGED

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from modules.tags.models import Tag
 from modules.tags.schemas import DEFAULT_COLOR
 from modules.tags.slugs import slugified
-from shared.upkeep import Ids, Row, Seeding, SeedingError, time_of, words
+from shared.upkeep import Ids, Seeding, SeedingError, SeedRow, time_of, words
 
 NAMES = words(
     """
@@ -29,7 +29,7 @@ def seed(seeding: Seeding) -> None:
     seeding.publish("tags", live)  # Those of the owner at each position of `users`.
 
 
-def _tags(seeding: Seeding, amount: int, owners: Ids, live: Ids) -> Iterator[Row]:
+def _tags(seeding: Seeding, amount: int, owners: Ids, live: Ids) -> Iterator[SeedRow]:
     random = seeding.random
     for position, owner_id in enumerate(owners):
         first, owned = random.randrange(len(NAMES)), range(amount // len(owners) + (position < amount % len(owners)))

@@ -1,11 +1,11 @@
-"""Slugs: the short names by which tags are linked to."""
+"""Slugs: short names of tags for use in links."""
 
 import re
 import unicodedata
 
 LONGEST = 50
 LONGEST_TEXT = 200
-"""What a slug is made of or read from. To normalise takes time in the square of a run of combining marks."""
+"""The most text that is normalised, which takes quadratic time in a run of combining marks."""
 
 
 def slugified(name: str) -> str:
@@ -17,7 +17,7 @@ def slugified(name: str) -> str:
 
 
 def normalised_slug(text: str) -> str | None:
-    """A slug as it is kept; None for text that is none: it is one when there is nothing left to join."""
+    """The text as a slug; None for text that is not one, since its words would have to be joined."""
     if len(text) > LONGEST_TEXT:
         return None
     slug = _folded(text)

@@ -37,4 +37,4 @@ class UsersContainer(containers.DeclarativeContainer):
         refresh_key=kernel.settings.provided.key.call("refresh tokens"),
         lifetimes=providers.Callable(Lifetimes.of, kernel.settings),
     )
-    api = providers.Factory(UsersApi, repository)
+    api = providers.Singleton(UsersApi, kernel.extensions)

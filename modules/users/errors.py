@@ -20,21 +20,21 @@ class WrongPassword(Forbidden):
 
 
 class LastAdministrator(Conflict):
-    """This is the last administrator who can sign in, and there has to be one. Make another account one first."""
+    """This is the last administrator who can sign in. Make another account an administrator first."""
 
 
 class TooManyAttempts(TooManyRequests):
-    """Too many wrong passwords were tried. Wait for as many seconds as the Retry-After header says: until then not even
-    the right one is looked at.
+    """Too many wrong passwords were tried. Wait for the seconds in the Retry-After header: until then even the right
+    password is refused.
     """
 
 
 class InvalidGrant(Malformed, members={"error": "invalid_grant"}):
-    """The credentials or the refresh token are not good, or not any more."""
+    """The credentials or the refresh token are not valid, or no longer."""
 
 
 class InvalidRequest(Malformed, members={"error": "invalid_request"}):
-    """A parameter that this needs is missing, or given twice, or one is given that is not taken here."""
+    """A required parameter is missing, or a parameter is repeated or malformed."""
 
 
 class UnsupportedGrantType(Malformed, members={"error": "unsupported_grant_type"}):

@@ -25,7 +25,8 @@ from modules.users.models import KNOWN_FOR, KnownPlace, SignInFailures
 from shared.auth import TooManySignIns
 from shared.rows import table_of
 from shared.turns import turn
-from shared.wire import Database, Statement
+from shared.wire import Database, Statement, UnitOfWork
+from shared.writes import Change
 
 AT_ONCE = 2
 """Counts that are held at once, by a process: those who guess at one account wait for one row, and each of them would
@@ -78,6 +79,29 @@ class Failures(NamedTuple):
     """Seconds since the last one."""
 
 
+class Held:
+    """Counts that nobody else changes meanwhile."""
+
+    def __init__(self, unit: UnitOfWork, keys: Sequence[bytes], counts: Sequence[Failures]) -> None:
+        self.counts = counts
+        self._unit = unit
+        self._keys = keys
+
+    async def keep(self, counts: Mapping[bytes, float]) -> None:
+        """Keep the counts of now."""
+        await self._unit.execute(_KEEP_FAILURES, {"keys": [*counts], "failures": [*counts.values()]})
+
+    async def take_back(self) -> None:
+        """Count one less under each key."""
+        await self._unit.execute(_TAKE_BACK, {"keys": self._keys})
+        await self._unit.execute(_FORGET, {"keys": self._keys})
+
+    async def forget(self) -> None:
+        """Count none under each key."""
+        await self.keep(dict.fromkeys(self._keys, 0.0))
+        await self._unit.execute(_FORGET, {"keys": self._keys})
+
+
 class FailureRepository:
     """The counts of wrong passwords, each change of which is kept at once, and the places that are known."""
 
@@ -86,35 +110,20 @@ class FailureRepository:
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     @asynccontextmanager
-    async def held(self, keys: Sequence[bytes]) -> AsyncIterator[list[Failures]]:
-        """The counts, which nobody else changes meanwhile; locked in one order, so that no two wait for each other.
+    async def held(self, keys: Sequence[bytes]) -> AsyncIterator[Held]:
+        """The counts, locked in one order, so that no two wait for each other; in a unit of work of their own, which
+        is kept whatever becomes of the request.
 
         Raises TooManySignIns when its turn does not come.
         """
-        async with turn(self._turns, LONGEST_WAIT, TooManySignIns()), self._database.apart():
-            rows = await self._database.execute(_HOLD_FAILURES, {"keys": keys})
-            yield [Failures(key, failures, float(age)) for key, failures, age in rows]
-
-    async def keep(self, counts: Mapping[bytes, float]) -> None:
-        """Keep the counts of now, of what is held."""
-        await self._database.execute(_KEEP_FAILURES, {"keys": [*counts], "failures": [*counts.values()]})
-
-    async def take_back(self, keys: Sequence[bytes]) -> None:
-        """Count one less under each key."""
-        async with self.held(keys):
-            await self._database.execute(_TAKE_BACK, {"keys": keys})
-            await self._database.execute(_FORGET, {"keys": keys})
-
-    async def forget(self, keys: Sequence[bytes]) -> None:
-        """Count none under each key."""
-        async with self.held(keys):
-            await self.keep(dict.fromkeys(keys, 0.0))
-            await self._database.execute(_FORGET, {"keys": keys})
+        async with turn(self._turns, LONGEST_WAIT, TooManySignIns), self._database.unit_of_work() as unit:
+            rows = await unit.execute(_HOLD_FAILURES, {"keys": keys})
+            yield Held(unit, keys, [Failures(key, failures, float(age)) for key, failures, age in rows])
 
     async def knows(self, place: bytes) -> bool:
         """Whether somebody signed in there lately."""
         return bool(await self._database.read(_KNOWS, {"key": place}))
 
-    async def remember(self, place: bytes) -> None:
-        """Somebody signs in there, if the unit of work succeeds."""
-        await self._database.execute(_REMEMBER, {"key": place})
+    async def remember(self, change: Change, place: bytes) -> None:
+        """Somebody signs in there, if the change is kept."""
+        await change.unit.execute(_REMEMBER, {"key": place})

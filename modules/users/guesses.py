@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from modules.users.errors import TooManyAttempts
 from modules.users.failures import FailureRepository
+from shared.writes import Change
 
 LONGEST = 900.0
 """Seconds to wait at the most: a guesser has 96 tries a day, and the owner is back soon after they gave up."""
@@ -72,18 +73,19 @@ class Guesses:
         try:
             is_right = await matches()
         except Exception:  # Such as that there is no room for it just now.
-            await self._failures.take_back([*limits])
+            await self._take_back(limits)
             raise
         if is_right and KNOWN_PLACE in limits.values():
             # Who knows it was not guessing (NIST SP 800-63B §5.2.2). Also what could not be taken back is over so.
-            await self._failures.forget([*limits])
+            async with self._failures.held([*limits]) as held:
+                await held.forget()
         elif is_right:
-            await self._failures.take_back([*limits])
+            await self._take_back(limits)
         return is_right
 
-    async def remember(self, account: str, address: str) -> None:
+    async def remember(self, change: Change, account: str, address: str) -> None:
         """The account has signed in from there."""
-        await self._failures.remember(self._digest("place", account, place_of(address)))
+        await self._failures.remember(change, self._digest("place", account, place_of(address)))
 
     async def _limits(self, account: str, place: str) -> dict[bytes, Limit]:
         known = self._digest("place", account, place)
@@ -95,10 +97,14 @@ class Guesses:
 
     async def _count(self, limits: dict[bytes, Limit]) -> None:
         async with self._failures.held([*limits]) as held:
-            wait = max(limits[key].wait(failures, age) for key, failures, age in held)
+            wait = max(limits[key].wait(failures, age) for key, failures, age in held.counts)
             if wait > 0:
                 raise TooManyAttempts(retry_after=math.ceil(wait))
-            await self._failures.keep({key: limits[key].with_another(failures, age) for key, failures, age in held})
+            await held.keep({key: limits[key].with_another(failures, age) for key, failures, age in held.counts})
+
+    async def _take_back(self, limits: dict[bytes, Limit]) -> None:
+        async with self._failures.held([*limits]) as held:
+            await held.take_back()
 
     def _digest(self, kind: str, *parts: str) -> bytes:
         return hmac.digest(self._key, "\0".join((kind, *parts)).encode(), hashlib.sha256)

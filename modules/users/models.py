@@ -1,6 +1,6 @@
 """The tables of accounts, their sessions, and the refresh tokens that prolong those."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -10,8 +10,8 @@ from sqlmodel import Field
 from shared.rows import (
     SECRET,
     Identified,
+    Model,
     Resource,
-    Table,
     choice,
     deletion_group,
     deletion_time,
@@ -29,7 +29,7 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
-class User(Table, Resource, table=True):
+class User(Model, Resource, table=True):
     """An account."""
 
     __tablename__ = "users"
@@ -56,7 +56,7 @@ class User(Table, Resource, table=True):
 searchable(User, "full_name", "email")
 
 
-class UserSession(Table, Identified, table=True):
+class UserSession(Model, Identified, table=True):
     """A sign-in. It ends when it is revoked, or when it was not refreshed in time, and in the end in any case."""
 
     __tablename__ = "sessions"
@@ -71,12 +71,8 @@ class UserSession(Table, Identified, table=True):
         """Whether it can still be used and prolonged."""
         return self.revoked_at is None and self.expires_at > now
 
-    def revoke(self) -> None:
-        """End it."""
-        self.revoked_at = self.revoked_at or datetime.now(UTC)
 
-
-class RefreshToken(Table, table=True):
+class RefreshToken(Model, table=True):
     """A refresh token, good once. Only its digest is kept: the token has 256 random bits and needs no salt."""
 
     __tablename__ = "refresh_tokens"
@@ -87,7 +83,7 @@ class RefreshToken(Table, table=True):
     used_at: datetime | None = None
 
 
-class SignInFailures(Table, table=True):
+class SignInFailures(Model, table=True):
     """How many wrong passwords were tried lately: for an account, from an address, or in all. Nothing of that can be
     read here: the key is an HMAC.
     """
@@ -100,7 +96,7 @@ class SignInFailures(Table, table=True):
     at: datetime = Field(index=True)
 
 
-class KnownPlace(Table, table=True):
+class KnownPlace(Model, table=True):
     """An account and an address from which it signed in, as an HMAC of both."""
 
     __tablename__ = "known_places"

@@ -1,11 +1,11 @@
 """How accounts and sessions are found and kept."""
 
-from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
+    DateTime,
     Integer,
     Interval,
     Select,
@@ -23,13 +23,15 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import aliased
 from sqlmodel import col
+from uuid_utils.compat import uuid7
 
 from modules.users.errors import UserForbidden, UserNotFound
 from modules.users.models import REUSE_LEEWAY, RefreshToken, Role, User, UserSession
 from modules.users.policy import POLICY
 from modules.users.schemas import USERS, normalised_email
+from shared.rows import frozen, loaded_columns
 from shared.wire import Database, Statement
-from shared.writes import Repository
+from shared.writes import Change, Repository, Verbs
 
 LIVE_SESSION: Select[bool] = (
     select((col(User.role) == Role.ADMIN).label("is_admin"))
@@ -67,6 +69,16 @@ _CREDENTIALS_BY_ID = Statement(
     select(func.lower(col(User.email)), *_CREDENTIALS).where(
         col(User.id) == bindparam("id", type_=Uuid()), *_MAY_SIGN_IN
     )
+)
+_SET_PASSWORD = Statement(
+    update(User)
+    .where(col(User.id) == bindparam("id", type_=Uuid()))
+    .values(password_hash=bindparam("password_hash", type_=String()))
+)
+_LOCK_BY_EMAIL = Statement(
+    select(*loaded_columns(User))
+    .where(func.lower(col(User.email)) == _FOLDED, col(User.deleted_at).is_(None))
+    .with_for_update()
 )
 _HOLD = Statement(
     select(col(User.id))
@@ -106,32 +118,27 @@ class UserRepository(Repository[User]):
             return folded, Credentials(*found)
         return None
 
-    async def hold(self, credentials: Credentials) -> User | None:
-        """The account, locked, if it may still sign in with these: checking a password takes a while."""
+    async def hold(self, change: Change, credentials: Credentials) -> bool:
+        """Whether the account may still sign in with these; it is locked then. Checking a password takes a while."""
         values = {"id": credentials.user_id, "password_hash": credentials.password_hash}
-        if not await self._database.execute(_HOLD, values):
-            return None
-        return await self.session.get_one(User, credentials.user_id)
+        return bool(await change.unit.execute(_HOLD, values))
 
-    async def hold_administrators(self, id: UUID) -> set[UUID]:
+    async def set_password(self, change: Change, id: UUID, password_hash: str) -> None:
+        """Of an account that is held."""
+        await change.unit.execute(_SET_PASSWORD, {"id": id, "password_hash": password_hash})
+
+    async def hold_administrators(self, change: Change, id: UUID) -> set[UUID]:
         """If this account is an administrator who can sign in: those who are, and they stay so until the unit of work
         ends. Always in the same order, so that two who demote each other do not wait for each other.
         """
-        return {id for (id,) in await self._database.execute(_HOLD_ADMINISTRATORS, {"id": id})}
+        return {id for (id,) in await change.unit.execute(_HOLD_ADMINISTRATORS, {"id": id})}
 
-    async def hold_live(self, ids: Collection[UUID]) -> bool:
-        """Whether each is the id of a live account; those that are cannot be deleted until the unit of work ends."""
-        held = select(col(User.id)).where(col(User.id).in_(ids)).order_by(col(User.id))
-        found = await self.session.scalars(held.with_for_update(read=True, key_share=True))
-        return len(found.all()) == len(set(ids))
-
-    async def promote(self, email: str) -> None:
+    async def promote(self, change: Change, email: str) -> None:
         """Make the live account with this address an administrator. Raises UserNotFound."""
-        has_email = func.lower(col(User.email)) == func.lower(normalised_email(email) or email)
-        user = await self.session.scalar(select(User).where(has_email).with_for_update())
-        if user is None:
+        found = await change.unit.execute(_LOCK_BY_EMAIL, {"email": normalised_email(email) or email})
+        if not found:
             raise UserNotFound
-        user.role = Role.ADMIN
+        await self.change(change, self._frozen(found[0]), role=Role.ADMIN)
 
 
 _ADD_TOKEN = Statement(
@@ -158,20 +165,55 @@ _REPEATED = Statement(
 )
 
 
+_LOCK = Statement(
+    select(col(RefreshToken.used_at), func.statement_timestamp(), *loaded_columns(UserSession))
+    .join(UserSession, col(UserSession.id) == col(RefreshToken.session_id))
+    .join(User, col(User.id) == col(UserSession.user_id))
+    .where(col(RefreshToken.digest) == bindparam("digest"), *_MAY_SIGN_IN)
+    .with_for_update(of=[RefreshToken, UserSession])
+)
+_USE = Statement(
+    update(RefreshToken)
+    .where(col(RefreshToken.digest) == bindparam("token_digest"))
+    .values(used_at=bindparam("used_at", type_=DateTime(timezone=True)))
+)
+_REVOKE_ALL = Statement(
+    update(UserSession)
+    .where(
+        col(UserSession.user_id) == bindparam("of_user", type_=Uuid()),
+        col(UserSession.id).is_distinct_from(bindparam("but", type_=Uuid())),
+        col(UserSession.revoked_at).is_(None),
+    )
+    .values(revoked_at=bindparam("now", type_=DateTime(timezone=True)))
+)
+_session = frozen(UserSession)
+
+
+class LockedSession(NamedTuple):
+    """The session of a refresh token, both locked."""
+
+    session: UserSession
+    used_at: datetime | None
+    """When the token was used the first time."""
+    now: datetime
+
+
 class SessionRepository:
     """Sessions and their refresh tokens."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._sessions: Verbs[UserSession] = Verbs(UserSession)
 
-    async def open(self, session: UserSession) -> None:
-        """Keep a new one, now: a token's row names it."""
-        self._database.session.add(session)
-        await self._database.session.flush()
+    async def open(self, change: Change, user_id: UUID, at: datetime, expires_at: datetime) -> UUID:
+        """Keep a new one: its id."""
+        id = uuid7()
+        await self._sessions.insert(change, id=id, user_id=user_id, created_at=at, expires_at=expires_at)
+        return id
 
-    async def add_token(self, digest: bytes, session: UserSession) -> None:
+    async def add_token(self, change: Change, digest: bytes, session_id: UUID) -> None:
         """Keep a refresh token, unless it is there already."""
-        await self._database.execute(_ADD_TOKEN, {"digest": digest, "session_id": session.id})
+        await change.unit.execute(_ADD_TOKEN, {"digest": digest, "session_id": session_id})
 
     async def repeated(self, digest: bytes, successor: bytes, longest: timedelta) -> tuple[UUID, UUID] | None:
         """Account and session of a refresh token that was used just now, and whose successor is kept."""
@@ -180,25 +222,26 @@ class SessionRepository:
             return user_id, session_id
         return None
 
-    async def lock(self, digest: bytes) -> tuple[RefreshToken, UserSession, datetime] | None:
+    async def lock(self, change: Change, digest: bytes) -> LockedSession | None:
         """A refresh token and its session, of an account that may still sign in; and when it was asked for, by the one
         clock that all replicas share: who had to wait for the lock came no later for that.
         """
-        statement = (
-            select(RefreshToken, UserSession, func.statement_timestamp())
-            .join(UserSession, col(UserSession.id) == col(RefreshToken.session_id))
-            .join(User, col(User.id) == col(UserSession.user_id))
-            .where(col(RefreshToken.digest) == digest, col(User.is_active))
-            .with_for_update(of=[RefreshToken, UserSession])
-        )
-        row = (await self._database.session.execute(statement)).one_or_none()
-        return None if row is None else (row[0], row[1], row[2])
+        for used_at, now, *session in await change.unit.execute(_LOCK, {"digest": digest}):
+            return LockedSession(_session(session), used_at, now)
+        return None
 
-    async def revoke_all(self, user_id: UUID, *, but: UUID | None = None) -> None:
+    async def prolong(
+        self, change: Change, digest: bytes, used_at: datetime, session: UserSession, to: datetime
+    ) -> None:
+        """The token was used then, and its session goes on until another time."""
+        await change.unit.execute(_USE, {"token_digest": digest, "used_at": used_at})
+        await self._sessions.update(change, session, expires_at=to)
+
+    async def revoke(self, change: Change, session: UserSession) -> None:
+        """End a session, unless it has ended."""
+        if session.revoked_at is None:
+            await self._sessions.update(change, session, revoked_at=datetime.now(UTC))
+
+    async def revoke_all(self, change: Change, user_id: UUID, *, but: UUID | None = None) -> None:
         """End every session of an account, or every other one."""
-        ended = update(UserSession).where(
-            col(UserSession.user_id) == user_id,
-            col(UserSession.id).is_distinct_from(but),
-            col(UserSession.revoked_at).is_(None),
-        )
-        await self._database.session.execute(ended.values(revoked_at=datetime.now(UTC)))
+        await change.unit.execute(_REVOKE_ALL, {"of_user": user_id, "but": but, "now": datetime.now(UTC)})

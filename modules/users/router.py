@@ -37,7 +37,16 @@ from shared.http.reads import (
     list_query,
     page_response,
 )
-from shared.http.routes import Administrator, Caller, CurrentPrincipal, Route, resource_router, slow, unrepeatable
+from shared.http.routes import (
+    Administrator,
+    AdministratorsChange,
+    Caller,
+    CurrentChange,
+    PublicChange,
+    Route,
+    operation,
+    resource_router,
+)
 from shared.reads import HISTORY, HistoryRead, ListQuery, View
 
 Users = Annotated[UserService, Provide[UsersContainer.service]]
@@ -48,18 +57,18 @@ UserView = Annotated[View, Depends(document_view(UserRead))]
 
 
 class OAuthRoute(Route):
-    """A form that is not as it should be is an `invalid_request` (RFC 6749 §5.2), a repeated parameter too (§3.2)."""
+    """A malformed form is an `invalid_request` (RFC 6749 §5.2), and so is a repeated parameter (§3.2)."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def handle_form(request: Request) -> Response:
             try:
-                await request.body()  # Kept, for the unit of work sees to it that all is there.
+                await request.body()  # Kept for the unit of work, which needs all of it.
                 form = await request.form()
                 if len(form) < len(form.multi_items()):
                     raise InvalidRequest
-            except (ValueError, LookupError) as error:  # Not in the charset that it names, or there is no such charset.
+            except (ValueError, LookupError) as error:  # A wrong or unknown charset.
                 raise InvalidRequest from error
             except HTTPException as error:
                 if error.status_code != 400:
@@ -80,41 +89,43 @@ auth = resource_router("/auth", OAuthRoute)
 
 
 @users.post("", status_code=201, response_model=UserRead)
-@slow
-async def register(data: UserCreate, service: Users) -> Response:
-    """Make an account."""
-    id, document = await service.register(data)
+@operation(public=True, slow=True)
+async def register(data: UserCreate, change: PublicChange, service: Users) -> Response:
+    """Register an account."""
+    id, document = await service.register(change, data)
     return created_response(document, f"/api/v1/users/{id}")
 
 
 @users.get("/me", response_model=UserRead, openapi_extra=described(UserRead))
 async def get_me(request: Request, caller: Caller, view: UserView, repository: Repository) -> Response:
-    """Your own account."""
+    """Get your own account."""
     return document_response(request, await repository.get(caller.user_id, caller, view))
 
 
 @users.patch("/me", response_model=UserRead)
-async def update_me(request: Request, data: UserUpdate, principal: CurrentPrincipal, service: Users) -> Response:
+async def update_me(request: Request, data: UserUpdate, change: CurrentChange, service: Users) -> Response:
     """Change your own profile."""
-    return document_response(request, await service.change(principal.user_id, data, principal))
+    me = change.caller.user_id
+    return document_response(request, await service.change(change.about(me), me, data))
 
 
 @users.delete("/me", status_code=204)
-async def delete_me(principal: CurrentPrincipal, service: Users) -> None:
+async def delete_me(change: CurrentChange, service: Users) -> None:
     """Delete your own account, with your projects and tags, and end every session."""
-    await service.delete(principal.user_id, principal)
+    me = change.caller.user_id
+    await service.delete(change.about(me), me)
 
 
 @users.put("/me/password", status_code=204)
-@slow
-async def change_password(request: Request, data: PasswordChange, principal: CurrentPrincipal, service: Users) -> None:
+@operation(slow=True)
+async def change_password(request: Request, data: PasswordChange, change: CurrentChange, service: Users) -> None:
     """Change your password, and end your other sessions."""
-    await service.change_password(data, principal, _address(request))
+    await service.change_password(change, data, _address(request))
 
 
 @users.get("", response_model=PageOf[UserRead], openapi_extra=described(USERS))
 async def list(request: Request, principal: Administrator, query: UsersQuery, repository: Repository) -> Response:
-    """All accounts, newest first."""
+    """List all accounts, newest first. For administrators."""
     return page_response(request, await repository.list(principal, query))
 
 
@@ -122,7 +133,7 @@ async def list(request: Request, principal: Administrator, query: UsersQuery, re
 async def get(
     request: Request, user_id: UUID, principal: Administrator, view: UserView, repository: Repository
 ) -> Response:
-    """Any account."""
+    """Get any account. For administrators."""
     return document_response(request, await repository.get(user_id, principal, view))
 
 
@@ -130,38 +141,41 @@ async def get(
 async def history(
     request: Request, user_id: UUID, principal: Administrator, query: HistoryQuery, repository: Repository
 ) -> Response:
-    """Who changed what of any account, newest first."""
+    """List the changes of any account, newest first. For administrators."""
     return page_response(request, await repository.history(user_id, principal, query))
 
 
 @users.patch("/{user_id}", response_model=UserRead)
 async def update(
-    request: Request, user_id: UUID, data: UserAdministration, principal: Administrator, service: Users
+    request: Request, user_id: UUID, data: UserAdministration, change: AdministratorsChange, service: Users
 ) -> Response:
-    """Change any account, its role, and whether it may sign in."""
-    return document_response(request, await service.change(user_id, data, principal))
+    """Change any account, its role, and whether it may sign in. For administrators."""
+    return document_response(request, await service.change(change, user_id, data))
 
 
 @users.delete("/{user_id}", status_code=204)
-async def delete(user_id: UUID, principal: Administrator, service: Users) -> None:
-    """Delete any account, with its projects and tags."""
-    await service.delete(user_id, principal)
+async def delete(user_id: UUID, change: AdministratorsChange, service: Users) -> None:
+    """Delete any account, with its projects and tags. For administrators."""
+    await service.delete(change, user_id)
 
 
 @users.post("/{user_id}/restore", response_model=UserRead)
-async def restore(request: Request, user_id: UUID, principal: Administrator, service: Users) -> Response:
-    """Bring an account back, with what was deleted along with it."""
-    return document_response(request, await service.restore(user_id, principal))
+async def restore(request: Request, user_id: UUID, change: AdministratorsChange, service: Users) -> Response:
+    """Restore an account, with what was deleted along with it. For administrators."""
+    return document_response(request, await service.restore(change, user_id))
 
 
 @auth.post("/token", response_model=Tokens)
-@slow
-@unrepeatable
+@operation(public=True, slow=True, repeatable=False)
 async def token(
-    request: Request, response: Response, form: Annotated[TokenRequest, Form()], service: Sessions
+    request: Request,
+    response: Response,
+    form: Annotated[TokenRequest, Form()],
+    change: PublicChange,
+    service: Sessions,
 ) -> Tokens | Response:
     """Sign in, or prolong a session."""
-    tokens = await service.grant(form, _address(request))
+    tokens = await service.grant(change, form, _address(request))
     if tokens is None:
         # Returned and not raised: the session's end is to be committed.
         return problem(request, InvalidGrant())
@@ -170,10 +184,10 @@ async def token(
 
 
 @auth.post("/revoke")
-@unrepeatable
-async def revoke(form: Annotated[RevocationRequest, Form()], service: Sessions) -> Response:
+@operation(public=True, repeatable=False)
+async def revoke(form: Annotated[RevocationRequest, Form()], change: PublicChange, service: Sessions) -> Response:
     """Sign out: revoke a refresh token, and so end its session."""
-    await service.revoke(form.token)
+    await service.revoke(change, form.token)
     return Response()
 
 

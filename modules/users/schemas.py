@@ -1,4 +1,4 @@
-"""What goes in and comes out of the API of accounts and sessions."""
+"""Requests and documents of accounts and sessions."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -18,8 +18,8 @@ LONGEST_PASSWORD = 256
 
 
 def normalised_email(address: str) -> str | None:
-    """The one spelling of an address (Unicode in NFC, the domain in lower case); None for text that is none."""
-    if len(address) > LONGEST_EMAIL:  # To normalise takes time in the square of a run of combining marks.
+    """The normal form of an address (Unicode in NFC, the domain in lower case); None for any other text."""
+    if len(address) > LONGEST_EMAIL:  # Normalising takes quadratic time in a run of combining marks.
         return None
     try:
         return validate_email(address, check_deliverability=False).normalized
@@ -36,9 +36,9 @@ def _email(address: str) -> str:
 
 Email = Annotated[Text, Field(max_length=LONGEST_EMAIL, json_schema_extra={"format": "email"}), AfterValidator(_email)]
 Password = Annotated[Text, Field(min_length=8, max_length=LONGEST_PASSWORD, json_schema_extra={"format": "password"})]
-"""Taken exactly as it comes, without a rule on its characters (NIST SP 800-63B §5.1.1.2, ASVS 6.2.5 and 6.2.8)."""
+"""Taken exactly as sent, without rules for its characters (NIST SP 800-63B §5.1.1.2, ASVS 6.2.5 and 6.2.8)."""
 RefreshTokenText = Annotated[Text, Field(max_length=1000)]
-"""Longer than ours are, so that an access token sent in its place is told as a bad grant and not as a bad request."""
+"""Longer than our tokens, so that an access token sent by mistake is a bad grant, not a bad request."""
 
 
 class UserRead(Document, of=User):
@@ -86,7 +86,7 @@ class UserAdministration(UserUpdate):
 
 
 class PasswordChange(Input):
-    """A change of password by who knows the present one."""
+    """A new password, and the present one as proof."""
 
     current_password: Annotated[Text, Field(max_length=LONGEST_PASSWORD)]
     new_password: Password
@@ -117,5 +117,5 @@ class Tokens(BaseModel):
     access_token: str
     refresh_token: str
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 (a scheme's name)
-    expires_in: int = Field(description="Seconds that the access token is good for.")
+    expires_in: int = Field(description="Seconds until the access token expires.")
     scope: str

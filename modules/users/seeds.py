@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from modules.users.models import Role, User
 from shared.auth import Passwords
 from shared.settings import Settings
-from shared.upkeep import Ids, Row, Seeding, words
+from shared.upkeep import Ids, Seeding, SeedRow, words
 
 PASSWORD = "correct horse battery"  # noqa: S105 (everybody is told it)
 
@@ -40,7 +40,7 @@ def seed(seeding: Seeding) -> None:
     seeding.publish("users", live)
 
 
-def _users(seeding: Seeding, amount: int, live: Ids) -> Iterator[Row]:
+def _users(seeding: Seeding, amount: int, live: Ids) -> Iterator[SeedRow]:
     random = seeding.random
     password_hash = _hashed(seeding.settings)
     for number, created_at in enumerate(seeding.moments(amount), 1):

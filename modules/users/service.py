@@ -1,21 +1,21 @@
 """The rules of accounts."""
 
 from collections.abc import Set
+from dataclasses import replace
 from functools import partial
 from uuid import UUID
-
-from sqlmodel import col
 
 from modules.users.api import UserDeleted, UserRestored
 from modules.users.errors import LastAdministrator, WrongPassword
 from modules.users.guesses import Guesses
-from modules.users.models import Role, User
+from modules.users.models import Role
 from modules.users.repository import SessionRepository, UserRepository
 from modules.users.schemas import PasswordChange, UserAdministration, UserCreate, UserUpdate
 from shared.auth import Passwords, Principal
 from shared.errors import Contended
 from shared.events import Events
 from shared.reads import Representation
+from shared.writes import Change
 
 
 class UserService:
@@ -35,10 +35,11 @@ class UserService:
         self._guesses = guesses
         self._events = events
 
-    async def register(self, data: UserCreate) -> tuple[UUID, Representation]:
+    async def register(self, change: Change, data: UserCreate) -> tuple[UUID, Representation]:
         """A new account. Raises EmailTaken."""
         password_hash = await self._passwords.hash(data.password)
         id = await self._users.add(
+            change,
             email=data.email,
             full_name=data.full_name,
             password_hash=password_hash,
@@ -46,30 +47,33 @@ class UserService:
             is_active=True,
             email_verified=False,
         )
-        return id, await self._users.get_trusted(id, Principal(id))
+        # The new account reads itself. Whoever registers it is allowed nothing.
+        registered = replace(change, principal=Principal(id), permissions=[])
+        return id, await self._users.document(registered, id)
 
-    async def change(self, id: UUID, data: UserUpdate, principal: Principal) -> Representation:
+    async def change(self, change: Change, id: UUID, data: UserUpdate) -> Representation:
         """Raises UserNotFound, UserForbidden, EmailTaken, LastAdministrator."""
         administers = isinstance(data, UserAdministration)
-        changes = data.changes()
-        administrators = await self._users.hold_administrators(id) if changes.keys() & {"role", "is_active"} else set()
-        user = await self._users.lock(id, "administer" if administers else "change", principal)
-        if changes.get("email", user.email) != user.email:
-            user.email_verified = False
-        was_administrator = user.is_administrator
-        user.sqlmodel_update(changes)
-        if was_administrator and not user.is_administrator:
+        columns = data.changes()
+        judged = columns.keys() & {"role", "is_active"}
+        administrators = await self._users.hold_administrators(change, id) if judged else set()
+        user = await self._users.lock(change, id, "administer" if administers else "change")
+        if columns.get("email", user.email) != user.email:
+            columns["email_verified"] = False
+        is_active, role = columns.get("is_active", user.is_active), columns.get("role", user.role)
+        if user.is_administrator and not (is_active and role == Role.ADMIN):
             _demand_another(id, administrators)
-        document = await self._users.get(id, principal)
-        if not user.is_active:
-            await self._sessions.revoke_all(id)
+        await self._users.change(change, user, **columns)
+        document = await self._users.document(change, id)
+        if not is_active:
+            await self._sessions.revoke_all(change, id)
         return document
 
-    async def change_password(self, data: PasswordChange, principal: Principal, address: str) -> None:
+    async def change_password(self, change: Change, data: PasswordChange, address: str) -> None:
         """Ends every other session of the account. `address` is the client's: who has a session but not the password
         guesses like everybody else. Raises WrongPassword, TooManyAttempts.
         """
-        found = await self._users.credentials_of(principal.user_id)
+        found = await self._users.credentials_of(change.caller.user_id)
         if found is None:
             raise WrongPassword(pointer="/current_password")
         account, known = found
@@ -77,34 +81,32 @@ class UserService:
         if not await self._guesses.judged(account, address, matches):
             raise WrongPassword(pointer="/current_password")
         password_hash = await self._passwords.hash(data.new_password)
-        user = await self._users.hold(known)
-        if user is None:
+        if not await self._users.hold(change, known):
             raise WrongPassword(pointer="/current_password")
-        user.password_hash = password_hash
-        await self._sessions.revoke_all(user.id, but=principal.session_id)
+        await self._users.set_password(change, known.user_id, password_hash)
+        await self._sessions.revoke_all(change, known.user_id, but=change.caller.session_id)
 
-    async def delete(self, id: UUID, principal: Principal) -> None:
+    async def delete(self, change: Change, id: UUID) -> None:
         """Delete an account, with what belongs to it. Raises UserNotFound, UserForbidden, LastAdministrator."""
-        administrators = await self._users.hold_administrators(id)
-        user = await self._users.lock(id, "delete", principal)
+        administrators = await self._users.hold_administrators(change, id)
+        user = await self._users.lock(change, id, "delete")
         if user.is_administrator:
             _demand_another(id, administrators)
-        deletion_id = await self._users.delete(col(User.id) == id)
-        await self._sessions.revoke_all(id)
-        await self._events.publish(UserDeleted(id, deletion_id))
+        deletion_id = await self._users.delete(change, id=id)
+        await self._sessions.revoke_all(change, id)
+        await self._events.publish(change, UserDeleted(deletion_id))
 
-    async def restore(self, id: UUID, principal: Principal) -> Representation:
+    async def restore(self, change: Change, id: UUID) -> Representation:
         """Bring an account back, with what went along. Raises UserNotFound, EmailTaken."""
-        user = await self._users.lock(id, "restore", principal, include_deleted=True)
-        deletion_id = user.deletion_id
-        if deletion_id is not None:
-            await self._users.restore_group(deletion_id)
-            await self._events.publish(UserRestored(id, deletion_id))
-        return await self._users.get(id, principal)
+        user = await self._users.lock(change, id, "restore", include_deleted=True)
+        if user.deletion_id is not None:
+            await self._users.restore(change, deletion_id=user.deletion_id)
+            await self._events.publish(change, UserRestored(user.deletion_id))
+        return await self._users.document(change, id)
 
-    async def promote(self, email: str) -> None:
+    async def promote(self, change: Change, email: str) -> None:
         """Make the account with this address an administrator. Raises UserNotFound."""
-        await self._users.promote(email)
+        await self._users.promote(change, email)
 
 
 def _demand_another(id: UUID, held: Set[UUID]) -> None:

@@ -6,7 +6,7 @@ resource. It knows sessions and accounts only by the statement that their module
 
 from shared.auth.authentication import Authenticator, gate, live_sessions
 from shared.auth.passwords import Passwords, TooManySignIns
-from shared.auth.policy import ADMIN, Policy, among
+from shared.auth.policy import ADMIN, CHANGE, READ, RESTORE, Policy, among
 from shared.auth.principal import CALLER_ID, CALLER_IS_ADMIN, TRUSTED, Principal
 from shared.auth.tokens import SCOPE, AccessTokens, InvalidToken
 
@@ -14,6 +14,9 @@ __all__ = [
     "ADMIN",
     "CALLER_ID",
     "CALLER_IS_ADMIN",
+    "CHANGE",
+    "READ",
+    "RESTORE",
     "SCOPE",
     "TRUSTED",
     "AccessTokens",

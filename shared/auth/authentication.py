@@ -8,18 +8,18 @@ from shared.extensions import ExtensionPoint, Extensions
 from shared.wire import Database, Statement
 
 live_sessions: ExtensionPoint[Select[bool]] = ExtensionPoint("auth.live_sessions")
-"""The statement that finds the session `:session_id` of the account `:caller_id` as long as both are good, and gives
-`is_admin`. The module that owns accounts contributes it."""
+"""The statement that gives `is_admin` for the session `:session_id` of the account `:caller_id`, while both are alive.
+The module that owns accounts contributes it."""
 
 
 def gate(extensions: Extensions) -> FromClause:
-    """The caller's row, `caller(is_admin)`: there while their session is alive."""
+    """The row `caller(is_admin)`, which exists while the caller's session is alive."""
     contributed = extensions[live_sessions] or (select(false().label("is_admin")).where(false()),)
     return contributed[0].subquery("caller")
 
 
 class Authenticator:
-    """Tells who calls. A signature alone is not enough: a session that ended fails on its next request."""
+    """Finds the caller. A valid signature is not enough: the session has to be alive."""
 
     def __init__(self, database: Database, tokens: AccessTokens, extensions: Extensions) -> None:
         self._database = database
@@ -27,14 +27,14 @@ class Authenticator:
         self._statement = Statement(select(CALLER_IS_ADMIN).select_from(gate(extensions)))
 
     def caller(self, token: str) -> Principal:
-        """Who the token says is calling; whether the session is alive, the gate tells in the statement that reads for
-        them. Raises InvalidToken.
+        """The caller that the token names. The gate, in the statement that reads for the caller, checks the session.
+        Raises InvalidToken.
         """
         claims = self._tokens.verify(token)
         return Principal(claims.user_id, claims.session_id)
 
     async def principal(self, token: str) -> Principal:
-        """Who is calling, session and account being alive now. Raises InvalidToken."""
+        """The caller, whose session and account are alive now. Raises InvalidToken."""
         caller = self.caller(token)
         for (is_admin,) in await self._database.read(self._statement, caller.parameters()):
             return Principal(caller.user_id, caller.session_id, is_admin)

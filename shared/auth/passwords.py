@@ -1,4 +1,4 @@
-"""Password hashing: argon2id (RFC 9106), in threads of its own."""
+"""Password hashing with argon2id (RFC 9106), in separate threads."""
 
 import asyncio
 import os
@@ -18,9 +18,9 @@ T = TypeVar("T")
 
 THREADS = 2
 QUEUE = 32
-"""Hashes that wait or run at once. A flood of sign-ins is turned away here and does not stall other requests."""
+"""Hashes that wait or run at once. Beyond that, sign-ins are refused, so that a flood does not stall other requests."""
 NICENESS = 19
-"""Of these threads: where the processor is short, requests go first. A hash takes 45 ms anyway."""
+"""Of these threads: on a busy processor, requests go first. A hash takes 45 ms anyway."""
 
 
 class TooManySignIns(Unavailable):
@@ -28,7 +28,7 @@ class TooManySignIns(Unavailable):
 
 
 class _Cost(NamedTuple):
-    """What argon2 does for a hash: its time goes with the product."""
+    """The parameters of an argon2 hash. Its time grows with their product."""
 
     memory_kib: int
     iterations: int
@@ -39,7 +39,7 @@ class _Cost(NamedTuple):
         return self.memory_kib * self.iterations
 
     def spending(self, work: int) -> "_Cost":
-        """About so much work in passes over about the same memory."""
+        """The parameters for about this much work, with about the same memory."""
         iterations = max(1, round(work / self.memory_kib))
         return _Cost(max(8, round(work / iterations)), iterations)
 
@@ -54,17 +54,17 @@ class Passwords:
         self._hasher = PasswordHasher(time_cost=iterations, memory_cost=memory_kib, parallelism=1, type=Type.ID)
         self._threads = ThreadPoolExecutor(THREADS, "passwords", _give_way)
         self._under_way = 0
-        self._dearest = _Cost(memory_kib, iterations)
+        self._costliest = _Cost(memory_kib, iterations)
 
     async def hash(self, password: str) -> str:
         """The encoded hash, salt and parameters included."""
         return await self._run(self._hasher.hash, password)
 
     async def matches(self, password: str, encoded: str | None) -> bool:
-        """Whether the password is the hashed one; `encoded` is None where there is no such account.
+        """Whether the password is the hashed one; `encoded` is None if there is no such account.
 
-        It always costs as much as the dearest hash seen so far, so its time does not tell cheaper hashes from others,
-        nor accounts from none.
+        It always takes as long as the most expensive hash so far, so its time tells neither how a password is hashed
+        nor whether there is an account.
         """
         return await self._run(self._verify, password, encoded or "")
 
@@ -73,7 +73,7 @@ class Passwords:
         return self._hasher.check_needs_rehash(encoded)
 
     def demand_room(self) -> None:
-        """Raises TooManySignIns when another password could not be looked at now: to be known before any statement."""
+        """Raises TooManySignIns if no other password can be checked now. Call it before any statement."""
         if self._under_way >= QUEUE:
             raise TooManySignIns
 
@@ -83,18 +83,18 @@ class Passwords:
 
     def _verify(self, password: str, encoded: str) -> bool:
         cost = _cost_of(encoded)
-        self._dearest = max(self._dearest, cost, key=lambda known: known.work)
+        self._costliest = max(self._costliest, cost, key=lambda known: known.work)
         try:
             return self._hasher.verify(encoded, password)
         except (VerificationError, InvalidHashError):
             return False
         finally:
-            self._spend(self._dearest.work - cost.work)
+            self._spend(self._costliest.work - cost.work)
 
     def _spend(self, work: int) -> None:
-        """Hash for nothing."""
+        """Hash, only to take time."""
         if work > 0:
-            memory_kib, iterations = self._dearest.spending(work)
+            memory_kib, iterations = self._costliest.spending(work)
             hash_secret_raw(b"", bytes(16), iterations, memory_kib, parallelism=1, hash_len=32, type=Type.ID)
 
     async def _run(self, work: Callable[..., T], *args: str) -> T:
@@ -115,5 +115,5 @@ def _cost_of(encoded: str) -> _Cost:
 
 
 def _give_way() -> None:
-    if sys.platform == "linux":  # Where niceness is of the thread, and not of the process.
+    if sys.platform == "linux":  # Only there niceness belongs to a thread.
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

@@ -14,17 +14,17 @@ from shared.errors import Unauthenticated
 
 ALGORITHM = "HS256"
 TYPE = "at+jwt"
-"""RFC 9068 §2.1: so that no other JWT of ours, should there be one, is taken for an access token (RFC 8725 §3.11)."""
+"""RFC 9068 §2.1: no other JWT of ours can be taken for an access token (RFC 8725 §3.11)."""
 ISSUER = "trellis"
 AUDIENCE = "trellis-api"
 SCOPE = "read write"
-"""What a session's token may do: everything that its account may."""
+"""A token allows all that its account may do."""
 SKEW_SECONDS = 60
 """How far ahead the clock of the replica that issued a token may be. `exp` has no leeway."""
 
 
 class InvalidToken(Unauthenticated):
-    """This access token is not good, or not any more. Refresh it, or sign in again."""
+    """This access token is not valid, or no longer. Refresh it, or sign in again."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class AccessTokens:
     def __init__(self, key: bytes, lifetime_seconds: int) -> None:
         self._key = key
         self.lifetime_seconds = lifetime_seconds
-        # A token is sent with every request of its 15 minutes, and a signature once good stays good: verifying costs
-        # 25-40 µs, the cache 0.1 µs. Expiry is still checked each time, the session by the caller.
+        # A client sends its token with every request for 15 minutes, and a valid signature stays valid: to verify it
+        # takes 25-40 µs, the cache 0.1 µs. Expiry is checked each time; the session is checked elsewhere.
         self._verified = lru_cache(maxsize=10_000)(self._decode)
 
     def issue(self, user_id: UUID, session_id: UUID) -> str:
@@ -53,7 +53,7 @@ class AccessTokens:
         return jwt.encode(claims | {"exp": now + self.lifetime_seconds}, self._key, ALGORITHM, {"typ": TYPE})
 
     def verify(self, token: str) -> Claims:
-        """What the token says. Raises InvalidToken for any that is not ours, not whole or not good any more."""
+        """The token's claims. Raises InvalidToken for a token that is foreign, malformed or expired."""
         try:
             claims = self._verified(token)
         except (jwt.InvalidTokenError, ValueError) as error:

@@ -1,6 +1,6 @@
-"""The change feed: all that changed in the caller's world, in an order to rely on, read from the journal.
+"""The change feed: the changes of what the caller sees, read from the journal in an order that a client can apply.
 
-It knows the resources by the repositories that the manifests declare, and knows no HTTP.
+It knows the resources by the repositories that manifests declare. It knows no HTTP.
 """
 
 from shared.feed.changes import ChangeRead, Changes

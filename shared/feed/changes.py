@@ -1,11 +1,11 @@
-"""The change feed: everything that changed in the caller's world, exactly once and in an order to rely on.
+"""The change feed: every change of what the caller sees, exactly once, and after the changes it depends on.
 
-The journal's own order will not do: a slow transaction commits entries with smaller ids than those that were read
-already. Nor will that of transaction ids: a change may depend on one whose transaction began later. So a cursor is a
-snapshot of PostgreSQL's. What is visible in the present one and was not in that one is new, and among what is new an
-entry's id is greater than that of all it depends on.
+The order of the journal's ids does not give that: a slow transaction commits entries with smaller ids than those that
+were read already. Nor does the order of transaction ids: a change may depend on one whose transaction began later. So
+a cursor is a snapshot of PostgreSQL. An entry is new when the present snapshot sees it and the cursor's did not. Among
+new entries, an entry has a greater id than all those it depends on.
 
-The feed is read from the primary: on a standby, `pg_current_snapshot()` does not tell of transactions that run.
+The feed is read from the primary: on a standby, `pg_current_snapshot()` does not know which transactions run.
 """
 
 import json
@@ -17,6 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     ColumnElement,
     FromClause,
@@ -42,28 +43,24 @@ from sqlalchemy.types import UserDefinedType
 from shared.auth import ADMIN, CALLER_ID, CALLER_IS_ADMIN, InvalidToken, Principal, gate
 from shared.errors import Gone
 from shared.reads import Cursors, Document, Projector
-from shared.rows import Action, JournalEntry, table_of
+from shared.rows import Action, JournalEntry, Model, table_of
 from shared.wire import Database, Statement
 from shared.writes import Repository
 
 LATEST = "latest"
-"""In the place of a cursor: from now on."""
+"""In place of a cursor: from now on."""
 
 MOST_EXAMINED = 5000
-"""Entries that one poll looks at, whosever they are: beyond them, the next one goes on."""
-
-SHARES = ("owner_id", "user_id")
-"""The columns by which a row of a resource, or of a part of one, makes it somebody's. Who is named there before a
-change, and not after it, learns that the resource is gone for them."""
+"""Entries that one poll examines, whoever sees them. The next poll goes on after them."""
 
 
 class CursorExpired(Gone):
-    """This cursor is older than what is kept of the changes. Start from `latest`, list everything anew, then follow."""
+    """This cursor is older than the changes that are kept. Take `after=latest`, list everything, then follow."""
 
 
 class ChangeRead(Document):
-    """A change of a resource, or of a part of it. What is `deleted` with no part is gone for you, be it that you do not
-    share in it any more; what is `created` with no part is new to you.
+    """A change of a resource, or of a part of it. `deleted` without `part`: you can no longer see the resource.
+    `created` without `part`: the resource is new to you.
     """
 
     resource: str
@@ -77,7 +74,7 @@ class ChangeRead(Document):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Which transactions had ended, as PostgreSQL writes it; and when it was taken, in seconds since 1970."""
+    """A snapshot as PostgreSQL writes it, which tells the transactions that had ended; taken at seconds since 1970."""
 
     text: str
     taken_at: int
@@ -85,14 +82,14 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Position:
-    """How far a client has come: it knows all of `since`, and of what came until `until` the entries up to `last`."""
+    """How far a client has read: all that `since` sees, and of what `until` sees the entries up to the id `last`."""
 
     since: Snapshot | None = None
     until: Snapshot | None = None
     last: int = 0
 
     def to_json(self) -> bytes:
-        """As a cursor holds it."""
+        """What a cursor holds."""
         snapshots = [shot and [shot.text, shot.taken_at] for shot in (self.since, self.until)]
         return json.dumps([*snapshots, self.last], separators=(",", ":")).encode()
 
@@ -105,7 +102,7 @@ class Position:
 
 @dataclass(frozen=True)
 class ChangePage:
-    """Some of the changes."""
+    """A page of changes."""
 
     items: Sequence[bytes]
     next_cursor: str
@@ -119,7 +116,7 @@ class ChangePage:
 
 
 class Changes:
-    """Reads the feed, behind the gate and in one statement a poll."""
+    """Reads the feed behind the gate, with one statement a poll."""
 
     def __init__(
         self,
@@ -144,7 +141,7 @@ class Changes:
         self._latest = Statement(select(cast(func.pg_current_snapshot(), String())).select_from(self._gate))
 
     async def page(self, caller: Principal, after: str | None, limit: int) -> ChangePage:
-        """What changed after a cursor, or after the beginning of what is kept; or LATEST, which is nothing yet.
+        """The changes after a cursor; without one, all that are kept; after LATEST, none yet.
 
         Raises InvalidCursor, CursorExpired, and InvalidToken when the caller's session has ended.
         """
@@ -194,8 +191,8 @@ class Changes:
         return Statement(answer.select_from(self._gate.outerjoin(told, true())).order_by(told.c.entry_id))
 
     def _judged(self, new: ColumnElement[bool]) -> Subquery:
-        """The next entries that are new, whosever they are, numbered; and whether the caller sees what they are of."""
-        # Their ids are found first: for that, PostgreSQL reads no more than an index.
+        """The next new entries, whoever sees them, numbered; and whether the caller sees the resource of each."""
+        # The ids come first: PostgreSQL finds them in an index alone.
         picked = (
             select(_entries.c.id)
             .where(new, _entries.c.id > bindparam("last", type_=BigInteger()))
@@ -203,9 +200,9 @@ class Changes:
             .limit(literal_column(str(self._most_examined)))
             .subquery("picked")
         )
-        # Each is looked up: a join might walk the journal from its beginning.
+        # Each entry is looked up by its id: a join might scan the journal from its beginning.
         entry = select(_entries).where(_entries.c.id == picked.c.id).limit(literal_column("1")).lateral("entry")
-        # A window keeps PostgreSQL from judging any that come after the page.
+        # With a window function, PostgreSQL judges no entries after the page.
         number = func.row_number().over(order_by=picked.c.id)
         visible = case(*(self._in_the_world(repository, entry) for repository in self._repositories), else_=false())
         judged = select(picked.c.id.label("entry_id"), entry, number.label("number"), visible.label("is_visible"))
@@ -214,8 +211,8 @@ class Changes:
     def _in_the_world(
         self, repository: type[Repository[Any]], entry: FromClause
     ) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-        """Of which resource an entry is, and whether the caller sees it; what they see for being an administrator, as
-        far as it stands in their lists.
+        """Whether an entry is of this resource, and whether the caller sees the row. What only an administrator's role
+        lets them see counts when it is in their list.
         """
         table = table_of(repository.model)
         rows = table.alias()
@@ -225,13 +222,13 @@ class Changes:
         visible = select(or_(role != literal(ADMIN, String()), and_(CALLER_IS_ADMIN, listed))).where(
             rows.c.id == entry.c.subject_id
         )
-        # A scalar is looked up for each entry; for an EXISTS, PostgreSQL might scan the table.
+        # A scalar subquery is a look-up for each entry; for an EXISTS, PostgreSQL might scan the table.
         found = func.coalesce(visible.correlate(entry).scalar_subquery(), false())
         return entry.c.resource == table.name, found
 
     def _told(self, judged: Subquery) -> Any:
-        """What of it the caller is told; and the last entry of all, which tells that there may be more."""
-        was_theirs, is_theirs = _names_the_caller(judged.c.before), _names_the_caller(judged.c.after)
+        """The entries that the caller is told, and the last one examined: with it, there may be more."""
+        was_theirs, is_theirs = _names_the_caller(judged, "before"), _names_the_caller(judged, "after")
         is_lost = and_(not_(judged.c.is_visible), was_theirs, not_(is_theirs))
         is_gained = and_(judged.c.part.is_not(None), judged.c.action == Action.CREATED.value, is_theirs)
         change = select(
@@ -268,23 +265,32 @@ _span = select(
     _snapshot("since").label("since"),
     func.coalesce(_snapshot("until"), func.pg_current_snapshot()).label("until"),
 ).cte("span")
-# Scalars, which PostgreSQL finds once and an index can compare with.
+# Scalar subqueries: PostgreSQL evaluates them once, and can look for the value in an index.
 _SINCE, _UNTIL = (select(column).scalar_subquery() for column in (_span.c.since, _span.c.until))
 _VISIBLE = func.pg_visible_in_snapshot(_entries.c.xid, _UNTIL)
 _NOT_KNOWN = (
     not_(func.pg_visible_in_snapshot(_entries.c.xid, _SINCE)),
-    # This much an index tells.
+    # These two use the index.
     _entries.c.xid >= func.pg_snapshot_xmin(_SINCE),
     _entries.c.xid < func.pg_snapshot_xmax(_UNTIL),
 )
 _UNTIL_TEXT = cast(_UNTIL, String())
 _IS_KNOWN = and_(
-    # A cluster that was restored from a dump counts its transactions anew, and knows nothing of those snapshots.
+    # A cluster restored from a dump numbers its transactions anew. Old snapshots mean nothing there.
     func.coalesce(func.pg_snapshot_xmax(_SINCE) <= func.pg_snapshot_xmax(_UNTIL), true()),
     func.pg_snapshot_xmax(_UNTIL) <= func.pg_snapshot_xmax(func.pg_current_snapshot()),
 )
 
 
-def _names_the_caller(row: ColumnElement[Any]) -> ColumnElement[bool]:
-    caller = cast(CALLER_ID, String())
-    return func.coalesce(or_(*(row[name].astext == caller for name in SHARES)), false())
+def _names_the_caller(entries: FromClause, state: str) -> ColumnElement[bool]:
+    """Whether the row of an entry names the caller in a column that its table marks as SHARER."""
+    tables: dict[str, list[str]] = {}
+    for column in (column for table in Model.metadata.sorted_tables for column in table.columns):
+        if "sharer" in column.info:
+            tables.setdefault(column.name, []).append(column.table.name)
+    table, caller = func.coalesce(entries.c.part, entries.c.resource), cast(CALLER_ID, String())
+    named = (
+        and_(entries.c[state][column].astext == caller, table == func.any(literal(names, ARRAY(String()))))
+        for column, names in tables.items()
+    )
+    return func.coalesce(or_(false(), *named), false())

@@ -1,25 +1,28 @@
 """Reads: documents, lists and histories, each from one statement behind the gate.
 
-PostgreSQL builds the JSON; here a document, a collection and a page are declared, compiled and read. It changes
-nothing, and knows neither query strings nor HTTP.
+Documents and collections are declared here, compiled to statements in which PostgreSQL builds the JSON, and read. This
+package changes no row, and knows neither query strings nor HTTP.
 """
 
-from shared.reads.collection import Collection, CustomFilter, ListQuery
+from shared.reads.borders import faults
+from shared.reads.collection import DEFAULT_ROWS, RELEVANCE, Collection, CustomFilter, ListQuery, Shape, Sort
 from shared.reads.cursors import Cursors
 from shared.reads.history import HISTORY, JOURNAL, HistoryRead, Journal, JournalRead
 from shared.reads.listing import Documents, Listing, Page
-from shared.reads.parameters import DEFAULT_ROWS, Parameter, limit_in, parameters_in, text_in, view_in, view_parameters
-from shared.reads.projection import Computed, Document, Each, Many, One, OnRequest, Projector, View
+from shared.reads.projection import WHOLE, Derived, Document, Each, Many, One, OnRequest, Projector, View
 from shared.reads.reader import Reader, Representation
+from shared.reads.summary import Summary
 
 __all__ = [
     "DEFAULT_ROWS",
     "HISTORY",
     "JOURNAL",
+    "RELEVANCE",
+    "WHOLE",
     "Collection",
-    "Computed",
     "Cursors",
     "CustomFilter",
+    "Derived",
     "Document",
     "Documents",
     "Each",
@@ -32,14 +35,12 @@ __all__ = [
     "OnRequest",
     "One",
     "Page",
-    "Parameter",
     "Projector",
     "Reader",
     "Representation",
+    "Shape",
+    "Sort",
+    "Summary",
     "View",
-    "limit_in",
-    "parameters_in",
-    "text_in",
-    "view_in",
-    "view_parameters",
+    "faults",
 ]

@@ -1,4 +1,4 @@
-"""Cursors: where a page ended, signed, so that no client can build one or carry it to another list."""
+"""Cursors: where a page ended, signed, so that no client can make one or use it for another list."""
 
 import base64
 import hashlib
@@ -15,7 +15,7 @@ class Cursors:
     """Signs and reads cursors. They are bound to a context: the list, its filter and sort, and the caller."""
 
     def __init__(self, key: bytes) -> None:
-        # A key of their own: no cursor can ever pass for a token, nor a token for a cursor.
+        # A key of their own: a cursor never passes for a token, or a token for a cursor.
         self._key = hmac.digest(key, b"cursors", hashlib.sha256)
 
     def sign(self, position: bytes, context: str) -> str:
@@ -32,7 +32,7 @@ class Cursors:
         except ValueError as error:
             raise InvalidCursor(parameter=parameter) from error
         position = signed[_SIGNATURE_BYTES:]
-        # Compared as text: base64 leaves bits of the last character unused, and those are to be right as well.
+        # Compared as text: base64 leaves bits of the last character unused, and those must match, too.
         if not hmac.compare_digest(self.sign(position, context), cursor):
             raise InvalidCursor(parameter=parameter)
         values: list[Any] = json.loads(position)

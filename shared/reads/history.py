@@ -1,26 +1,12 @@
-"""The readers of the journal: the history of a row, for who sees the row, and all of it, for administrators."""
+"""The journal, read: the history of a row, for those who see the row; all of it, for administrators."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    ARRAY,
-    ColumnElement,
-    FromClause,
-    String,
-    Table,
-    Uuid,
-    bindparam,
-    case,
-    false,
-    func,
-    literal,
-    null,
-    select,
-)
+from sqlalchemy import ColumnElement, FromClause, Table, Uuid, bindparam, case, false, func, null, select
 
-from shared.auth import CALLER_IS_ADMIN, InvalidToken, Policy, Principal, gate
+from shared.auth import CALLER_IS_ADMIN, RESTORE, InvalidToken, Policy, Principal, gate
 from shared.extensions import Extensions
 from shared.reads.collection import Collection, ListQuery
 from shared.reads.cursors import Cursors
@@ -31,7 +17,7 @@ from shared.wire import Database, Statement
 
 
 class HistoryRead(Document, of=JournalEntry):
-    """A change of a row, or of a part of it; `before` and `after` have the columns that changed, and all of a part."""
+    """A change of a row, or of a part of it. `before` and `after` have the columns that changed; of a part, all."""
 
     id: int
     at: datetime
@@ -43,7 +29,7 @@ class HistoryRead(Document, of=JournalEntry):
 
 
 class JournalRead(HistoryRead):
-    """A change of any row, and where it came from: that is nothing for who merely shares in a project."""
+    """A change of any row, with the session and the request that it came from."""
 
     resource: str
     subject_id: UUID
@@ -61,7 +47,7 @@ JOURNAL = Collection(
 
 
 class History:
-    """What the journal tells of a row: to whom the row is visible, a deleted one to whom may restore it."""
+    """The history of a row, for those who see it; of a deleted row, for those who may restore it."""
 
     def __init__(self, rows: Table, policy: Policy, projector: Projector, cursors: Cursors) -> None:
         self._rows = rows
@@ -72,14 +58,14 @@ class History:
         self._visibility = Statement(select(visible).select_from(gate(projector.extensions)))
 
     async def page(self, database: Database, id: UUID, caller: Principal, query: ListQuery) -> Page | None:
-        """A page, newest first; None when there is no such row, or not for the caller.
+        """A page, newest first; None when the row does not exist, or is not visible to the caller.
 
         Raises InvalidCursor, and InvalidToken when the caller's session has ended.
         """
         page = await self._listing.page(database, caller, query, subject_id=id)
         if page.items != b"[]":
             return page
-        # Past the end, or nothing that the filters match, or of what the caller does not see.
+        # Past the end, or no entry matches, or the caller does not see the row.
         found = await database.read(self._visibility, caller.parameters() | {"subject_id": id})
         if not found:
             raise InvalidToken
@@ -89,17 +75,16 @@ class History:
         return ((entries.c.resource == self._rows.name) & self._is_visible(extensions),)
 
     def _is_visible(self, extensions: Extensions) -> ColumnElement[bool]:
-        """Whether the row `:subject_id` is: found once, whatever number of entries there is."""
+        """Whether the row `:subject_id` is visible. Evaluated once, however many entries there are."""
         rows = self._rows.alias()
         role = self._policy.role(rows, extensions)
-        restorable = role == func.any(literal(sorted(self._policy.allowed["restore"]), ARRAY(String())))
-        visible = case((rows.c.deleted_at.is_(None), role.is_not(None)), else_=restorable)
+        visible = case((rows.c.deleted_at.is_(None), role.is_not(None)), else_=self._policy.permits(RESTORE, role))
         found = select(visible).where(rows.c.id == bindparam("subject_id", type_=Uuid()))
         return func.coalesce(found.scalar_subquery(), false())
 
 
 class Journal:
-    """All that the journal tells, for administrators."""
+    """The whole journal, for administrators."""
 
     def __init__(self, database: Database, projector: Projector, cursors: Cursors) -> None:
         self._database = database
@@ -107,7 +92,7 @@ class Journal:
         self._listing = Listing(JOURNAL, administration, projector, cursors)
 
     async def page(self, caller: Principal, query: ListQuery) -> Page:
-        """A page, newest first; empty for all but administrators. Raises InvalidCursor, and InvalidToken."""
+        """A page, newest first; empty unless the caller is an administrator. Raises InvalidCursor and InvalidToken."""
         return await self._listing.page(self._database, caller, query)
 
 

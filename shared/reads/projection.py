@@ -1,8 +1,8 @@
 """Projections: a response schema becomes an SQL expression in which PostgreSQL writes the JSON document.
 
-A module author declares a `Document` over a table. A field is the column of its name; a field of another document, or
-of a list of them, says by `One`, `Many` or `Each` how its rows are found; a `Computed` field gives its own expression.
-Related rows come out of the same statement, and the bytes go to the client with no object in between.
+A module author declares a `Document` over a table. A field is the column of its name. A field that embeds documents
+says with `One`, `Many` or `Each` how to find their rows. A `Derived` field has an expression of its own. One statement
+reads the row and what is related to it, and the bytes go to the client with no object in between.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ from shared.rows import live, table_of
 class Document(BaseModel):
     """The base of every representation: `class TagRead(Document, of=Tag)`.
 
-    It validates nothing on the way out; it says what there is, to the compiler and to the OpenAPI document.
+    It validates nothing: it tells the compiler and the OpenAPI document which members there are.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -37,12 +37,12 @@ class Document(BaseModel):
 
     @classmethod
     def includable(cls) -> list[str]:
-        """The fields that are there only when asked for."""
+        """The fields that are left out unless the request includes them."""
         return [name for name, field in cls.model_fields.items() if OnRequest in field.metadata]
 
     @classmethod
     def selectable(cls) -> list[str]:
-        """The fields that are there unless others are asked for."""
+        """The fields that are there unless the request selects some."""
         return [name for name, field in cls.model_fields.items() if OnRequest not in field.metadata]
 
 
@@ -52,16 +52,16 @@ class OnRequest:
 
 @dataclass(frozen=True)
 class View:
-    """What of a document is wanted."""
+    """The members of a document that a request wants."""
 
     fields: frozenset[str] | None = None
     """None: all that are not on request."""
     include: frozenset[str] = frozenset()
     trash: bool = False
-    """Whether it may be of a deleted row: with `deleted_at` and `purge_at`."""
+    """Whether the row may be deleted: adds `deleted_at` and `purge_at`."""
 
     def names(self, document: type[Document]) -> list[str]:
-        """The members of the document, in its order."""
+        """The names of the members, in the document's order."""
         fields = set(document.selectable()) if self.fields is None else self.fields
         trash = ["deleted_at", "purge_at"] if self.trash else []
         return [*(name for name in document.model_fields if name in fields | self.include), *trash]
@@ -71,7 +71,7 @@ WHOLE = View()
 
 
 class Projector:
-    """Compiles documents, for the extensions that the composed modules contribute."""
+    """Compiles documents, with what the composed modules contribute to extension points."""
 
     def __init__(self, extensions: Extensions, retention: timedelta) -> None:
         """`retention` is how long a deleted row stays restorable."""
@@ -79,10 +79,10 @@ class Projector:
         self._retention = retention
 
     def json(self, document: type[Document], rows: FromClause, view: View = WHOLE) -> ColumnElement[bytes]:
-        """The document of a row, as an expression that stands wherever the columns of `rows` may stand.
+        """The document of a row, as an expression for any place where the columns of `rows` can stand.
 
-        Executed, it gives the UTF-8 bytes of a JSON object, its members in the schema's order and without white space;
-        times in UTC, as the session's time zone is.
+        Its value is a JSON object in UTF-8: members in the schema's order, no white space, times in UTC, which is the
+        session's time zone.
         """
         row = select(*self._values(document, rows, view)).correlate(rows).subquery()
         return select(func.row_to_json(row.table_valued(), type_=JSON)).scalar_subquery()
@@ -93,14 +93,14 @@ class Projector:
                 yield (rows.c.deleted_at + literal(self._retention, Interval())).label(name)
             elif name in document.model_fields:
                 field = document.model_fields[name]
-                marker = next((item for item in field.metadata if isinstance(item, Marker)), None)
+                marker = marker_of(field)
                 yield (marker.expression(field, rows, self) if marker else rows.c[name]).label(name)
             else:
                 yield rows.c[name]
 
 
 class Marker:
-    """What tells, in a field's `Annotated`, where its value comes from."""
+    """In a field's `Annotated`: where its value comes from."""
 
     def expression(self, field: FieldInfo, rows: FromClause, projector: Projector) -> ColumnElement[Any]:
         """The field's value for a row of `rows`."""
@@ -108,8 +108,8 @@ class Marker:
 
 
 @dataclass(frozen=True)
-class Computed(Marker):
-    """A value that an expression over the row gives."""
+class Derived(Marker):
+    """The value of an expression over the row."""
 
     compute: Callable[[FromClause, Extensions], ColumnElement[Any]]
 
@@ -119,12 +119,12 @@ class Computed(Marker):
 
 @dataclass(frozen=True)
 class One(Marker):
-    """The document of the row whose id stands in the column `by`; null when it is deleted."""
+    """The document of the row whose id is in the column `by`; null when that row is deleted."""
 
     by: str
 
     def expression(self, field: FieldInfo, rows: FromClause, projector: Projector) -> ColumnElement[Any]:
-        document = _document_in(field.annotation)
+        document = document_in(field.annotation)
         target = document.rows.alias()
         found = select(projector.json(document, target)).where(target.c.id == rows.c[self.by], *live(target))
         return found.correlate(rows).scalar_subquery()
@@ -132,13 +132,13 @@ class One(Marker):
 
 @dataclass(frozen=True)
 class Each(Marker):
-    """The documents of the rows that name this one in their column `by`, in an order of theirs."""
+    """The documents of the rows whose column `by` has the id of this one, ordered by columns of theirs."""
 
     by: str
     order_by: tuple[str, ...]
 
     def expression(self, field: FieldInfo, rows: FromClause, projector: Projector) -> ColumnElement[Any]:
-        document = _document_in(field.annotation)
+        document = document_in(field.annotation)
         target = document.rows.alias()
         found = select(projector.json(document, target)).where(target.c[self.by] == rows.c.id, *live(target))
         return _array(found.order_by(*(target.c[name] for name in self.order_by)).correlate(rows).scalar_subquery())
@@ -148,14 +148,14 @@ class Each(Marker):
 class Many(Marker):
     """The documents of the rows that the table `through` links to this one, ordered by a column of theirs and id.
 
-    The link's own foreign keys tell how: one names this row's table, the other theirs.
+    The link has a foreign key to this row's table, and one to theirs.
     """
 
     through: type[SQLModel]
     order_by: str
 
     def expression(self, field: FieldInfo, rows: FromClause, projector: Projector) -> ColumnElement[Any]:
-        document = _document_in(field.annotation)
+        document = document_in(field.annotation)
         target, link = document.rows.alias(), table_of(self.through).alias()
         found = (
             select(projector.json(document, target))
@@ -167,12 +167,16 @@ class Many(Marker):
 
 
 def _array(documents: ColumnElement[Any]) -> ColumnElement[Any]:
-    # array_to_json writes no white space between elements, and of an empty array it makes [], where json_agg would
-    # give line breaks and NULL.
+    # array_to_json writes no white space, and [] for an empty array. json_agg would write line breaks, and NULL.
     return func.array_to_json(func.array(documents), type_=JSON)
 
 
-def _document_in(annotation: Any) -> type[Document]:
+def marker_of(field: FieldInfo) -> Marker | None:
+    """Where the field's value comes from; None for the column of its name."""
+    return next((item for item in field.metadata if isinstance(item, Marker)), None)
+
+
+def document_in(annotation: Any) -> type[Document]:
     """The document in `Document`, `Document | None`, `list[Document]` or `list[Document] | None`."""
     candidates = [annotation, *get_args(annotation)]
     candidates += [inner for candidate in candidates for inner in get_args(candidate)]
@@ -180,6 +184,7 @@ def _document_in(annotation: Any) -> type[Document]:
 
 
 def _foreign_key(link: FromClause, target: FromClause) -> ColumnElement[Any]:
-    """The column of the link that names rows of the target, which may be an alias."""
-    ids = target.c.id.base_columns
-    return next(column for column in link.c if any(key.column in ids for key in column.foreign_keys))
+    """The column of the link that names rows of the target: a table, what is published of one, or an alias of those."""
+    (id,) = target.c.id.base_columns
+    named = f"{id.table.name}.{id.name}"
+    return next(column for column in link.c if any(key.target_fullname == named for key in column.foreign_keys))

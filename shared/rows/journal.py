@@ -1,9 +1,10 @@
-"""The journal: who changed what, when and from which session, before and after.
+"""The journal: who changed what, when and from which session, with the values before and after.
 
-PostgreSQL writes it, in the change's own transaction and on every path that there is: `trellis_journal`, which the
-kernel's migrations define, gives a table the triggers. Here is what they write, and how they come to know who it was.
+Triggers write it, in the transaction of the change. The function `trellis_journal` of the kernel's migrations gives
+them to a table. This file has the table that they write, and the variable that tells them who makes the change.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -14,11 +15,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import UserDefinedType
 from sqlmodel import Field
 
-from shared.rows.models import Table, expiring, table_of
+from shared.rows.models import Model, expiring, table_of
 
 
 class TransactionId(UserDefinedType[str]):
-    """PostgreSQL's `xid8`: the number of a transaction, which never comes again."""
+    """PostgreSQL's `xid8`: the number of a transaction, never used twice."""
 
     cache_ok = True
 
@@ -28,7 +29,7 @@ class TransactionId(UserDefinedType[str]):
 
 
 class Action(StrEnum):
-    """What happened to a row. A resource is purged for good some time after it was deleted."""
+    """What happened to a row. A deleted resource is purged for good some time later."""
 
     CREATED = "created"
     CHANGED = "changed"
@@ -37,7 +38,7 @@ class Action(StrEnum):
     PURGED = "purged"
 
 
-class JournalEntry(Table, table=True):
+class JournalEntry(Model, table=True):
     """A row that was inserted, updated or deleted."""
 
     __tablename__ = "journal"
@@ -57,21 +58,34 @@ class JournalEntry(Table, table=True):
     )
     at: datetime = Field(default=None, nullable=False, sa_column_kwargs={"server_default": func.clock_timestamp()})
     actor_id: UUID | None = None
-    """The account that did it; none at a registration, or for what an operator does in the database."""
+    """The account that did it; NULL at a registration, and for an operator's changes in the database."""
     session_id: UUID | None = None
     request_id: str | None = None
     resource: str
     """The table of the resource."""
     subject_id: UUID
-    """The row of the resource that changed, or that the changed row is a part of."""
+    """The id of the resource that changed, or whose part changed."""
     part: str | None = None
-    """The table of the part, such as a project's members; none when the resource itself changed."""
+    """The table of the part, such as a project's members; NULL when the resource itself changed."""
     action: str
     before: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
-    """What was there of the columns that changed; all of a row that is gone, and of a part."""
+    """The former values of the changed columns; all columns of a removed row, and of a part."""
     after: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
-    """What these columns are now; all of a new row, and of a part."""
+    """The new values of the changed columns; all columns of a new row, and of a part."""
 
 
 # A slow transaction's entries may be older than a cursor that has not seen them and is still good.
 expiring(JournalEntry, table_of(JournalEntry).c.at, lambda settings: settings.journal_retention + timedelta(days=1))
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a change comes from. All fields are None for an operator's change."""
+
+    actor_id: UUID | None = None
+    session_id: UUID | None = None
+    request_id: str | None = None
+
+    def variables(self) -> dict[str, str]:
+        """The variable of PostgreSQL's in which the triggers find it, for one transaction."""
+        return {"trellis.origin": f"{self.actor_id or '-'} {self.session_id or '-'} {self.request_id or '-'}"}

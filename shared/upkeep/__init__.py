@@ -7,14 +7,14 @@ answers a request.
 from shared.upkeep.commands import in_unit_of_work
 from shared.upkeep.purge import Purge
 from shared.upkeep.schema import ALEMBIC_INI, standing, standing_of
-from shared.upkeep.seeding import DataSet, Ids, Row, Seeding, SeedingError, time_of, words
+from shared.upkeep.seeding import DataSet, Ids, Seeding, SeedingError, SeedRow, time_of, words
 
 __all__ = [
     "ALEMBIC_INI",
     "DataSet",
     "Ids",
     "Purge",
-    "Row",
+    "SeedRow",
     "Seeding",
     "SeedingError",
     "in_unit_of_work",

@@ -1,4 +1,4 @@
-"""Commands: how a module's operation is run from the command line, in the same unit of work as a request's."""
+"""Commands: run a module's operation from the command line, in a unit of work as for a request."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,11 +8,14 @@ from typing import Any
 
 import click
 
+from shared.writes import Change
+
 
 def in_unit_of_work(command: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-    """Makes a click callback of an async function that takes the module's `service` and the command's parameters.
+    """Makes a click callback of an async function that takes the module's `service`, a change without a caller, and the
+    command's parameters.
 
-    On any error nothing is kept; the command line tells a domain error in its own words, with exit code 1.
+    On any error nothing is kept. The command line prints a domain error as a sentence, and exits with code 1.
     """
 
     @click.pass_obj
@@ -20,8 +23,8 @@ def in_unit_of_work(command: Callable[..., Awaitable[None]]) -> Callable[..., No
         async def main(container: Any) -> None:
             database = container.kernel.database()
             try:
-                async with database.unit_of_work():
-                    await command(container.service(), **parameters)
+                async with database.unit_of_work() as unit:
+                    await command(container.service(), Change(unit), **parameters)
             finally:
                 await database.close()
 

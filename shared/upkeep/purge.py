@@ -1,4 +1,4 @@
-"""The purge: what was deleted, kept or noted longer ago than it is to be remembered goes for good."""
+"""The purge: removes for good what is past its retention."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -11,30 +11,31 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     FromClause,
     Interval,
-    Select,
+    Table,
     bindparam,
     cast,
     delete,
     func,
     or_,
     select,
+    true,
 )
-from sqlalchemy import Table as SchemaTable
 
 from shared.errors import Conflict, Contended
-from shared.rows import EXPIRIES, SoftDeletable, Table, table_of
+from shared.rows import EXPIRIES, Model, SoftDeletable, table_of
 from shared.settings import Settings
 from shared.wire import Database, Statement
 
 log = logging.getLogger("trellis")
 
 BATCH = 500
-"""Rows that go in one transaction; what is a mere part of them goes along."""
+"""Rows that one transaction removes, their parts not counted."""
 
 MOST_ATTEMPTS = 3
-"""How often a batch is tried that meets somebody else's change."""
+"""How often a batch is tried when it meets another change."""
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
+_ALWAYS = true()
 
 
 class Purge:
@@ -44,15 +45,15 @@ class Purge:
         self._database = database
         self._tasks = (
             *(_deleted(table, settings.retention) for table in _children_first()),
-            *(_expired(table, settings) for table in reversed(Table.metadata.sorted_tables) if table in EXPIRIES),
+            *(_expired(table, settings) for table in reversed(Model.metadata.sorted_tables) if table in EXPIRIES),
         )
 
     async def run(self) -> Mapping[str, int]:
-        """How many rows went of each table, their parts not counted. Raises Unavailable; what is gone then is gone."""
+        """The number of rows removed from each table. Raises Unavailable; the batches before that stay removed."""
         return {task.table.name: await self._purge(task) for task in self._tasks}
 
     async def due(self) -> Mapping[str, int]:
-        """How many rows of each table would go."""
+        """The number of rows of each table that `run` would remove."""
         return {task.table.name: (await self._database.read(task.count, {}))[0][0] for task in self._tasks}
 
     async def _purge(self, task: "_Task") -> int:
@@ -64,17 +65,17 @@ class Purge:
 
     async def _round(self, task: "_Task") -> int:
         gone, since = 0, _EARLIEST
-        while places := await self._batch(task, since):
-            gone, since = gone + len(places), max(places)
+        while times := await self._batch(task, since):
+            gone, since = gone + len(times), max(times)
         return gone
 
     async def _batch(self, task: "_Task", since: datetime) -> list[datetime]:
-        """The places of the rows that went; empty when there are no more, or none can go just now."""
+        """The times of the rows that went; empty when there are no more, or none can go just now."""
         for _ in range(MOST_ATTEMPTS):
             try:
-                async with self._database.unit_of_work():
-                    return [place for (place,) in await self._database.execute(task.batch, {"since": since})]
-            except (Conflict, Contended):  # Somebody came to refer to one of the rows; the next look sees which.
+                async with self._database.unit_of_work() as unit:
+                    return [at for (at,) in await unit.execute(task.batch, {"since": since})]
+            except (Conflict, Contended):  # A change has just referred to one of the rows; the next attempt sees which.
                 continue
         log.warning("Some deleted %s stay for now: others refer to them.", task.table.name)
         return []
@@ -84,28 +85,49 @@ class Purge:
 class _Task:
     """What goes of a table, in batches in the order of a time."""
 
-    table: SchemaTable
+    table: Table
     batch: Statement
     """Removes the first BATCH from `:since` on, and gives the time of each."""
     count: Statement
 
 
-def _children_first() -> list[SchemaTable]:
-    tables = {table_of(model) for model in Table.__subclasses__() if issubclass(model, SoftDeletable)}
-    return [table for table in reversed(Table.metadata.sorted_tables) if table in tables]
+def _children_first() -> list[Table]:
+    tables = {table_of(model) for model in Model.__subclasses__() if issubclass(model, SoftDeletable)}
+    return [table for table in reversed(Model.metadata.sorted_tables) if table in tables]
 
 
-def _deleted(table: SchemaTable, retention: timedelta) -> _Task:
+def _deleted(table: Table, retention: timedelta) -> _Task:
     """The rows that were deleted long ago, but for those that others hold."""
-    at = table.c.deleted_at
-    old = _is_older(at, retention)
-    going = _keys(table).where(old, at >= bindparam("since", type_=at.type)).order_by(at)
-    going = going.where(~or_(False, *_holds(table, table)))
-    return _Task(table, _removal(table, going, at), _count(table, old, ~or_(False, *_holds(table, table, retention))))
+    is_free = ~or_(False, *_holds(table, table))
+    will_be_free = ~or_(False, *_holds(table, table, retention))
+    return _task(table, table.c.deleted_at, retention, is_free, will_be_free)
+
+
+def _expired(table: Table, settings: Settings) -> _Task:
+    """The rows that are no use any more."""
+    expiry = EXPIRIES[table]
+    return _task(table, expiry.at, expiry.after(settings))
+
+
+def _task(
+    table: Table,
+    at: ColumnElement[Any],
+    age: timedelta,
+    is_free: ColumnElement[bool] = _ALWAYS,
+    will_be_free: ColumnElement[bool] = _ALWAYS,
+) -> _Task:
+    """Of the rows older than the age: remove those that are free, and count those that a whole purge frees."""
+    old = _is_older(at, age)
+    keys = select(*table.primary_key).where(old, at >= bindparam("since", type_=at.type), is_free).order_by(at)
+    # As a CTE, which PostgreSQL runs once: a subquery may be run again, and would lock other rows then.
+    going = keys.limit(BATCH).with_for_update(skip_locked=True).cte("going")
+    removal = delete(table).where(*(table.c[column.name] == column for column in going.c)).returning(at)
+    count = select(func.count()).select_from(table).where(old, will_be_free)
+    return _Task(table, Statement(removal), Statement(count))
 
 
 def _holds(
-    table: SchemaTable, rows: FromClause, retention: timedelta | None = None, path: tuple[SchemaTable, ...] = ()
+    table: Table, rows: FromClause, retention: timedelta | None = None, path: tuple[Table, ...] = ()
 ) -> list[ColumnElement[bool]]:
     """What may hold a row: that another refers to it, or to a part that would go along.
 
@@ -131,36 +153,12 @@ def _holds(
     return holds
 
 
-def _references_to(table: SchemaTable) -> Iterator[ForeignKeyConstraint]:
-    for other in Table.metadata.sorted_tables:
+def _references_to(table: Table) -> Iterator[ForeignKeyConstraint]:
+    for other in Model.metadata.sorted_tables:
         for key in other.foreign_key_constraints:
             if key.referred_table is table and key.ondelete not in {"SET NULL", "SET DEFAULT"}:
                 yield key
 
 
-def _expired(table: SchemaTable, settings: Settings) -> _Task:
-    """The rows that are no use any more."""
-    expiry = EXPIRIES[table]
-    old = _is_older(expiry.at, expiry.after(settings))
-    going = _keys(table).where(old, expiry.at >= bindparam("since", type_=expiry.at.type)).order_by(expiry.at)
-    return _Task(table, _removal(table, going, expiry.at), _count(table, old))
-
-
 def _is_older(at: ColumnElement[datetime], age: timedelta) -> ColumnElement[bool]:
     return at < func.now() - cast(age, Interval())
-
-
-def _keys(table: SchemaTable) -> Select[Any]:
-    """To be narrowed and put in order: the keys of BATCH rows, which it locks; those that are locked it leaves out."""
-    return select(*table.primary_key).limit(BATCH).with_for_update(skip_locked=True)
-
-
-def _count(table: SchemaTable, *where: ColumnElement[bool]) -> Statement:
-    return Statement(select(func.count()).select_from(table).where(*where))
-
-
-def _removal(table: SchemaTable, keys: Select[Any], place: ColumnElement[Any]) -> Statement:
-    # As a CTE, which PostgreSQL runs once: a subquery may be run again, and would lock other rows then.
-    going = keys.cte("going")
-    these = (table.c[column.name] == column for column in going.c)
-    return Statement(delete(table).where(*these).returning(place))

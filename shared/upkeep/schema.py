@@ -9,12 +9,11 @@ from typing import Any
 import psycopg
 from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
-from alembic.util import to_tuple
 from psycopg.errors import UndefinedTable
 from sqlalchemy import Boolean, column, func, select, table
 from sqlalchemy.dialects.postgresql import OID
 
-from shared.rows import Table
+from shared.rows import Model
 from shared.wire import Database, Row, Statement
 
 ALEMBIC_INI = Path(__file__).parents[2] / "alembic.ini"
@@ -102,15 +101,21 @@ def _applied(revisions: Iterable[Row]) -> set[str]:
             waiting += [other for other in known if _branch(other) == _branch(revision)]
         elif revision not in applied:
             applied.add(revision)
-            waiting += [*to_tuple(known[revision].down_revision, ()), *to_tuple(known[revision].dependencies, ())]
+            waiting += before(known[revision])
     return applied
+
+
+def before(script: Script) -> list[str]:
+    """The revisions that must be there before it. Alembic gives None, one, or several of each kind."""
+    kinds = script.down_revision, script.dependencies
+    return [revision for given in kinds for revision in ([given] if isinstance(given, str) else given or ())]
 
 
 def _misfits(columns: Iterable[Row]) -> set[str]:
     """Columns that this version names and the schema has not, and such as it has to name and does not know."""
     demanded = {(table, name): is_demanded for table, name, is_demanded in columns}
-    needed = {(table.name, column.name) for table in Table.metadata.tables.values() for column in table.columns}
-    tables = Table.metadata.tables
+    needed = {(table.name, column.name) for table in Model.metadata.tables.values() for column in table.columns}
+    tables = Model.metadata.tables
     return {f"the column {table}.{name}" for table, name in needed - demanded.keys()} | {
         f"a default of {table}.{name}"
         for (table, name), is_demanded in demanded.items()

@@ -1,4 +1,4 @@
-"""Seeding: what a module's `seeds.py` makes a realistic data set with, of any size, in memory that does not grow."""
+"""Seeding: tools with which a module's `seeds.py` makes realistic data of any size, in bounded memory."""
 
 import sys
 from array import array
@@ -12,18 +12,18 @@ from uuid import UUID
 import click
 from psycopg import Connection, sql
 
-from shared.rows import Table
+from shared.rows import Model
 from shared.settings import Settings
 
 PERIOD = timedelta(days=730)
 """How far back the first rows were made."""
 BATCH = 5_000
-"""Rows for each COPY. PostgreSQL notes every row whose foreign keys it has to check until the statement ends."""
+"""Rows for each COPY: PostgreSQL remembers each row until the statement ends, to check its foreign keys."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
-Row = tuple[type[Table], Mapping[str, Any]]
+SeedRow = tuple[type[Model], Mapping[str, Any]]
 """A table, and the values of a row of it by column. The rows of a table all name the same columns."""
 
 
@@ -32,14 +32,14 @@ class SeedingError(Exception):
 
 
 class Ids(Sequence[UUID]):
-    """Ids of rows in the order in which they were added, 16 bytes each, and those of each owner."""
+    """A list of ids, 16 bytes each, that also knows which ids belong to which owner."""
 
     def __init__(self) -> None:
         self._bytes = bytearray()
         self._ends = array("Q")
 
     def add(self, id: UUID, owner: int = 0) -> None:
-        """Owners are numbered from 0, and their ids added in that order."""
+        """Owners are numbered from 0. Add their ids in the order of owners."""
         if owner < len(self._ends) - 1:
             raise ValueError("The ids of an earlier owner were added already.")
         self._bytes += id.bytes
@@ -68,18 +68,18 @@ class Ids(Sequence[UUID]):
 
 
 def time_of(id: UUID) -> datetime:
-    """When the row was made, by an id of `Seeding.id_at`."""
+    """The time in an id of `Seeding.id_at`."""
     milliseconds, fraction = id.int >> 80, id.int >> 64 & 0xFFF
     return _EPOCH + timedelta(milliseconds=milliseconds, microseconds=-(-fraction * 1000 // 4096))
 
 
 def words(text: str, separator: str | None = None) -> list[str]:
-    """A list that is written as a text: of words, or of what stands between separators."""
+    """Split a text into words, or at separators."""
     return [word.strip() for word in text.split(separator)]
 
 
 class DataSet:
-    """One run of `trellis seed`, in one transaction: what the modules' seedings share."""
+    """One run of `trellis seed`, in one transaction. All modules share it."""
 
     def __init__(
         self, connection: Connection[Any], settings: Settings, *, batch: str, seed: int, until: datetime, progress: bool
@@ -96,7 +96,7 @@ class DataSet:
 
 
 class Seeding:
-    """What a module makes its rows with. The same `--seed` on an equal database gives the same rows on the same day."""
+    """Makes a module's rows. The same `--seed` on an equal database gives the same rows on the same day."""
 
     def __init__(self, data: DataSet, module: str, requires: Iterable[str] = (), asked: int | None = None) -> None:
         self._data = data
@@ -108,14 +108,14 @@ class Seeding:
         self.until = data.until
         """No row was made, changed or deleted later."""
         self.batch = data.batch
-        """A word that no other run on this database has: part of whatever is unique."""
+        """A word for this run alone: put it into unique values."""
 
     def amount(self, default: int) -> int:
         """How many rows were asked for, or the default."""
         return default if self._asked is None else self._asked
 
     def moments(self, count: int) -> Iterator[datetime]:
-        """So many times in ascending order, the first at the start of the period, then more and more."""
+        """Times in ascending order, from the start of the period on, denser towards its end."""
         start, period = self.until - PERIOD, PERIOD // _MICROSECOND
         random = self.random.random
         for number in range(count):
@@ -127,15 +127,15 @@ class Seeding:
         return moment + (self.until - moment) * self.random.random()
 
     def id_at(self, moment: datetime) -> UUID:
-        """An id of a row that was made then: UUIDv7 to the microsecond (RFC 9562 §6.2, method 3)."""
+        """The id of a row made at this moment: UUIDv7 to the microsecond (RFC 9562 §6.2, method 3)."""
         milliseconds, rest = divmod((moment - _EPOCH) // _MICROSECOND, 1000)
         random = self.random.getrandbits(62)
         return UUID(int=milliseconds << 80 | 7 << 76 | rest * 4096 // 1000 << 64 | 2 << 62 | random)
 
     def changes(self, created_at: datetime, *, changed: float, deleted: float) -> dict[str, Any]:
-        """The columns of a `Resource` that tell its history: which shares of the rows were changed, and deleted.
+        """Times, version and deletion of a `Resource`. `changed` and `deleted` are the shares of rows with either.
 
-        A deletion is a recent one: what was deleted long ago has been purged.
+        Deletions are recent: older ones would have been purged.
         """
         random = self.random.random
         version, updated_at = 1, created_at
@@ -165,16 +165,16 @@ class Seeding:
         return ids
 
     def tell(self, sentence: str) -> None:
-        """Have the command print a sentence in the end."""
+        """Have the command print a sentence at its end."""
         self._data.sentences.append(sentence)
 
-    def copy(self, model: type[Table], rows: Iterable[Row], total: int) -> None:
-        """Stream rows into their tables; the progress bar counts those of `model`.
+    def copy(self, model: type[Model], rows: Iterable[SeedRow], total: int) -> None:
+        """Stream rows into their tables. The progress bar counts those of `model`.
 
-        They may be of several tables, so that a row and what hangs on it are made together: each after those that its
-        foreign keys name, and the first of each table in that order as well.
+        Rows of several tables may be mixed. Each comes after the rows that its foreign keys name; the first rows of
+        the tables come in the order of foreign keys, too.
         """
-        copies: dict[type[Table], _Copy] = {}
+        copies: dict[type[Model], _Copy] = {}
         waiting = 0
         with click.progressbar(
             length=total, label=str(model.__tablename__), hidden=not self._data.progress, file=sys.stderr
@@ -197,7 +197,7 @@ class Seeding:
 class _Copy:
     """The rows of one table that wait for the next COPY."""
 
-    def __init__(self, connection: Connection[Any], model: type[Table], row: Mapping[str, Any]) -> None:
+    def __init__(self, connection: Connection[Any], model: type[Model], row: Mapping[str, Any]) -> None:
         self._cursor = connection.cursor()
         self._columns = tuple(row)
         self._waiting: list[list[Any]] = []
@@ -224,6 +224,6 @@ class _Copy:
         return written
 
 
-def _flush(copies: Mapping[type[Table], _Copy], counted: type[Table]) -> int:
+def _flush(copies: Mapping[type[Model], _Copy], counted: type[Model]) -> int:
     """Write what waits. How many of it are rows of the counted table."""
     return {table: copy.flush() for table, copy in copies.items()}.get(counted, 0)

@@ -6,8 +6,7 @@ without a deadline, and turns what PostgreSQL refuses into domain errors. It kno
 
 from shared.wire.database import Database
 from shared.wire.direct import PIN, connect
-from shared.wire.provenance import Origin, origin
-from shared.wire.refusals import translated
-from shared.wire.statements import Row, Statement
+from shared.wire.statements import Row, Run, Statement
+from shared.wire.unit_of_work import UnitOfWork
 
-__all__ = ["PIN", "Database", "Origin", "Row", "Statement", "connect", "origin", "translated"]
+__all__ = ["PIN", "Database", "Row", "Run", "Statement", "UnitOfWork", "connect"]

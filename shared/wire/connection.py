@@ -1,5 +1,5 @@
-"""A connection to PostgreSQL: made from the operator's URL, with all that the code relies on set, and never waited for
-without a deadline.
+"""A connection to PostgreSQL: made from the operator's URL, with the settings that the code relies on. Each wait for it
+has a deadline.
 """
 
 import asyncio
@@ -19,25 +19,25 @@ from shared.wire.statements import Row
 R = TypeVar("R")
 
 BLANK = "\\ "
-"""As libpq's `options` has it within a value."""
+"""A blank within a value of libpq's `options`."""
 
 GRACE_SECONDS = 2.0
-"""How much longer than its statement timeout PostgreSQL is waited for. By then it would have said that it gives up."""
+"""How long we wait for PostgreSQL beyond the statement timeout, at which it should have given up by itself."""
 
 _KEEPALIVE = {"keepalives_idle": 30, "tcp_user_timeout": 15_000}
-"""Seconds and milliseconds: a server that was cut off is noticed before TCP would give up."""
+"""Seconds and milliseconds: a server that was cut off is noticed earlier than by TCP's defaults."""
 
 _TOO_DEAR = {"jit": "off", "max_parallel_workers_per_gather": "0"}
-"""Starting either costs more than any statement of ours takes."""
+"""To start either costs more than our slowest statement."""
 
 
 class PostgresConnection(AsyncConnection[Row]):
-    """psycopg's, which waits no longer than `deadline_seconds` for PostgreSQL, stopped or cut off as it may be."""
+    """Psycopg's connection, which waits at most `deadline_seconds` for PostgreSQL, even a stopped one."""
 
     deadline_seconds: float = CONNECT_SECONDS
 
     async def wait(self, gen: PQGen[R], *args: Any, **options: Any) -> R:
-        """Raises OperationalError past the deadline: the connection is lost then."""
+        """Raises OperationalError past the deadline, which ends the connection."""
         timer = asyncio.get_running_loop().call_later(self.deadline_seconds, self._cut)
         try:
             return await super().wait(gen, *args, **options)
@@ -45,7 +45,7 @@ class PostgresConnection(AsyncConnection[Row]):
             timer.cancel()
 
     def _cut(self) -> None:
-        """Whoever waits sees the connection end. To cancel would mean to wait once more, for the same server."""
+        """End the connection for whoever waits. A cancellation would have to wait for the same server again."""
         try:
             with socket.socket(fileno=os.dup(self.pgconn.socket)) as own:
                 own.shutdown(socket.SHUT_RDWR)
@@ -54,9 +54,9 @@ class PostgresConnection(AsyncConnection[Row]):
 
 
 def connector(settings: Settings, **session_settings: str) -> Callable[[], Awaitable[PostgresConnection]]:
-    """How connections are made: in AUTOCOMMIT, with these settings besides those that the code relies on.
+    """Makes connections, in AUTOCOMMIT, with these settings and those that the code relies on.
 
-    They raise psycopg.OperationalError when there is none to be had within CONNECT_SECONDS.
+    They raise psycopg.OperationalError when PostgreSQL does not answer within CONNECT_SECONDS.
     """
     if settings.database_url is None:
         raise RuntimeError("The embedded PostgreSQL was not started: there is no DATABASE_URL.")
@@ -77,12 +77,12 @@ def connector(settings: Settings, **session_settings: str) -> Callable[[], Await
     }
 
     async def connect() -> PostgresConnection:
-        # Nothing is prepared by psycopg: after a ROLLBACK it would deallocate the wire's statements with its own.
+        # Psycopg prepares nothing: after a ROLLBACK it would deallocate the wire's statements along with its own.
         connection = await PostgresConnection.connect(url, autocommit=True, prepare_threshold=None, **keywords)
         connection.deadline_seconds = settings.statement_seconds + GRACE_SECONDS
         connection.adapters.register_loader("json", _DocumentLoader)
         status = connection.pgconn.parameter_status
-        if status(b"DateStyle") != b"ISO, MDY" or status(b"TimeZone") != b"UTC":  # PGDATESTYLE and PGTZ come after.
+        if status(b"DateStyle") != b"ISO, MDY" or status(b"TimeZone") != b"UTC":  # PGDATESTYLE, PGTZ come after.
             try:
                 await connection.execute("SET datestyle = ISO, MDY; SET timezone = UTC")
             except BaseException:

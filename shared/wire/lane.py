@@ -1,30 +1,39 @@
-"""The read lane: connections that are kept at hand for statements that only read."""
+"""A lane: a pool of connections to PostgreSQL, made when needed and kept for reuse."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from time import monotonic
 from typing import Any
 
 from psycopg import Error
 
 from shared.errors import Unavailable
+from shared.turns import take_place
 from shared.wire.connection import PostgresConnection
+from shared.wire.link import DeadlineMissed
 from shared.wire.statements import Row, Statement
-from shared.wire.wire import DeadlineMissed, Wire
+from shared.wire.wire import Wire
+
+_ALL_IN_USE = partial(Unavailable, "Every connection to the database is in use.")
 
 
-class ReadLane:
-    """So many connections in AUTOCOMMIT, made when needed and kept at hand."""
+class Lane:
+    """Its connections are in AUTOCOMMIT. Each is used by one task at a time, which takes it and puts it back."""
 
     def __init__(self, connect: Callable[[], Awaitable[PostgresConnection]], size: int, wait_seconds: float) -> None:
         self._connect = connect
         self._places = asyncio.Semaphore(size)
         self._wait_seconds = wait_seconds
         self._at_hand: list[Wire] = []
+        self.in_use = 0
+        """The number of connections that are taken."""
 
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
-        """All rows. Raises Unavailable when no connection came free in time, and psycopg's errors."""
+        """All rows of a statement that only reads. Raises Unavailable when no connection came free in time, and
+        psycopg's errors.
+        """
         wire = await self._take()
         was_fresh = wire.is_fresh
         try:
@@ -32,37 +41,52 @@ class ReadLane:
         except Error as error:
             if not wire.is_broken:
                 raise
-            self.close()  # The others at hand may have been lost with it.
+            self.close()  # The other idle ones may be lost, too.
             if was_fresh or isinstance(error, DeadlineMissed):
                 raise
         finally:
-            self._put_back(wire)
-        # It was lost while it lay here, or the server restarted. Reading again is harmless.
+            self.put_back(wire)
+        # It was lost while it lay idle, or the server restarted. To read again is harmless.
         return await self.rows(statement, values)
+
+    async def take(self) -> Wire:
+        """A connection for more than one statement, not lost as far as this end knows. Raises Unavailable when none
+        came free in time, and psycopg's errors.
+        """
+        wire = await self._take()
+        while not wire.is_fresh and wire.is_lost():
+            self.put_back(wire)
+            self.close()  # The other idle ones are probably lost, too. So the next one is fresh.
+            wire = await self._take()
+        return wire
+
+    def put_back(self, wire: Wire) -> None:
+        """Keep the connection for others if it is at rest and in no transaction; else close it."""
+        self.in_use -= 1
+        self._places.release()
+        if wire.is_idle and monotonic() < wire.expires_at:
+            self._at_hand.append(wire)
+        else:
+            wire.close()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[PostgresConnection]:
-        """A connection to oneself, for what takes longer than one statement. Raises as `rows` does."""
-        wire = await self._take()
-        while wire.is_lost():
-            self._put_back(wire)
-            wire = await self._take()
+        """A connection to use through psycopg. Raises as `take` does."""
+        wire = await self.take()
         wire.unplug()
         try:
             yield wire.connection
         finally:
-            self._put_back(wire)
+            self.put_back(wire)
 
     def close(self) -> None:
-        """Close the connections at hand; those in use are closed when they come back, should they be lost too."""
+        """Close the idle connections. A lost one that is in use is closed when it is put back."""
         while self._at_hand:
             self._at_hand.pop().close()
 
     async def _take(self) -> Wire:
-        if self._places.locked():
-            await self._wait()
-        else:
-            await self._places.acquire()
+        await take_place(self._places, self._wait_seconds, _ALL_IN_USE)
+        self.in_use += 1
         while self._at_hand:
             wire = self._at_hand.pop()
             if wire.is_idle:
@@ -71,19 +95,6 @@ class ReadLane:
         try:
             return Wire(await self._connect())
         except BaseException:
+            self.in_use -= 1
             self._places.release()
             raise
-
-    async def _wait(self) -> None:
-        try:
-            async with asyncio.timeout(self._wait_seconds):
-                await self._places.acquire()
-        except TimeoutError as error:
-            raise Unavailable("Every connection to the database is in use.") from error
-
-    def _put_back(self, wire: Wire) -> None:
-        self._places.release()
-        if wire.is_idle and monotonic() < wire.expires_at:
-            self._at_hand.append(wire)
-        else:
-            wire.close()

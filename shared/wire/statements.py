@@ -1,12 +1,17 @@
-"""Statements on the wire: compiled once to the text that PostgreSQL prepares, then only given values."""
+"""Statements on the wire: compiled once to the text that PostgreSQL prepares, then only given values.
 
-from collections.abc import AsyncIterator, Mapping
+A seam: SQLAlchemy does not promise all of what its compiler tells here. tests/seams/test_sqlalchemy.py tells when a
+release changes it.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
-from psycopg import AsyncConnection
-from psycopg.raw_cursor import AsyncRawServerCursor
-from sqlalchemy import BindParameter, Select, UpdateBase
+from psycopg import AsyncConnection, AsyncRawServerCursor
+from psycopg.adapt import PyFormat
+from sqlalchemy import ARRAY, BindParameter, DateTime, Select, UpdateBase
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.types import TypeEngine
 
 Row = tuple[Any, ...]
 
@@ -27,6 +32,8 @@ class Statement:
         self.text = f"{prefix}{compiled}".encode()
         self._names = compiled.positiontup or []
         self._constants = {name: _as_sent(bind) for name, bind in compiled.binds.items() if not bind.required}
+        self.formats = [_format(compiled.binds[name].type) for name in self._names]
+        """How each parameter is sent."""
 
     async def batches(self, connection: AsyncConnection[Any], values: Mapping[str, Any]) -> AsyncIterator[list[Row]]:
         """All rows, BATCH at a time: neither side holds more of them. Needs an open transaction."""
@@ -37,7 +44,7 @@ class Statement:
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         """The parameters in the text's order. Raises KeyError for one that is missing."""
-        known = {**self._constants, **values}
+        known = {**self._constants, **values} if self._constants else values
         return [known[name] for name in self._names]
 
 
@@ -45,3 +52,16 @@ def _as_sent(bind: BindParameter[Any]) -> Any:
     """A constant in the statement, as its type has it sent: an enumeration's member by its value."""
     process = bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
     return process(bind.value) if process else bind.value
+
+
+def _format(kind: TypeEngine[Any]) -> PyFormat:
+    """As text, to which PostgreSQL gives whatever type the statement wants; but it takes no offset beyond 16 hours in
+    the text of an instant.
+    """
+    one = kind.item_type if isinstance(kind, ARRAY) else kind
+    is_instant = isinstance(getattr(one, "impl", one), DateTime)
+    return PyFormat.BINARY if is_instant else PyFormat.TEXT
+
+
+Run = Callable[[Statement, Mapping[str, Any]], Awaitable[list[Row]]]
+"""How a statement is executed: in a unit of work, or on the read lane."""

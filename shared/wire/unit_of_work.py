@@ -1,142 +1,147 @@
-"""The unit of work: one transaction, for statements on the wire and for SQLAlchemy's session alike."""
+"""The unit of work: one transaction, for statements on the wire and for blocks of SQLAlchemy's session."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
-from uuid import UUID
 
 import psycopg
-from sqlalchemy import exc
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from shared.errors import CommitInDoubt
-from shared.wire.provenance import origin
+from shared.errors import CommitInDoubt, Unavailable
+from shared.wire.lane import Lane
+from shared.wire.orm import session_on
+from shared.wire.refusals import translated
 from shared.wire.statements import Row, Statement
-from shared.wire.wire import Wire
+from shared.wire.wire import Step, Wire
 
 
 class UnitOfWork:
-    """It begins, and takes a connection, with its first statement."""
+    """A transaction that takes a connection with its first statement. BEGIN travels with that statement.
 
-    def __init__(self, engine: AsyncEngine, session: AsyncSession | None = None) -> None:
-        self.permissions: list[tuple[str, str, UUID]] = []
-        """What it was allowed to do so far: the resource, the action, and the row."""
+    Whoever opens it ends it; all others only execute. The database's errors come out as domain errors.
+    """
+
+    def __init__(self, lane: Lane, variables: Mapping[str, str]) -> None:
+        """`variables` are set in PostgreSQL for the transaction; their values hold no quotes."""
         self.before_first: Callable[[], Awaitable[None]] | None = None
-        """What is to be done in the transaction before all else. The first statement goes by the wire then."""
-        self._engine = engine
-        self._session = session
-        self._connection: AsyncConnection | None = None
+        """Runs in the transaction before its first statement."""
+        self._lane = lane
+        self._waiting: list[Step] = ["BEGIN", *(f"SET LOCAL {name} = '{value}'" for name, value in variables.items())]
+        """These steps travel with the next statement."""
         self._wire: Wire | None = None
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether there is a transaction yet."""
-        return self._wire is not None or (self._session is not None and self._session.in_transaction())
-
-    @property
-    def session(self) -> AsyncSession:
-        """For what the ORM does. A unit of work that needs none is spared it."""
-        if self.before_first is not None:
-            raise RuntimeError("Something is to be done first: begin with a statement on the wire.")
-        if self._session is None:
-            self._unplug()
-            self._session = AsyncSession(self._connection or self._engine, expire_on_commit=False)
-        return self._session
+        self._is_in_orm = False
 
     async def execute(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
-        """Execute a statement, after what the session has not told the database yet. Raises psycopg's errors."""
-        if self._session is not None:
-            await self._session.flush()
-        wire = self._wire or await self._take_wire()
-        try:
-            return await wire.rows(statement, values)
-        finally:
-            if self._session is not None:  # Its own statements go by psycopg.
-                wire.unplug()
+        """All rows of a statement. Raises Unavailable, the errors of constraints, and the like."""
+        with translated():
+            wire = await self._ready()
+            with self._sending(wire):
+                return await wire.rows(statement, values, self._waiting)
 
-    async def settle(self) -> None:
-        """Do now what the session has put off, and have it forget its rows: what comes next starts afresh."""
-        if self._session is not None:
-            await self._session.flush()
-            self._session.expunge_all()
+    async def send(self, statement: Statement, values: Mapping[str, Any]) -> None:
+        """Execute a statement without waiting for its answer. It travels with the next statement or with COMMIT, which
+        raises its error. The end of a savepoint waits for it.
+        """
+        with translated():
+            await self._ready()
+        self._waiting.append((statement, values))
 
-    async def command(self, text: str) -> None:
-        """Execute what has neither parameters nor rows. Raises psycopg's errors."""
-        wire = self._wire or await self._take_wire()
+    async def command(self, *commands: str) -> None:
+        """Execute commands that have neither parameters nor rows. Raises as `execute` does."""
+        with translated():
+            wire = await self._ready()
+            with self._sending(wire):
+                await wire.run(*self._waiting, *commands)
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """An error inside undoes only what was done inside, and the transaction can go on. Savepoints can be nested."""
+        await self.command("SAVEPOINT within")
         try:
-            await wire.command(text)
-        finally:
+            yield
+            await self.command("RELEASE SAVEPOINT within")
+        except Exception:
+            self._waiting = []
+            if self._wire is not None and not self._wire.is_broken:
+                with suppress(Unavailable):  # The connection is lost: raise the first error.
+                    await self.command("ROLLBACK TO SAVEPOINT within", "RELEASE SAVEPOINT within")
+            raise
+
+    @asynccontextmanager
+    async def orm(self) -> AsyncIterator[AsyncSession]:
+        """A session of SQLAlchemy's in this transaction. It begins without rows; the block's end flushes it.
+
+        Inside the block, all statements go through the session. Its `rollback` undoes what the block did.
+        """
+        with translated():
+            wire = await self._ready()
+            if self._waiting:
+                with self._sending(wire):
+                    await wire.run(*self._waiting)
             wire.unplug()
+            self._is_in_orm = True
+            try:
+                async with session_on(wire.connection) as session:
+                    yield session
+                    await session.commit()  # Of the block's savepoint: the transaction goes on.
+            finally:
+                self._is_in_orm = False
 
     async def end(self, *, dry_run: bool) -> None:
-        """Keep what was done. Raises CommitInDoubt, and the error of a constraint that is checked only now."""
-        if self._session is not None:
-            await self._session.flush()
-        if dry_run:
-            if self.has_begun:
-                await self.command("SET CONSTRAINTS ALL IMMEDIATE")
-        elif self._session is not None:
-            await self._commit_session(self._session)
-        elif self._wire is not None:
-            await self._commit_wire(self._wire)
+        """Commit, or check every constraint in a dry run. Raises CommitInDoubt, and the errors of statements and
+        constraints that waited until now.
+        """
+        wire = self._wire
+        if wire is None:
+            return
+        if wire.has_failed or (wire.is_idle and not self._waiting):
+            raise RuntimeError("The transaction has failed or ended, and nobody said so: nothing can be kept.")
+        with translated():
+            try:
+                await wire.run(*self._waiting, "SET CONSTRAINTS ALL IMMEDIATE" if dry_run else "COMMIT")
+            except psycopg.Error as error:
+                if not dry_run and wire.is_lost():
+                    raise CommitInDoubt from error
+                raise
 
     async def close(self) -> None:
-        """Roll back what was not kept, and give the connection back."""
-        self._unplug()
-        is_broken = self._wire is not None and self._wire.is_broken
-        if self._session is not None:
-            with suppress(exc.DBAPIError):  # The connection is lost, and what was not kept with it.
-                await (self._session.invalidate() if is_broken else self._session.close())
-        if self._connection is not None:
-            if is_broken:
-                await self._connection.invalidate()
-            await self._connection.close()
+        """Roll back what was not committed, and give the connection back."""
+        wire, self._wire = self._wire, None
+        if wire is None:
+            return
+        try:
+            if not wire.is_broken and not wire.is_idle:
+                await wire.run("ROLLBACK")
+        except psycopg.Error:
+            return  # The connection is lost, and the transaction with it.
+        finally:
+            self._lane.put_back(wire)
 
-    def _unplug(self) -> None:
-        if self._wire is not None:
-            self._wire.unplug()
-
-    async def _take_wire(self) -> Wire:
-        if self._session is not None:
-            connection = await self._session.connection()
-            self._wire = wire = await _wire_of(connection)
-        else:
-            self._connection = await self._engine.connect()
-            wire = await _wire_of(self._connection)
-            await begin(wire)
+    async def _ready(self) -> Wire:
+        """The connection, ready for a statement."""
+        if self._is_in_orm:
+            raise RuntimeError("A block of the session is open: end it before other statements.")
+        if self._wire is None:
+            wire = await self._lane.take()
+            if self._wire is not None:
+                self._lane.put_back(wire)
+                raise RuntimeError("Another statement has begun meanwhile: one goes after the other.")
             self._wire = wire
-        if self.before_first is not None:
-            first, self.before_first = self.before_first, None
-            await first()
-        return wire
+            if self.before_first is not None:
+                first, self.before_first = self.before_first, None
+                await first()
+        if self._wire.is_waiting:
+            raise RuntimeError("A statement waits for its answer: one goes after the other.")
+        return self._wire
 
-    async def _commit_session(self, session: AsyncSession) -> None:
+    @contextmanager
+    def _sending(self, wire: Wire) -> Iterator[None]:
+        """The waiting steps travel with what is sent inside. If nothing was sent, for lack of a value, say, they go on
+        waiting: BEGIN has to travel with the next statement.
+        """
+        sendings = wire.sendings
         try:
-            await session.commit()
-        except exc.DBAPIError as error:
-            if error.connection_invalidated:
-                raise CommitInDoubt from error
-            raise
-
-    async def _commit_wire(self, wire: Wire) -> None:
-        try:
-            await wire.command("COMMIT")
-        except psycopg.Error as error:
-            if wire.is_lost():
-                raise CommitInDoubt from error
-            raise
-
-
-async def begin(wire: Wire) -> None:
-    """Begin a transaction, unless there is one, and tell the journal where its changes come from."""
-    if not wire.is_idle:
-        return
-    command = "BEGIN"
-    if (known := origin.get()) is not None:
-        command += f"; SET LOCAL trellis.origin = '{known}'"
-    await wire.command(command)
-
-
-async def _wire_of(connection: AsyncConnection) -> Wire:
-    wire: Wire = (await connection.get_raw_connection()).info["wire"]
-    return wire
+            yield
+        finally:
+            if wire.sendings != sendings:
+                self._waiting = []

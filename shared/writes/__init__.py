@@ -1,40 +1,38 @@
 """Writes: the repository's verbs, and what every change has.
 
-Preconditions, idempotency keys, bulk imports, and the check of what a change was allowed. It begins and commits
+Preconditions, idempotency keys, bulk imports, the check of what a change was allowed, and what a module lets others do
+with its rows. It begins and commits
 nothing: the unit of work is opened at the edge. It knows no HTTP.
 """
 
+from shared.writes.api import Api
+from shared.writes.change import Change, Permission
 from shared.writes.idempotency import Answer, Idempotency, Keyed
 from shared.writes.importing import Batch, BulkInsert, Import, Imported, ImportFailed, LineError
-from shared.writes.preconditions import (
-    Precondition,
-    PreconditionFailed,
-    PreconditionRequired,
-    Tags,
-    VersionMismatch,
-    precondition,
-    tags_in,
-)
+from shared.writes.preconditions import Precondition, PreconditionFailed, PreconditionRequired, Tags, VersionMismatch
 from shared.writes.repository import Repository
 from shared.writes.resources import Resources
+from shared.writes.verbs import Verbs
 
 __all__ = [
     "Answer",
+    "Api",
     "Batch",
     "BulkInsert",
+    "Change",
     "Idempotency",
     "Import",
     "ImportFailed",
     "Imported",
     "Keyed",
     "LineError",
+    "Permission",
     "Precondition",
     "PreconditionFailed",
     "PreconditionRequired",
     "Repository",
     "Resources",
     "Tags",
+    "Verbs",
     "VersionMismatch",
-    "precondition",
-    "tags_in",
 ]

@@ -1,9 +1,9 @@
-"""Idempotency keys: the outcome of a change, kept in the change's own transaction, for a client that asks again."""
+"""Idempotency keys: the answer to a change is kept in its transaction, and given again to a client that repeats it."""
 
 import hashlib
 import hmac
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,13 +16,11 @@ from sqlmodel import Field
 from shared.auth import TRUSTED, InvalidToken, Principal, gate
 from shared.errors import Conflict, Contended, Invalid
 from shared.extensions import Extensions
-from shared.rows import Table, expiring, table_of
-from shared.wire import Database, Row, Statement
+from shared.rows import Model, expiring, table_of
+from shared.wire import Database, Run, Statement, UnitOfWork
+from shared.writes.change import Permission
 
 LIFETIME = timedelta(hours=24)
-
-Run = Callable[[Statement, Mapping[str, Any]], Awaitable[list[Row]]]
-"""How a statement is executed."""
 
 
 class IdempotencyKeyReused(Invalid):
@@ -35,13 +33,13 @@ class IdempotencyInProgress(Conflict):
     retryable = True
 
 
-class KeptAnswer(Table, table=True):
+class KeptAnswer(Model, table=True):
     """The outcome of a request with an idempotency key."""
 
     __tablename__ = "idempotency_keys"
 
     scope: UUID = Field(primary_key=True)
-    """The account; for a request without one, a digest of the request."""
+    """The caller's account; for a request without a caller, a digest of the request."""
     key: str = Field(primary_key=True, max_length=255)
     at: datetime = Field(default=None, nullable=False, index=True, sa_column_kwargs={"server_default": func.now()})
     fingerprint: bytes
@@ -49,17 +47,17 @@ class KeptAnswer(Table, table=True):
     headers: list[list[str]] = Field(sa_type=JSONB)
     content: bytes
     permissions: list[list[str]] = Field(sa_type=JSONB)
-    """What the request was allowed, to be checked again before it is answered from here: resource, action and id."""
+    """Resource, action and id of all that the request was allowed: checked again before a replay."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a client is told."""
+    """An answer to a client, and what the request was allowed."""
 
     status: int
     headers: Sequence[tuple[str, str]]
     content: bytes
-    permissions: Sequence[tuple[str, str, UUID]] = ()
+    permissions: Sequence[Permission] = ()
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class Keyed:
     key: str
     caller: Principal | None
     fingerprint: bytes
-    """An HMAC of method, path and body: a plain digest of a body would tell a weak password to who reads the table."""
+    """An HMAC of method, path and body: a plain digest would betray a weak password to whoever reads the table."""
     scope: UUID = field(init=False)
 
     def __post_init__(self) -> None:
@@ -78,13 +76,13 @@ class Keyed:
 
     @property
     def lock(self) -> int:
-        """The number of the advisory lock of those who use this key."""
+        """The number of the advisory lock for this key."""
         digest = hashlib.blake2b(self.scope.bytes + self.key.encode(), digest_size=8).digest()
         return int.from_bytes(digest, signed=True)
 
 
 class Idempotency:
-    """Finds and keeps the answers."""
+    """Finds and keeps answers by their keys."""
 
     def __init__(self, database: Database, extensions: Extensions, signing_key: bytes) -> None:
         self._database = database
@@ -100,15 +98,15 @@ class Idempotency:
             digest.update(part)
         return Keyed(key, caller, digest.digest())
 
-    async def begin(self, request: Keyed) -> Answer | None:
-        """The answer that was kept, if any; else nobody else may run this request until the unit of work ends.
+    async def begin(self, unit: UnitOfWork, request: Keyed) -> Answer | None:
+        """The answer that was kept, or None: then no other request with this key runs until the unit of work ends.
 
         Raises IdempotencyInProgress, IdempotencyKeyReused, and InvalidToken when the caller's session has ended.
         """
-        return await self._find_by(self._database.execute, request)
+        return await self._find_by(unit.execute, request)
 
     async def look(self, request: Keyed) -> Answer | None:
-        """The answer that was kept, if any; nobody is kept from running the request. Raises as `begin` does."""
+        """The answer that was kept, or None, without a lock. Raises as `begin` does."""
         return await self._find_by(self._database.read, request)
 
     async def _find_by(self, run: Run, request: Keyed) -> Answer | None:
@@ -123,14 +121,14 @@ class Idempotency:
         if fingerprint is not None and fingerprint != request.fingerprint:
             raise IdempotencyKeyReused
         if status is not None:
-            allowed = [(resource, action, UUID(id)) for resource, action, id in json.loads(permissions)]
+            allowed = [Permission(resource, action, UUID(id)) for resource, action, id in json.loads(permissions)]
             return Answer(status, [(name, value) for name, value in json.loads(headers)], content, allowed)
         if not is_ours:
             raise IdempotencyInProgress
         return None
 
-    async def keep(self, request: Keyed, answer: Answer) -> None:
-        """Keep the answer with what the unit of work did. Raises Contended when another was kept meanwhile."""
+    async def keep(self, unit: UnitOfWork, request: Keyed, answer: Answer) -> None:
+        """Keep the answer, in the unit of work. Raises Contended when another answer was kept meanwhile."""
         values: Mapping[str, Any] = {
             "scope": request.scope,
             "key": request.key,
@@ -140,7 +138,7 @@ class Idempotency:
             "content": answer.content,
             "permissions": json.dumps([(resource, action, str(id)) for resource, action, id in answer.permissions]),
         }
-        if not await self._database.execute(_KEEP, values):
+        if not await unit.execute(_KEEP, values):
             raise Contended
 
 
@@ -164,16 +162,13 @@ def _find(caller: FromClause) -> Any:
     return select(is_ours, *columns, cast(kept.c.permissions, Text())).select_from(caller.outerjoin(kept, true()))
 
 
-def _keep() -> Statement:
-    names = ("scope", "key", "fingerprint", "status", "headers", "content", "permissions")
-    # Who came between the looking and the lock has kept theirs; that one stays. What is too old makes room.
-    kept = insert(_answers).values({name: bindparam(name) for name in names})
-    kept = kept.on_conflict_do_update(
+_COLUMNS = ("scope", "key", "fingerprint", "status", "headers", "content", "permissions")
+_kept = insert(_answers).values({name: bindparam(name) for name in _COLUMNS})
+# An answer that was kept between our look and our lock stays. An expired one is replaced.
+_KEEP = Statement(
+    _kept.on_conflict_do_update(
         index_elements=["scope", "key"],
-        set_={name: kept.excluded[name] for name in names} | {"at": func.now()},
+        set_={name: _kept.excluded[name] for name in _COLUMNS} | {"at": func.now()},
         where=_answers.c.at <= func.now() - _LIFETIME,
-    )
-    return Statement(kept.returning(_answers.c.status))
-
-
-_KEEP = _keep()
+    ).returning(_answers.c.status)
+)

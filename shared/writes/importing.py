@@ -14,7 +14,8 @@ from uuid_utils.compat import uuid7
 from shared.errors import Conflict, DomainError, Invalid
 from shared.rows import Resource, table_of
 from shared.schemas import Input
-from shared.wire import Database, Statement
+from shared.wire import Statement
+from shared.writes.change import Change
 
 I = TypeVar("I", bound=Input)  # noqa: E741 (for input)
 
@@ -95,21 +96,18 @@ class Import(Generic[I]):
 class BulkInsert(Generic[I]):
     """Stores batches of new rows: one JSON text in, from which PostgreSQL makes them all."""
 
-    def __init__(
-        self, database: Database, model: type[Resource], schema: type[I], same: Sequence[str], taken: Conflict
-    ) -> None:
+    def __init__(self, model: type[Resource], schema: type[I], same: Sequence[str], taken: Conflict) -> None:
         """Of the schema's fields, those that are columns are stored; `same` names columns that all rows share.
 
         `taken` is what is wrong with a line that a unique rule forbids; it names the field.
         """
         columns = table_of(model).c
-        self._database = database
         self._taken = taken
         self._names = [name for name in schema.model_fields if name in columns]
         self._list = TypeAdapter(list[schema])  # type: ignore[valid-type]
         self._statement = Statement(_insert(model, self._names, same))
 
-    async def store(self, batch: Batch[I], **same: object) -> Mapping[int, UUID]:
+    async def store(self, change: Change, batch: Batch[I], **same: object) -> Mapping[int, UUID]:
         """The new rows' ids by line. The lines that a unique rule forbids are refused."""
         ids = {line: uuid7() for line in batch.rows}
         if not ids:
@@ -118,8 +116,8 @@ class BulkInsert(Generic[I]):
         values = {"documents": documents.decode(), "ids": [*ids.values()], **same}
         lines = [*ids]
         # The plan by which a foreign key is checked may be to read all of a table that was small until just now.
-        await self._database.unit.command("DISCARD PLANS")
-        for (place,) in await self._database.execute(self._statement, values):
+        await change.unit.command("DISCARD PLANS")
+        for (place,) in await change.unit.execute(self._statement, values):
             line = lines[place - 1]
             batch.refuse(line, self._taken)
             del ids[line]
@@ -157,5 +155,5 @@ def _insert(model: type[Resource], names: Iterable[str], same: Iterable[str]) ->
 def _value(document: ColumnElement[Any], column: Column[Any]) -> ColumnElement[Any]:
     text = document.op("->>")(column.name)
     # A cast to varchar(200) would cut off what is longer.
-    is_text = isinstance(getattr(column.type, "impl_instance", column.type), String)
+    is_text = isinstance(getattr(column.type, "impl", column.type), String)
     return text if is_text else cast(text, column.type)

@@ -1,36 +1,36 @@
-"""The resources of all modules, for what the kernel does with every one of them alike."""
+"""The resources of all modules, for checks that the kernel makes of any of them."""
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, select
 
-from shared.auth import Principal, gate
+from shared.auth import READ, Principal, gate
 from shared.extensions import Extensions
 from shared.rows import table_of
-from shared.wire import Database, Statement
+from shared.wire import Run, Statement
+from shared.writes.change import Permission
 from shared.writes.repository import Repository
 
 
 class Resources:
-    """What the modules' manifests declare, by the names of the tables."""
+    """The repositories that manifests declare, by the names of their tables."""
 
-    def __init__(
-        self, repositories: Sequence[type[Repository[Any]]], database: Database, extensions: Extensions
-    ) -> None:
+    def __init__(self, repositories: Sequence[type[Repository[Any]]], extensions: Extensions) -> None:
         self.by_name = {repository.resource(): repository for repository in repositories}
-        self._database = database
         self._roles = {name: _role(repository, extensions) for name, repository in self.by_name.items()}
 
-    async def demand(self, resource: str, action: str, id: UUID, caller: Principal) -> None:
-        """Check that the caller may do that to a row, deleted or not. Raises what the repository would."""
+    async def demand(self, read: Run, caller: Principal, wanted: Permission) -> None:
+        """Check that the caller has a permission on a row, deleted or not. Raises as the repository does, and
+        LookupError for an unknown resource.
+        """
+        resource, action, id = wanted
         repository = self.by_name[resource]
-        found = await self._database.read(self._roles[resource], caller.parameters() | {"id": id})
+        found = await read(self._roles[resource], caller.parameters() | {"id": id})
         role: str | None = found[0][0] if found else None
         if role is None:
             raise repository.absent
-        if action != "read":
+        if action != READ:
             repository.policy.demand(action, role, repository.denied)
 
 

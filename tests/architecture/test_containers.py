@@ -8,12 +8,14 @@ from dependency_injector import containers, errors, providers
 
 from app.container import compose
 from shared.container import KernelContainer
+from shared.http.container import HttpContainer
 from shared.manifest import discover
 from shared.reads.reader import Representation
 
 FOUND = discover()
 CONTAINERS: dict[str, type[containers.DeclarativeContainer]] = {
     "kernel": KernelContainer,
+    "http": HttpContainer,
     **{module.name: module.container for module in FOUND},
 }
 GIVEN = (providers.Dependency, providers.DependenciesContainer)
@@ -32,13 +34,15 @@ class TestProviders:
     )
     async def test_build(self, application, owner, name):
         """Each has the arguments that what it makes takes."""
-        container = application.kernel if owner == "kernel" else application.containers[owner]
+        container = getattr(application, owner, None) or application.containers[owner]
         assert container.providers[name]() is not None
 
-    async def test_that_are_not_overridden_are_singletons_in_the_kernel(self, application):
-        """They hold connections, threads and keys: a second one would be a leak."""
-        for name, provider in application.kernel.providers.items():
-            assert provider() is provider(), name
+    @pytest.mark.parametrize("owner", ["kernel", "http"])
+    async def test_that_are_not_overridden_are_singletons_in_the_kernel(self, application, owner):
+        """They hold connections, threads, keys and counts: a second one would be a leak."""
+        for name, provider in getattr(application, owner).providers.items():
+            if not isinstance(provider, providers.DependenciesContainer):
+                assert provider() is provider(), name
 
     async def test_can_each_be_overridden_and_the_endpoint_sees_it(self, signed_in, application):
         """What a test puts in a provider's place is what the endpoint gets, until the test takes it away."""

@@ -20,14 +20,29 @@ from shared.events import Event
 from shared.manifest import Module
 
 {before}
-module = Module(name={name!r}, container=DeclarativeContainer, router=APIRouter(), {arguments})
+module = Module(name={name!r}, container={container}, router=APIRouter(), {arguments})
 """
 
 Package = Callable[..., str]
 
 EVENT = "class Done(Event): pass"
 HANDLED = "from ..a.module import Done"
-PUBLISHER = MANIFEST.format(name="a", arguments="publishes=(Done,)", before=EVENT)
+PUBLISHER = MANIFEST.format(name="a", arguments="publishes=(Done,)", before=EVENT, container="DeclarativeContainer")
+CONTAINER = """
+from dependency_injector import providers
+from shared.writes import Repository
+from ..a.module import Done
+
+class Notes(Repository): pass
+class Others(Repository): pass
+class Service:
+    async def take(self, event): pass
+class Stranger:
+    async def take(self, event): pass
+class Container(DeclarativeContainer):
+    repository = providers.Singleton(Notes)
+    service = providers.Factory(Service)
+"""
 
 SERVE_IN_PROCESS = """
 import asyncio, json, secrets
@@ -71,9 +86,9 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Package
         del sys.modules[imported]
 
 
-def manifest(name: str, arguments: str = "", before: str = "") -> str:
+def manifest(name: str, arguments: str = "", before: str = "", container: str = "DeclarativeContainer") -> str:
     """The source of a manifest."""
-    return MANIFEST.format(name=name, arguments=arguments, before=before)
+    return MANIFEST.format(name=name, arguments=arguments, before=before, container=container)
 
 
 def module(name: str, *requires: str) -> Module:
@@ -123,7 +138,8 @@ class TestDiscovery:
 
     def test_accepts_an_event_that_a_required_module_publishes(self, package):
         """The counterpart of the refusal."""
-        name = package(a=PUBLISHER, b=manifest("b", "requires=('a',), handles={Done: None}", HANDLED))
+        handles = "requires=('a',), resources=(Notes,), handles={Done: Service.take}"
+        name = package(a=PUBLISHER, b=manifest("b", handles, CONTAINER, "Container"))
         assert [found.name for found in discover(name)] == ["a", "b"]
 
     def test_finds_a_module_that_was_dropped_in_and_serves_it(self, tmp_path):
@@ -194,6 +210,29 @@ class TestRefusals:
         """It is required, but its manifest does not publish."""
         name = package(a=manifest("a", before=EVENT), b=manifest("b", "requires=('a',), handles={Done: None}", HANDLED))
         assert refusal(name) == "Module 'b' handles Done, which no required module publishes."
+
+    @pytest.mark.parametrize("handler", ["Stranger.take", "Notes.held", "None"])
+    def test_of_a_handler_that_is_no_method_of_the_service(self, package, handler):
+        handles = f"requires=('a',), resources=(Notes,), handles={{Done: {handler}}}"
+        before = CONTAINER.replace("class Notes(Repository): pass", "class Notes(Repository):\n    held = str.lower")
+        name = package(a=PUBLISHER, b=manifest("b", handles, before, "Container"))
+        told = {"Stranger.take": "take", "Notes.held": "lower"}.get(handler, handler)
+        assert refusal(name) == (
+            f"Module 'b' handles Done by {told}, which is no method of its container's `service`: name one that is."
+        )
+
+    def test_of_a_handler_where_there_is_no_service(self, package):
+        name = package(a=PUBLISHER, b=manifest("b", "requires=('a',), handles={Done: Service.take}", CONTAINER))
+        assert "Module 'b' handles Done by take, which is no method" in refusal(name)
+
+    @pytest.mark.parametrize("resources", ["", "resources=(Others,)"])
+    def test_of_a_repository_that_is_not_among_the_resources(self, package, resources):
+        """Its changes would be in no feed."""
+        name = package(a=PUBLISHER, b=manifest("b", f"requires=('a',), {resources}", CONTAINER, "Container"))
+        assert refusal(name) == (
+            "Module 'b': its container makes Notes as 'repository', which is not among its resources: add it, so that "
+            "the kernel tells of its changes."
+        )
 
     def test_is_not_made_of_an_import_that_fails_inside_of_a_manifest(self, package):
         """Something else is missing than module.py: that error stays what it is."""

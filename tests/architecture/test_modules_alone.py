@@ -13,8 +13,8 @@ BY_NAME = {module.name: module for module in discover()}
 
 LIST = """
 from shared.manifest import discover
-from shared.rows.models import Table
-print(*(module.name for module in discover()), *sorted(Table.metadata.tables))
+from shared.rows.models import Model
+print(*(module.name for module in discover()), *sorted(Model.metadata.tables))
 """
 
 

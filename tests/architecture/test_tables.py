@@ -1,15 +1,18 @@
 """The tables: what they may refer to, and what every one of them has in the migrated database."""
 
-from collections.abc import Collection, Mapping
+import ast
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 
 import pytest
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, MetaData, String, UniqueConstraint, text
 from sqlalchemy import Enum as Choice
 from sqlalchemy import Table as Rows
 
+import shared
 from shared.errors import Conflict, DomainError
 from shared.manifest import discover
-from shared.rows.models import Table, live_unique, owners
+from shared.rows.models import Model, live_unique, owners
 
 REQUIRES = {module.name: module.requires for module in discover()}
 
@@ -118,15 +121,35 @@ def breakable_rules(metadata: MetaData) -> set[str]:
         match constraint:
             case UniqueConstraint():
                 names += [constraint.name]
-            case CheckConstraint() if not constraint._type_bound:
+            case CheckConstraint():
                 names += [constraint.name]
-    return {str(name) for name in names}
+    columns = [column for table in tables for column in table.columns]
+    choices = {f"ck_{one.table.name}_{one.type.name}" for one in columns if isinstance(one.type, Choice)}
+    return {str(name) for name in names} - choices
+
+
+def texts(folder: Path) -> Iterator[str]:
+    """The string constants of the Python files in a folder."""
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+class TestTheKernel:
+    def test_names_no_column_by_which_a_module_refers_to_another(self):
+        """What such a column means, its module declares."""
+        keys = [key for table in Model.metadata.tables.values() for key in table.foreign_keys]
+        owner = owners()
+        columns = {key.parent.name for key in keys if owner[key.parent.table.name] != owner[key.column.table.name]}
+        assert {"owner_id", "user_id"} <= columns
+        assert columns.isdisjoint(texts(Path(shared.__path__[0])))
 
 
 class TestReferencesBetweenModules:
     def test_are_declared_in_the_manifest_of_the_table_that_refers(self):
         """A foreign key is a dependency like an import."""
-        assert undeclared_references(Table.metadata, owners(), REQUIRES) == set()
+        assert undeclared_references(Model.metadata, owners(), REQUIRES) == set()
 
     def test_would_be_found_if_they_were_not(self):
         """The check can fail: tags do not require projects."""
@@ -142,22 +165,22 @@ class TestReferencesBetweenModules:
 
     def test_are_judged_by_owners_that_every_table_has(self):
         """A table that nobody owned would escape."""
-        assert owners().keys() == Table.metadata.tables.keys()
+        assert owners().keys() == Model.metadata.tables.keys()
         assert set(owners().values()) <= {*REQUIRES, "kernel"}
 
 
 class TestRules:
     def test_that_a_client_can_break_have_an_error_of_their_own(self):
         """The database decides; the constraint's name leads to the sentence that the client reads."""
-        assert breakable_rules(Table.metadata) - DomainError.by_constraint.keys() == set()
+        assert breakable_rules(Model.metadata) - DomainError.by_constraint.keys() == set()
 
     def test_of_an_error_exist(self):
         """A renamed constraint would turn its error into a nameless conflict."""
-        assert DomainError.by_constraint.keys() <= breakable_rules(Table.metadata)
+        assert DomainError.by_constraint.keys() <= breakable_rules(Model.metadata)
 
     def test_are_all_looked_at(self):
         """The checks above can fail: every kind of rule is found, and neither keys nor choices are."""
-        metadata = MetaData(naming_convention=Table.metadata.naming_convention)
+        metadata = MetaData(naming_convention=Model.metadata.naming_convention)
         Rows(
             "planted",
             metadata,
@@ -173,11 +196,9 @@ class TestRules:
 
     async def test_are_in_the_database_by_their_names(self, database):
         """What a violation names is what the model says."""
-        async with database.connection.begin_nested():
-            names = await database.connection.scalars(
-                text("SELECT conname FROM pg_constraint UNION SELECT relname FROM pg_class WHERE relkind = 'i'")
-            )
-        assert breakable_rules(Table.metadata) - set(names) == set()
+        query = "SELECT conname FROM pg_constraint UNION SELECT relname FROM pg_class WHERE relkind = 'i'"
+        names = (await database.sql(text(query))).scalars()
+        assert breakable_rules(Model.metadata) - set(names) == set()
         assert issubclass(DomainError.by_constraint["uq_users_email"], Conflict)
 
 
@@ -186,14 +207,12 @@ class TestTheMigratedDatabase:
     async def test_has_nowhere(self, database, flaw):
         """The schema is free of it."""
         query, _, _ = FLAWS[flaw]
-        async with database.connection.begin_nested():
-            assert set(await database.connection.scalars(text(query))) == set()
+        assert set((await database.sql(text(query))).scalars()) == set()
 
     @pytest.mark.parametrize("flaw", FLAWS)
     async def test_would_be_caught_with(self, database, flaw):
         """A planted table that has it is found, and what is right about that table is not."""
         query, planted, found = FLAWS[flaw]
-        async with database.connection.begin_nested():
-            for statement in planted.split(";"):
-                await database.connection.execute(text(statement))
-            assert set(await database.connection.scalars(text(query))) == found
+        async with database.forgetting():
+            await database.script(planted)
+            assert set((await database.sql(text(query))).scalars()) == found

@@ -19,10 +19,10 @@ NOTES = {
 
         from sqlmodel import Field
 
-        from shared.rows.models import Identified, Table, Versioned
+        from shared.rows.models import Identified, Model, Versioned
 
 
-        class Note(Table, Versioned, Identified, table=True):
+        class Note(Model, Versioned, Identified, table=True):
             __tablename__ = "notes"
 
             owner_id: UUID = Field(foreign_key="users.id", index=True)
@@ -55,12 +55,13 @@ NOTES = {
 
         from modules.notes.container import NotesContainer
         from modules.notes.service import NoteService
-        from shared.http.routes.routing import resource_router
+        from shared.http.routes.routing import operation, resource_router
 
         router = resource_router("/notes")
 
 
         @router.get("")
+        @operation(public=True)
         async def show(service: Annotated[NoteService, Provide[NotesContainer.service]]) -> str:
             return type(service.users).__name__
     """,
@@ -92,8 +93,8 @@ def copied(folder: Path, *modules: str) -> Path:
 def drop_in(tree: Path, name: str, files: dict[str, str]) -> None:
     """Add a module, touching no file that is there."""
     folder = tree / "modules" / name
-    folder.mkdir()
     for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(dedent(content))
 
 

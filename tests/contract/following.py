@@ -1,6 +1,6 @@
 """What the tests of the change feed share: the application on a database that really commits, and who follows it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -34,9 +34,8 @@ async def real(settings, url) -> AsyncIterator[Application]:
 
 
 @pytest.fixture(scope="module")
-def served(real, app, application) -> Iterator[FastAPI]:
-    yield create_app(real)
-    application.wire()  # The routers are the same for both, and lead to whichever was wired last.
+def served(real) -> FastAPI:
+    return create_app(real)
 
 
 @pytest.fixture
@@ -46,8 +45,8 @@ def signed_in(real, served) -> SignIn:
         now = datetime.now(UTC)
         session = UserSession(user_id=user.id, created_at=now, expires_at=now + timedelta(hours=1))
         for row in (user, session):
-            async with real.kernel.database().unit_of_work() as unit:
-                unit.session.add(row)
+            async with real.kernel.database().unit_of_work() as unit, unit.orm() as orm:
+                orm.add(row)
         return Caller(served, user.id, session.id, real.kernel.access_tokens().issue(user.id, session.id))
 
     return sign_in

@@ -23,7 +23,7 @@ def rows(database):
     """How many rows a table has."""
 
     async def count(table, where="true"):
-        return (await database.connection.execute(text(f"SELECT count(*) FROM {table} WHERE {where}"))).scalar_one()
+        return (await database.sql(text(f"SELECT count(*) FROM {table} WHERE {where}"))).scalar_one()
 
     return count
 
@@ -255,9 +255,9 @@ class TestPreconditions:
     async def test_that_nothing_could_settle_fail_the_batch(self, ann):
         failed(await run(ann, TAG | {"if_match": '"1-"'}), 412, 0, "precondition_failed")
 
-    async def test_are_required_of_operations_and_not_of_the_batch(self, ann, app, monkeypatch):
+    async def test_are_required_of_operations_and_not_of_the_batch(self, ann, application, monkeypatch):
         tag = await TagFactory.saved(owner_id=ann.id)
-        monkeypatch.setattr(app.state.mutations, "_require_if_match", True)
+        monkeypatch.setattr(application.http.mutations(), "_require_if_match", True)
         change = {"method": "PATCH", "path": f"/tags/{tag.id}", "body": {"color": "#123456"}}
         failed(await run(ann, TAG, change), 428, 1, "precondition_required")
         await done(ann, TAG, change | {"if_match": '"1-"'})
@@ -299,7 +299,7 @@ class TestAsAWhole:
                 IF nextval('attempts') = 1 THEN RAISE 'again' USING ERRCODE = '40001'; END IF; RETURN NEW; END $$""",
             "CREATE TRIGGER once BEFORE INSERT ON projects FOR EACH ROW EXECUTE FUNCTION stand_in_the_way()",
         ):
-            await database.connection.execute(text(statement))
+            await database.sql(text(statement))
         _, project = (await done(ann, TAG, PROJECT, PROJECT))[:2]
         assert len(project["body"]["tags"]) == 1
         assert (await rows("tags"), await rows("projects")) == (1, 2)

@@ -51,8 +51,8 @@ class TestADryRun:
     async def test_checks_what_only_a_commit_would_check(self, ann, database):
         """A deferred constraint, made so for once."""
         deferred = "ALTER TABLE projects ALTER CONSTRAINT fk_projects_owner_id DEFERRABLE INITIALLY DEFERRED"
-        await database.connection.execute(text(deferred))
-        await database.connection.execute(
+        await database.sql(text(deferred))
+        await database.sql(
             text("""
                 CREATE FUNCTION orphan() RETURNS trigger LANGUAGE plpgsql AS
                 $$ BEGIN NEW.owner_id := gen_random_uuid(); RETURN NEW; END $$
@@ -60,7 +60,7 @@ class TestADryRun:
         )
         trigger = "CREATE TRIGGER orphan BEFORE UPDATE ON projects FOR EACH ROW EXECUTE FUNCTION orphan()"
         project = await ProjectFactory.saved(owner_id=ann.id)
-        await database.connection.execute(text(trigger))
+        await database.sql(text(trigger))
         member = Write("PUT", f"/projects/{project.id}/members/{ann.id}", {"role": "owner"})
         assert (await member.by(ann, dry_run="true")).status_code == 204  # It changes nothing.
         tag = (await ann.post("/tags", json={"name": "x"})).json()["id"]

@@ -70,6 +70,7 @@ class TestOpenApi:
         ids = [operation["operationId"] for operation in operations]
         assert len(ids) == len(set(ids))
         assert {"projects_create", "projects_update", "tags_list", "users_register", "auth_token"} <= set(ids)
+        assert {"health_live", "health_ready", "problems_list"} <= set(ids)
 
     async def test_has_the_version_of_the_project(self, client):
         project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]

@@ -213,7 +213,7 @@ class TestTheJournal:
         assert [item["after"]["name"] for item in found] == [f"Tag {n}" for n in range(4, -1, -1)]
 
     async def test_outlasts_what_it_tells_of(self, ann, admin, project, database):
-        await database.connection.exec_driver_sql(f"DELETE FROM projects WHERE id = '{project['id']}'")
+        await database.script(f"DELETE FROM projects WHERE id = '{project['id']}'")
         newest = items(await admin.get("/journal", params={"subject_id": project["id"]}))[0]
         assert newest["action"] == "purged"
         assert newest["before"]["name"] == "Relaunch"
@@ -231,7 +231,7 @@ class TestWhatItCosts:
     @pytest.fixture
     async def crowded(self, database):
         for statement in CROWD.split(";"):
-            await database.connection.exec_driver_sql(statement)
+            await database.script(statement)
 
     async def test_no_scan_of_the_journal(self, ann, admin, project, crowded, database):
         """Not a first page, not a deep one, and not by any filter that picks a few."""
@@ -260,5 +260,5 @@ class TestWhatItCosts:
 
     async def test_would_tell_a_scan(self, admin, crowded, database):
         before = await sequential_scans(database, "journal")
-        await database.connection.exec_driver_sql("SELECT count(before) FROM journal")
+        await database.script("SELECT count(before) FROM journal")
         assert await sequential_scans(database, "journal") == before + 1

@@ -3,7 +3,8 @@
 from contextlib import contextmanager
 
 import pytest
-from psycopg.raw_cursor import AsyncRawCursor
+from psycopg import AsyncRawCursor
+from sqlalchemy import text
 
 from modules.projects.tests.factories import ProjectFactory, ProjectTagFactory
 from modules.tags.tests.factories import TagFactory
@@ -38,7 +39,7 @@ async def crowd(database):
     crowd = [await UserFactory.saved() for _ in range(20)]
     others = "(ARRAY[" + ",".join(f"'{user.id}'" for user in crowd) + "]::uuid[])"
     for statement in CROWD.format(others=others).split(";"):
-        await database.connection.exec_driver_sql(statement)
+        await database.script(statement)
     return crowd
 
 
@@ -58,9 +59,9 @@ def executed():
     noted = []
     rows = Wire.rows
 
-    async def note(self, statement, values):
+    async def note(self, statement, values, before=()):
         noted.append((statement.text, statement.arguments(values)))
-        return await rows(self, statement, values)
+        return await rows(self, statement, values, before)
 
     Wire.rows = note  # type: ignore[method-assign]
     try:
@@ -69,26 +70,26 @@ def executed():
         Wire.rows = rows  # type: ignore[method-assign]
 
 
-async def plan(database, text, values):
+async def plan(database, statement, values):
     """How PostgreSQL would go about the statement: every node of its plan."""
-    raw = await database.connection.get_raw_connection()
-    cursor = AsyncRawCursor(raw.driver_connection)
-    await cursor.execute(b"EXPLAIN (VERBOSE) " + text, values)
-    return [line for (line,) in await cursor.fetchall()]
+    async with database.reading() as connection:
+        cursor = AsyncRawCursor(connection)
+        await cursor.execute(b"EXPLAIN (VERBOSE) " + statement, values)
+        return [line for (line,) in await cursor.fetchall()]
 
 
 async def sequential_scans(database, table="projects"):
     """How many there were of the table in this transaction."""
     query = f"SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = '{table}'"
-    return (await database.connection.exec_driver_sql(query)).scalar_one()
+    return (await database.sql(text(query))).scalar_one()
 
 
 async def cost(database, answering):
     """The plan of the one statement that gives an answer, and the answer."""
     with executed() as statements:
         answer = await answering
-    ((text, values),) = statements
-    return await plan(database, text, values), answer
+    ((statement, values),) = statements
+    return await plan(database, statement, values), answer
 
 
 class TestAList:
@@ -147,7 +148,7 @@ class TestAList:
     async def test_that_did_scan_one_would_be_told(self, database):
         """What these tests rely on."""
         before = await sequential_scans(database)
-        await database.connection.exec_driver_sql("SELECT count(description) FROM projects")
+        await database.script("SELECT count(description) FROM projects")
         assert await sequential_scans(database) == before + 1
         lines = await plan(database, b"SELECT count(description) FROM projects", [])
         assert any("Seq Scan on public.projects" in line for line in lines)
@@ -170,7 +171,7 @@ class TestASearch:
             "SET LOCAL search_path = public, pg_catalog",
             "SET LOCAL statement_timeout = '500ms'",
         ):
-            await database.connection.exec_driver_sql(statement)
+            await database.script(statement)
         answer = await ann.get("/projects", params={"q": "project", "sort": "-relevance", "count": "exact"})
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
         assert answer.headers["Retry-After"]

@@ -355,18 +355,20 @@ class TestOurOwnFailures:
         assert "the secret of the house" in caplog.text
 
     async def test_a_database_out_of_reach_is_503_and_says_when_to_come_back(self, app, application, settings):
+        from dependency_injector import providers
+
         from shared.http.routes.mutations import Mutations, change_turns
         from shared.wire.database import Database
 
         nowhere = settings.model_copy(update={"database_url": "postgresql://trellis:x@127.0.0.1:1/trellis"})
-        database, kept = Database(nowhere), app.state.mutations
+        database = Database(nowhere)
         kernel = application.kernel
         try:
             async with anonymous(app) as client:
                 account = {"email": "a@example.com", "password": "correct horse", "full_name": "A"}
                 with kernel.database.override(database):
                     application.containers["users"].reset_singletons()
-                    app.state.mutations = Mutations(
+                    mutations = Mutations(
                         database,
                         kernel.authenticator(),
                         kernel.idempotency(),
@@ -374,10 +376,10 @@ class TestOurOwnFailures:
                         change_turns(nowhere),
                         require_if_match=False,
                     )
-                    answer = await client.post("/users", json=account)
+                    with application.http.mutations.override(providers.Object(mutations)):
+                        answer = await client.post("/users", json=account)
         finally:
             await database.close()
-            app.state.mutations = kept
             application.containers["users"].reset_singletons()
         problem = is_problem(answer, 503, "unavailable")
         assert problem["retryable"] is True

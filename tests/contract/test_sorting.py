@@ -121,18 +121,17 @@ class TestAnyRows:
     @settings(max_examples=40)
     async def test_are_walked_through_once_each_in_order(self, ann, bob, database, rows, asked):
         """Own ones and shared ones: the listing merges them."""
-        async with database.connection.begin_nested() as savepoint:
-            async with database.unit_of_work() as unit:
+        async with database.forgetting():
+            async with database.orm() as session:
                 projects = [Project(owner_id=(bob if shared else ann).id, **columns) for columns, shared in rows]
-                unit.session.add_all(projects)
-                await unit.session.flush()
+                session.add_all(projects)
+                await session.flush()
                 shared = [project.id for project, (_, shared) in zip(projects, rows, strict=True) if shared]
-                unit.session.add_all(ProjectMember(project_id=id, user_id=ann.id, role=Role.VIEWER) for id in shared)
+                session.add_all(ProjectMember(project_id=id, user_id=ann.id, role=Role.VIEWER) for id in shared)
             everything = items(await ann.get("/projects", params={"limit": 100}))
             assert {item["id"] for item in everything} == {str(project.id) for project in projects}
             sort, limit = asked
             assert await walk(ann, "/projects", sort=sort, limit=limit) == ordered(everything, sort)
-            await savepoint.rollback()
 
 
 class TestWalking:
@@ -173,8 +172,6 @@ class TestWalking:
     @pytest.mark.parametrize("at", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "1969-12-31T23:59:59.5Z"])
     async def test_goes_on_after_the_first_and_the_last_of_times(self, ann, at, database):
         projects = await projects_of(ann, 3)
-        async with database.unit_of_work() as unit:
-            update = f"UPDATE projects SET created_at = '{at}' WHERE owner_id = '{ann.id}'"
-            await (await unit.session.connection()).exec_driver_sql(update)
+        await database.script(f"UPDATE projects SET created_at = '{at}' WHERE owner_id = '{ann.id}'")
         found = await walk(ann, "/projects", limit=1)
         assert [item["id"] for item in found] == sorted((str(project.id) for project in projects), reverse=True)

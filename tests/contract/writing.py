@@ -13,7 +13,7 @@ from modules.projects.models import Role
 from modules.projects.tests.factories import MemberFactory, ProjectFactory, ProjectTagFactory
 from modules.tags.tests.factories import TagFactory
 from modules.users.tests.factories import PASSWORD, UserFactory
-from shared.rows.models import Table
+from shared.rows.models import Model
 from tests.contract.reading import NOON
 from tests.patience import PATIENCE
 
@@ -105,15 +105,15 @@ WRITES = CREATES | ROW_CHANGES
 async def contents(database, *but):
     """A digest of all rows of each table."""
     digests = {}
-    for table in Table.metadata.tables.keys() - but:
+    for table in Model.metadata.tables.keys() - but:
         digest = f"SELECT md5(string_agg(t::text, ' ' ORDER BY t::text)) FROM {table} AS t"
-        digests[table] = await database.connection.scalar(text(digest))
+        digests[table] = (await database.sql(text(digest))).scalar()
     return digests
 
 
 async def execute(database, statement, **values):
     """What an operator does in the database."""
-    return await database.connection.execute(text(statement), values)
+    return await database.sql(text(statement), values)
 
 
 @asynccontextmanager

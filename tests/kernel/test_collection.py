@@ -12,6 +12,7 @@ from sqlalchemy import MetaData
 from sqlmodel import Field, SQLModel
 
 from shared.errors import InvalidInput
+from shared.http.reads.lists import ListGrammar
 from shared.reads.collection import Collection, CustomFilter, ListQuery
 from shared.reads.projection import Document
 
@@ -53,15 +54,17 @@ class ThingRead(Document, of=Thing):
 
 FIELDS = tuple(ThingRead.model_fields)
 SORTS = ("bought_at", "title", "note", "pages")
-THINGS = Collection(
-    ThingRead,
-    filters=FIELDS,
-    sorts=SORTS,
-    default_sort=(("bought_at", True),),
-    search="title",
-    custom={"label": CustomFilter(lambda _, text: text == "x", "Has the label.")},
+THINGS = ListGrammar(
+    Collection(
+        ThingRead,
+        filters=FIELDS,
+        sorts=SORTS,
+        default_sort=(("bought_at", True),),
+        search="title",
+        custom={"label": CustomFilter(lambda _, text: text == "x", "Has the label.")},
+    )
 )
-PLAIN = Collection(ThingRead, sorts=(), default_sort=(("pages", False),))
+PLAIN = ListGrammar(Collection(ThingRead, sorts=(), default_sort=(("pages", False),)))
 
 OPERATORS = ("eq", "ne", "in", "lt", "lte", "gt", "gte", "contains", "like", "")
 PAGING = ("limit", "cursor", "sort", "q", "count", "deleted", "fields", "include", "label")
@@ -100,10 +103,10 @@ def names_in(raw):
     return texts | shown | ({"query"} if texts != shown else set())
 
 
-def parsed(collection, raw):
+def parsed(grammar, raw):
     """What it asks for, or the error; any other one is the test's failure."""
     try:
-        return collection.parse(raw), None
+        return grammar.parse(raw), None
     except InvalidInput as error:
         return None, error
 
@@ -119,18 +122,22 @@ class TestAnyQueryString:
     @example(b"%ed%a0%80=%ed%a0%80")
     @example(b"title=%ed%a0%80")
     @example(b"=&&;=%%%")
-    @pytest.mark.parametrize("collection", [THINGS, PLAIN], ids=["all", "none"])
-    def test_gives_a_query_or_an_error_that_names_a_parameter_of_it(self, collection, raw):
-        found, error = parsed(collection, raw)
+    @pytest.mark.parametrize("grammar", [THINGS, PLAIN], ids=["all", "none"])
+    def test_gives_a_query_or_an_error_that_names_a_parameter_of_it(self, grammar, raw):
+        found, error = parsed(grammar, raw)
         if error is not None:
             assert error.parameter in names_in(raw)
             assert error.pointer is None
             return
         assert isinstance(found, ListQuery)
         shape = found.shape
-        assert hash(shape) == hash(collection.parse(raw).shape)
+        assert hash(shape) == hash(grammar.parse(raw).shape)
         assert 1 <= shape.limit <= 100
-        assert {name for name, _ in shape.sort} <= {*collection.sorts, "relevance", *dict(collection.default_sort)}
+        assert {name for name, _ in shape.sort} <= {
+            *grammar.collection.sorts,
+            "relevance",
+            *dict(grammar.collection.default_sort),
+        }
         assert set(found.values) == {
             *(f"filter_{n}" for n in range(len(shape.filters))),
             *shape.custom,

@@ -5,7 +5,6 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from shared.wire.provenance import Origin, origin
 from sqlalchemy import text
 from sqlmodel import col, select
 from uuid_utils.compat import uuid7
@@ -16,8 +15,8 @@ from modules.tags.models import Tag
 from modules.tags.tests.factories import TagFactory
 from modules.users.models import User
 from modules.users.tests.factories import PASSWORD, UserFactory
-from shared.rows.journal import JournalEntry
-from shared.rows.models import Table
+from shared.rows.journal import JournalEntry, Origin
+from shared.rows.models import Model
 from tests.contract.writing import execute
 from tests.database import clone
 
@@ -41,8 +40,8 @@ def entries(database):
 
     async def read() -> list[JournalEntry]:
         nonlocal seen
-        async with database.unit_of_work() as unit:
-            found = list(await unit.session.scalars(select(JournalEntry).order_by(col(JournalEntry.id))))
+        async with database.orm() as session:
+            found = list(await session.scalars(select(JournalEntry).order_by(col(JournalEntry.id))))
         new = [entry for entry in found if entry.id > seen]
         seen = max((entry.id for entry in found), default=seen)
         return new
@@ -201,11 +200,8 @@ class TestTheOrigin:
         await entries()
         parts = (uuid7(), uuid7(), "a:b/c")
         given: Any = [value if is_known else None for value, is_known in zip(parts, known, strict=True)]
-        token = origin.set(Origin(*given))
-        try:
-            await UserFactory.saved()
-        finally:
-            origin.reset(token)
+        async with database.unit_of_work(variables=Origin(*given).variables()) as unit, unit.orm() as session:
+            session.add(UserFactory.build())
         assert by(await entry()) == tuple(given)
 
 
@@ -238,11 +234,11 @@ def subject(table, row):
 
 def whole(table):
     """The columns that are told of a new row, or of one that is gone."""
-    return {column.name for column in Table.metadata.tables[table].columns} - {"updated_at", *SECRET_COLUMNS}
+    return {column.name for column in Model.metadata.tables[table].columns} - {"updated_at", *SECRET_COLUMNS}
 
 
 def key(table, row):
-    columns = Table.metadata.tables[table].primary_key.columns
+    columns = Model.metadata.tables[table].primary_key.columns
     return " AND ".join(f"{column.name} = '{getattr(row, column.name)}'" for column in columns)
 
 
@@ -250,19 +246,19 @@ class TestEveryTable:
     def test_that_is_a_resource_or_a_part_of_one_is_told_of(self):
         told = {
             name
-            for name, table in Table.metadata.tables.items()
+            for name, table in Model.metadata.tables.items()
             if "version" in table.columns or "part_of" in table.info
         }
         assert told >= PLACES.keys()
 
     async def test_has_its_triggers(self, database):
         """Whoever adds a table gets them from the migration that `trellis revision` writes."""
-        found = await database.connection.execute(
+        found = await database.sql(
             text("SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE tgname LIKE 'journal_%'")
         )
         told = {
             (name, trigger)
-            for name, table in Table.metadata.tables.items()
+            for name, table in Model.metadata.tables.items()
             if "version" in table.columns or "part_of" in table.info
             for trigger in ("journal_inserted", "journal_changed")
         }
@@ -284,8 +280,8 @@ class TestEveryTable:
         row, (model, column) = found[table], PLACES[table]
         value = "viewer" if table == "project_members" else "changed"
         if how == "orm":
-            async with database.unit_of_work() as unit:
-                setattr(await unit.session.merge(row), column, value)
+            async with database.orm() as session:
+                setattr(await session.merge(row), column, value)
         else:
             await execute(database, f"UPDATE {table} SET {column} = '{value}' WHERE {key(table, row)}")
         written = await entry()

@@ -1,4 +1,4 @@
-"""The read lane and the wire: statements past the driver, on connections that come and go."""
+"""The lanes and the wire: statements past the driver, on connections that come and go."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -73,8 +73,8 @@ async def rows(real, request):
     async def execute(statement: Statement, **values: object):
         if request.param == "read lane":
             return await real.read(statement, values)
-        async with real.unit_of_work():
-            return await real.execute(statement, values)
+        async with real.unit_of_work() as unit:
+            return await unit.execute(statement, values)
 
     return execute
 
@@ -206,8 +206,8 @@ class TestAConnection:
             if lane == "read lane":
                 ((_, pid),) = await real.read(wait, {})
             else:
-                async with real.unit_of_work():
-                    ((_, pid),) = await real.execute(wait, {})
+                async with real.unit_of_work() as unit:
+                    ((_, pid),) = await unit.execute(wait, {})
             return pid
 
         try:
@@ -223,20 +223,22 @@ class TestAConnection:
 
         async def fail() -> None:
             async with real.unit_of_work() as unit:
-                if first == "session":
-                    await unit.session.execute(text("SELECT 1"))
-                else:
-                    await real.execute(ONE, {})
-                close_all(sql)
-                raise Conflict
+                if first == "wire":
+                    await unit.execute(ONE, {})
+                    close_all(sql)
+                    raise Conflict
+                async with unit.orm() as session:
+                    await session.execute(text("SELECT 1"))
+                    close_all(sql)
+                    raise Conflict
 
         for _ in range(5):
             with pytest.raises(Conflict):
                 await fail()
-            assert real.write_engine.pool.checkedout() == 0
+            assert real.write_lane.in_use == 0
         assert not [record for record in caplog.records if record.exc_info]
-        async with real.unit_of_work():
-            assert await real.execute(ONE, {}) == [(1,)]
+        async with real.unit_of_work() as unit:
+            assert await unit.execute(ONE, {}) == [(1,)]
 
     async def test_that_is_lost_while_a_statement_is_sent_leaves_the_lane_whole(self, rows, sql):
         for _ in range(5):
@@ -248,17 +250,17 @@ class TestAConnection:
             assert all(outcome == [(len(BIG),)] or isinstance(outcome, Unavailable) for outcome in outcomes)
             assert await rows(ONE) == [(1,)]
 
-    async def test_expires(self, real, sql, monkeypatch):
+    async def test_expires(self, rows, sql, monkeypatch):
         monkeypatch.setattr(wire, "LIFETIME_SECONDS", 0)
-        pids = {(await real.read(PID, {}))[0] for _ in range(3)}
+        pids = {(await rows(PID))[0] for _ in range(3)}
         assert len(pids) == 3
         await_end(sql)
 
     async def test_is_closed_with_the_database(self, settings, url, sql):
         real = Database(settings.model_copy(update={"database_url": url}))
         await real.read(ONE, {})
-        async with real.unit_of_work():
-            await real.execute(ONE, {})
+        async with real.unit_of_work() as unit:
+            await unit.execute(ONE, {})
         assert sessions(sql) >= 2
         await real.close()
         await_end(sql)
@@ -283,8 +285,9 @@ class TestACancellation:
     async def test_between_statements_of_a_unit_of_work_keeps_nothing(self, real, sql):
         async def write() -> None:
             async with real.unit_of_work() as unit:
-                await unit.session.execute(text("INSERT INTO lane_notes VALUES (1, 'x')"))
-                assert await real.execute(COUNT, {}) == [(1,)]
+                async with unit.orm() as session:
+                    await session.execute(text("INSERT INTO lane_notes VALUES (1, 'x')"))
+                assert await unit.execute(COUNT, {}) == [(1,)]
                 await asyncio.sleep(30)
 
         task = asyncio.create_task(write())
@@ -292,24 +295,27 @@ class TestACancellation:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert sql("SELECT count(*) FROM lane_notes").fetchone() == (0,)
-        assert real.write_engine.pool.checkedout() == 0
+        assert real.write_lane.in_use == 0
 
     @pytest.mark.parametrize("first", ["wire", "session"])
     async def test_in_a_unit_of_work_keeps_nothing_and_holds_no_lock(self, real, sql, first):
         async def write() -> None:
             async with real.unit_of_work() as unit:
-                if first == "session":
-                    await unit.session.execute(text("LOCK TABLE lane_notes"))
-                await real.execute(SLOW, {})
+                if first == "wire":
+                    await unit.command("LOCK TABLE lane_notes")
+                    await unit.execute(SLOW, {})
+                async with unit.orm() as session:
+                    await session.execute(text("LOCK TABLE lane_notes"))
+                    await session.execute(text("SELECT pg_sleep(30)"))
 
         task = asyncio.create_task(write())
         await asyncio.sleep(0.2)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        async with real.unit_of_work() as unit:
-            await unit.session.execute(text("INSERT INTO lane_notes VALUES (1, 'x')"))
+        async with real.unit_of_work() as unit, unit.orm() as session:
+            await session.execute(text("INSERT INTO lane_notes VALUES (1, 'x')"))
         assert sql("SELECT count(*) FROM lane_notes").fetchone() == (1,)
-        assert real.write_engine.pool.checkedout() == 0
+        assert real.write_lane.in_use == 0
 
     async def test_of_who_waits_for_a_connection_takes_none(self, real):
         async with real.reading():
@@ -352,16 +358,18 @@ class TestInAUnitOfWork:
         add = Statement(insert(Note).values(id=bindparam("id"), text=bindparam("text")))
         async with real.unit_of_work() as unit:
             for n in range(0, 20, 4):
-                await real.execute(add, {"id": n, "text": "wire"})
-                assert await unit.session.scalar(text("SELECT count(*) FROM lane_notes")) == n + 1
-                unit.session.add(Note(id=n + 1, text="orm"))
-                assert await real.execute(COUNT, {}) == [(n + 2,)]
-                await unit.session.execute(text("INSERT INTO lane_notes VALUES (:id, 'session')"), {"id": n + 2})
-                assert await real.read(COUNT, {}) == [(n + 3,)]
-                unit.session.add(Note(id=n + 3, text=BIG[: 1 << 20]))
-            assert (await unit.session.get(Note, 4)).text == "wire"
-            ((wired,),) = await real.execute(PID, {})
-            assert await unit.session.scalar(text("SELECT pg_backend_pid()")) == wired
+                await unit.execute(add, {"id": n, "text": "wire"})
+                async with unit.orm() as session:
+                    assert await session.scalar(text("SELECT count(*) FROM lane_notes")) == n + 1
+                    session.add(Note(id=n + 1, text="orm"))
+                assert await unit.execute(COUNT, {}) == [(n + 2,)]
+                async with unit.orm() as session:
+                    await session.execute(text("INSERT INTO lane_notes VALUES (:id, 'session')"), {"id": n + 2})
+                    session.add(Note(id=n + 3, text=BIG[: 1 << 20]))
+            ((wired,),) = await unit.execute(PID, {})
+            async with unit.orm() as session:
+                assert (await session.get(Note, 4)).text == "wire"
+                assert await session.scalar(text("SELECT pg_backend_pid()")) == wired
         assert sql("SELECT count(*) FROM lane_notes").fetchone() == (20,)
 
     async def test_what_fails_on_the_wire_takes_all_back(self, real, sql):
@@ -369,8 +377,9 @@ class TestInAUnitOfWork:
 
         async def write() -> None:
             async with real.unit_of_work() as unit:
-                unit.session.add(Note(id=1, text="x"))
-                await real.execute(fails, {"n": 0})
+                async with unit.orm() as session:
+                    session.add(Note(id=1, text="x"))
+                await unit.execute(fails, {"n": 0})
 
         with pytest.raises(Invalid):
             await write()
@@ -381,11 +390,12 @@ class TestInAUnitOfWork:
         for fails in (False, True, False):
             with suppress(ZeroDivisionError):
                 async with real.unit_of_work() as unit:
-                    await real.execute(ONE, {})
-                    await unit.session.execute(text("SELECT 1"))
-                    if fails:
-                        raise ZeroDivisionError
-        async with real.unit_of_work():
-            ((before,),) = await real.execute(PREPARED, {})
-            await real.execute(ONE, {})
-            assert await real.execute(PREPARED, {}) == [(before,)]
+                    await unit.execute(ONE, {})
+                    async with unit.orm() as session:
+                        await session.execute(text("SELECT 1"))
+                        if fails:
+                            raise ZeroDivisionError
+        async with real.unit_of_work() as unit:
+            ((before,),) = await unit.execute(PREPARED, {})
+            await unit.execute(ONE, {})
+            assert await unit.execute(PREPARED, {}) == [(before,)]

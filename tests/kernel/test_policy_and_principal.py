@@ -4,12 +4,13 @@ from dataclasses import FrozenInstanceError
 from enum import StrEnum
 
 import pytest
-from sqlalchemy import null, true
+from sqlalchemy import String, cast, literal, null, select, true
 from uuid_utils.compat import uuid7
 
 from shared.auth.policy import Policy
 from shared.auth.principal import AdministratorsOnly, Principal
 from shared.errors import Forbidden
+from tests.database import RolledBackDatabase
 
 
 class Role(StrEnum):
@@ -68,6 +69,17 @@ class TestPolicy:
     def test_raises_the_denial_of_the_resource_for_everyone_else(self, action: str, role: str) -> None:
         with pytest.raises(BookForbidden):
             POLICY.demand(action, role, BookForbidden)
+
+    @pytest.mark.parametrize(
+        ("action", "role", "expected"),
+        [("write", "owner", True), ("write", "viewer", False), ("burn", "owner", False), ("write", None, None)],
+    )
+    async def test_decides_the_same_in_a_statement(
+        self, database: RolledBackDatabase, action: str, role: str | None, expected: bool | None
+    ) -> None:
+        """There, the role of a row that is not visible is NULL, and so is the answer."""
+        permitted = POLICY.permits(action, cast(literal(role), String()))
+        assert (await database.sql(select(permitted))).scalar_one() is expected
 
     def test_an_action_that_is_not_in_the_table_is_a_mistake_of_ours(self) -> None:
         with pytest.raises(KeyError):

@@ -14,7 +14,7 @@ from sqlalchemy import MetaData, insert, literal, select
 from sqlmodel import Field, SQLModel
 
 from shared.extensions import ExtensionPoint, Extensions
-from shared.reads.projection import WHOLE, Computed, Document, Each, Many, One, OnRequest, Projector, View
+from shared.reads.projection import WHOLE, Derived, Document, Each, Many, One, OnRequest, Projector, View
 from shared.rows.models import choice
 
 
@@ -113,8 +113,10 @@ BOOKS = st.fixed_dictionaries(
 
 @pytest.fixture
 async def connection(database):
-    await database.connection.run_sync(Scratch.metadata.create_all)
-    return database.connection
+    async with database.orm() as session:
+        connection = await session.connection()
+        await connection.run_sync(Scratch.metadata.create_all)
+        yield connection
 
 
 async def document(connection, kind, id, extensions=None, view=WHOLE) -> bytes:
@@ -221,7 +223,7 @@ class TestComputed:
     async def test_gives_the_value_of_an_expression_over_the_row(self, connection):
         class Measured(Document, of=Book):
             id: UUID
-            double: Annotated[int, Computed(lambda books, _: books.c.pages * 2)]
+            double: Annotated[int, Derived(lambda books, _: books.c.pages * 2)]
 
         book = a_book(pages=21)
         await connection.execute(insert(Book).values(**book))
@@ -232,7 +234,7 @@ class TestComputed:
 
         class Extended(Document, of=Book):
             id: UUID
-            extras: Annotated[int, Computed(lambda books, ext: sum((f(books) for f in ext[point]), literal(0)))]
+            extras: Annotated[int, Derived(lambda books, ext: sum((f(books) for f in ext[point]), literal(0)))]
 
         book = a_book(pages=5)
         await connection.execute(insert(Book).values(**book))

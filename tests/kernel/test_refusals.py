@@ -14,6 +14,7 @@ from psycopg import sql as text_of
 from sqlalchemy import Date, DateTime, Interval, LargeBinary, Select, Text, bindparam, cast, func, select, text
 
 from shared.errors import Contended, DomainError, Invalid, Unavailable
+from shared.http.routes.authentication import PublicChange
 from shared.http.routes.routing import Route
 from shared.wire.database import Database
 from shared.wire.statements import Statement
@@ -49,11 +50,11 @@ async def http(real) -> AsyncIterator[AsyncClient]:
     router = APIRouter(route_class=Route)
 
     @router.post("/raise/{state}")
-    async def fail(state: str, by: str) -> None:
+    async def fail(change: PublicChange, state: str, by: str) -> None:
         if by == "wire":
-            await real.unit.command(RAISE.format(state))
-        else:
-            await real.session.execute(text(RAISE.format(state)))
+            await change.unit.command(RAISE.format(state))
+        async with change.unit.orm() as session:
+            await session.execute(text(RAISE.format(state)))
 
     async with client_of(router, real) as client:
         yield client
@@ -84,15 +85,14 @@ class TestWhatTheServerSendsByItself:
 
         async def idle() -> None:
             async with database.unit_of_work() as unit:
-                if by == "session":
-                    await unit.session.execute(text("SELECT 1"))
-                else:
+                if by == "wire":
                     await unit.command("SELECT 1")
-                await asyncio.to_thread(await_end_of_idle, url)
-                if by == "session":
-                    await unit.session.execute(text("SELECT 1"))
-                else:
+                    await asyncio.to_thread(await_end_of_idle, url)
                     await unit.command("SELECT 1")
+                async with unit.orm() as session:
+                    await session.execute(text("SELECT 1"))
+                    await asyncio.to_thread(await_end_of_idle, url)
+                    await session.execute(text("SELECT 1"))
 
         try:
             with pytest.raises(Unavailable):
@@ -177,10 +177,11 @@ class TestADatabaseWithSettingsOfItsOwn:
 
 
 async def answers_as_any_other(database: Database) -> None:
+    async with database.unit_of_work() as unit, unit.orm() as session:
+        by_the_session = (await session.execute(TYPED, VALUES)).one()
+        isolation = await session.scalar(text("SHOW transaction_isolation"))
     async with database.unit_of_work() as unit:
-        on_the_wire = await database.execute(ON_THE_WIRE, VALUES)
-        by_the_session = (await unit.session.execute(TYPED, VALUES)).one()
-        isolation = await unit.session.scalar(text("SHOW transaction_isolation"))
+        on_the_wire = await unit.execute(ON_THE_WIRE, VALUES)
     expected = (*VALUES.values(), f'"{INSTANT.astimezone(UTC).isoformat()}"'.encode())
     assert on_the_wire == [expected]
     assert await database.read(ON_THE_WIRE, VALUES) == [expected]

@@ -9,9 +9,10 @@ import psycopg
 import pytest
 from fastapi import APIRouter
 from httpx2 import AsyncClient
-from sqlalchemy import bindparam, column, insert, table, text
+from sqlalchemy import Integer, bindparam, column, insert, table, text, update
 
 from shared.errors import Conflict
+from shared.http.routes.authentication import PublicChange
 from shared.http.routes.mutations import MOST_ATTEMPTS
 from shared.http.routes.routing import Route
 from shared.wire.database import Database
@@ -24,7 +25,9 @@ from tests.proxy import Cut, Proxy
 from tests.servers import WAITING, await_lock
 
 NOTES = "CREATE TABLE notes (id int PRIMARY KEY, amount int NOT NULL DEFAULT 1)"
-ADD = Statement(insert(table("notes", column("id"))).values(id=bindparam("id")))
+ROWS = table("notes", column("id", Integer()), column("amount", Integer()))
+ADD = Statement(insert(ROWS).values(id=bindparam("id")))
+INCREASE = Statement(update(ROWS).where(ROWS.c.id == bindparam("note")).values(amount=ROWS.c.amount + 1))
 CONFLICT = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$"
 OTHERS = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
 
@@ -61,8 +64,6 @@ async def proxy(url) -> AsyncIterator[SimpleNamespace]:
 @pytest.fixture
 async def real(settings, proxy) -> AsyncIterator[Database]:
     database = Database(settings.model_copy(update={"database_url": proxy.url, "pool_size": 5}))
-    async with database.unit_of_work() as unit:
-        await unit.session.execute(text("SELECT 1"))  # SQLAlchemy looks around on its first connection, and commits.
     yield database
     await database.close()
 
@@ -80,34 +81,38 @@ async def http(real, runs, sql) -> AsyncIterator[AsyncClient]:
     both_hold_one = asyncio.Barrier(2)
 
     @router.post("/notes/{id}", status_code=201)
-    async def make(id: int, by: str = "wire", conflicts: int = 0) -> int:
+    async def make(change: PublicChange, id: int, by: str = "wire", conflicts: int = 0) -> int:
         runs.append("make")
+        meets = len(runs) <= conflicts
         if by == "wire":
-            await real.execute(ADD, {"id": id})
+            await change.unit.execute(ADD, {"id": id})
+            if meets:
+                await change.unit.command(CONFLICT)
         else:
-            await real.session.execute(text("INSERT INTO notes VALUES (:id)"), {"id": id})
-        if len(runs) <= conflicts:
-            await real.session.execute(text(CONFLICT))
+            async with change.unit.orm() as session:
+                await session.execute(text("INSERT INTO notes VALUES (:id)"), {"id": id})
+                if meets:
+                    await session.execute(text(CONFLICT))
         return id
 
     @router.post("/both/{first}/{second}")
-    async def both(first: int, second: int) -> None:
+    async def both(change: PublicChange, first: int, second: int) -> None:
         is_new = str(first) not in runs
         runs.append(str(first))
-        add = text("UPDATE notes SET amount = amount + 1 WHERE id = :id")
-        await real.session.execute(add, {"id": first})
+        await change.unit.execute(INCREASE, {"note": first})
         if is_new:
             await both_hold_one.wait()
-        await real.session.execute(add, {"id": second})
+        await change.unit.execute(INCREASE, {"note": second})
 
     @router.post("/double/{id}")
-    async def double(id: int) -> Any:
+    async def double(change: PublicChange, id: int) -> Any:
         runs.append("double")
-        await real.session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-        amount = await real.session.scalar(text("SELECT amount FROM notes WHERE id = :id"), {"id": id})
-        if len(runs) == 1:
-            sql(f"UPDATE notes SET amount = 10 WHERE id = {id}")
-        await real.session.execute(text("UPDATE notes SET amount = :n"), {"n": 2 * amount})
+        await change.unit.command("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        async with change.unit.orm() as session:
+            amount = await session.scalar(text("SELECT amount FROM notes WHERE id = :id"), {"id": id})
+            if len(runs) == 1:
+                sql(f"UPDATE notes SET amount = 10 WHERE id = {id}")
+            await session.execute(text("UPDATE notes SET amount = :n"), {"n": 2 * amount})
         return 2 * amount
 
     @router.post("/refuse")
@@ -208,7 +213,7 @@ class TestAConnectionLostInTheCommit:
             proxy.cuts.append(Cut.BEFORE)
             await http.post(f"/notes/{n}", params={"by": by})
             assert (await http.post(f"/notes/{n}", params={"by": by})).status_code == 201
-        assert real.write_engine.pool.checkedout() == 0
+        assert real.write_lane.in_use == 0
         assert len(amounts()) == 10
 
 

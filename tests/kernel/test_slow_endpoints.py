@@ -8,15 +8,17 @@ import psycopg
 import pytest
 from fastapi import APIRouter, Response
 from httpx2 import AsyncClient
-from sqlalchemy import column, insert, literal, table, text
+from sqlalchemy import column, func, insert, literal, select, table, text
 
-from shared.http.routes.routing import Route, slow
+from shared.http.routes.authentication import PublicChange
+from shared.http.routes.routing import Route, operation
 from shared.wire.database import Database
 from shared.wire.statements import Statement
 from tests.applications import client_of
 from tests.database import clone
 
 NOTE = Statement(insert(table("notes", column("id"))).values(id=literal(1)))
+COUNT = Statement(select(func.count()).select_from(table("notes")))
 KEY = {"Idempotency-Key": "k"}
 
 
@@ -61,21 +63,22 @@ async def http(real, work) -> AsyncIterator[AsyncClient]:
     router = APIRouter(route_class=Route)
 
     @router.post("/slow", status_code=201)
-    @slow
-    async def slow_one() -> Response:
+    @operation(slow=True)
+    async def slow_one(change: PublicChange) -> Response:
         await work.do()
-        await real.execute(NOTE, {})
+        await change.unit.execute(NOTE, {})
         return Response(b"{}", 201)
 
     @router.post("/quick", status_code=201)
-    async def quick() -> Response:
-        await real.execute(NOTE, {})
+    async def quick(change: PublicChange) -> Response:
+        await change.unit.execute(NOTE, {})
         return Response(b"{}", 201)
 
     @router.post("/orm", status_code=201)
-    @slow
-    async def orm() -> Response:
-        await real.session.execute(text("INSERT INTO notes VALUES (1)"))
+    @operation(slow=True)
+    async def orm(change: PublicChange) -> Response:
+        async with change.unit.orm() as session:
+            await session.execute(text("INSERT INTO notes VALUES (1)"))
         return Response(b"{}", 201)
 
     async with client_of(router, real) as client:
@@ -120,29 +123,69 @@ class TestWithAKey:
         assert again.headers["Idempotency-Replayed"] == "true"
         assert notes(url) == 1
 
-    async def test_begin_with_a_statement_on_the_wire(self, http, url):
-        """The session would begin by itself, past the key: that is a fault of the endpoint, which shows at once."""
-        assert (await http.post("/orm", headers=KEY)).status_code == 500
+    async def test_that_begin_with_a_block_of_the_session_are_carried_out_once(self, http, url):
+        """The key is looked for before the block, in the same transaction."""
+        first, again = [await http.post("/orm", headers=KEY) for _ in range(2)]
+        assert (first.status_code, again.status_code) == (201, 201)
+        assert again.headers["Idempotency-Replayed"] == "true"
+        assert notes(url) == 1
+
+
+class TestAUnitOfWorkThatHasToDoSomethingFirst:
+    @pytest.mark.parametrize("by", ["wire", "command", "session"])
+    async def test_does_it_once_in_its_transaction_before_all_else(self, real, url, by):
+        seen: list[int] = []
+
+        async def write() -> None:
+            async with real.unit_of_work() as unit:
+
+                async def first() -> None:
+                    assert await unit.execute(COUNT, {}) == [(0,)]
+                    await unit.execute(NOTE, {})
+
+                unit.before_first = first
+                for _ in range(2):
+                    if by == "wire":
+                        seen.extend(n for (n,) in await unit.execute(COUNT, {}))
+                    elif by == "command":
+                        await unit.command("INSERT INTO notes VALUES (1)")
+                        seen.extend(n - 1 for (n,) in await unit.execute(COUNT, {}))
+                        await unit.command("DELETE FROM notes WHERE ctid = (SELECT max(ctid) FROM notes)")
+                    else:
+                        async with unit.orm() as session:
+                            seen.append(await session.scalar(text("SELECT count(*) FROM notes")))
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await write()
+        assert seen == [1, 1]
         assert notes(url) == 0
+
+    async def test_does_not_do_it_when_it_does_nothing(self, real):
+        done: list[str] = []
+
+        async def first() -> None:
+            done.append("first")
+
+        async with real.unit_of_work() as unit:
+            unit.before_first = first
+        assert done == []
 
 
 class TestApart:
     async def test_is_kept_whatever_becomes_of_the_unit_that_is_open(self, real, url):
         with suppress(ZeroDivisionError):
-            async with real.unit_of_work() as outer:
-                async with real.apart() as unit:
-                    assert real.unit is unit
-                    await real.execute(NOTE, {})
-                assert real.unit is outer
-                await real.execute(NOTE, {})
+            async with real.unit_of_work():
+                async with real.unit_of_work() as apart:
+                    await apart.execute(NOTE, {})
                 raise ZeroDivisionError
         assert notes(url) == 1
 
     async def test_is_rolled_back_by_its_own_error(self, real, url):
-        async with real.unit_of_work():
+        async with real.unit_of_work() as outer:
             with suppress(ZeroDivisionError):
-                async with real.apart():
-                    await real.execute(NOTE, {})
+                async with real.unit_of_work() as apart:
+                    await apart.execute(NOTE, {})
                     raise ZeroDivisionError
-            await real.execute(NOTE, {})
+            await outer.execute(NOTE, {})
         assert notes(url) == 1

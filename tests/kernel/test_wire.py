@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 import uvloop
@@ -31,14 +30,16 @@ async def read(database: Database) -> list[Row]:
 
 
 async def write(database: Database) -> list[Row]:
-    async with database.unit_of_work():
-        return await database.execute(ONE, {})
+    """The first time it prepares, the second time BEGIN and the rest travel with it in a pipeline."""
+    async with database.unit_of_work(variables={"trellis.origin": "a test"}) as unit:
+        return await unit.execute(ONE, {})
 
 
 async def write_by_session(database: Database) -> list[Row]:
     async with database.unit_of_work() as unit:
-        await unit.session.execute(text("SELECT 1"))
-        return await database.execute(ONE, {})
+        async with unit.orm() as session:
+            await session.execute(text("SELECT 1"))
+        return await unit.execute(ONE, {})
 
 
 @pytest.fixture(autouse=True)
@@ -71,8 +72,8 @@ class Scene:
 
     def is_whole(self):
         """Whether every place in both lanes is free."""
-        pool: Any = self.database.write_engine.pool
-        return not self.database.read_lane._places.locked() and pool.checkedout() == 0
+        lanes = (self.database.read_lane, self.database.write_lane)
+        return all(lane.in_use == 0 and not lane._places.locked() for lane in lanes)
 
 
 @asynccontextmanager
@@ -91,6 +92,8 @@ async def scene_of(settings: Settings, *faults: Fault) -> AsyncIterator[Scene]:
 
 async def steps_of(settings: Settings, request: Request) -> int:
     """How many messages a good server sends from the start of the connection to the end of the second request."""
+    async with scene_of(settings) as scene:
+        await request(scene.database)  # SQLAlchemy looks around on the first connection that it sees.
     async with scene_of(settings) as scene:
         await request(scene.database)
         await request(scene.database)
@@ -137,3 +140,18 @@ class TestARequest:
             return "cancelled" if isinstance(outcome, asyncio.CancelledError) else outcome
 
         run(walk(settings, request_, End.SILENCE, during=cancelled))
+
+
+class TestTheFirstStatementOfAUnitOfWork:
+    def test_travels_with_begin_and_the_variables(self, run, settings):
+        """In one message to the server, and COMMIT in another: that is what a change has to wait for."""
+
+        async def receipts():
+            async with scene_of(settings) as scene:
+                for _ in range(2):
+                    await write(scene.database)
+                return scene.server.received
+
+        *_, prepare, all_at_once, commit, once_more, second_commit = run(receipts())
+        assert (prepare, all_at_once, commit) == ("PS", "PBDEPBDEBDES", "Q")
+        assert (once_more, second_commit) == ("PBDEPBDEBDES", "Q")

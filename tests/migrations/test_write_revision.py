@@ -34,7 +34,7 @@ JOURNALLED = """
     from shared.rows.models import SECRET, part_of
 
 
-    class NoteLine(Table, table=True):
+    class NoteLine(Model, table=True):
         __tablename__ = "note_lines"
 
         note_id: UUID = Field(foreign_key="notes.id", primary_key=True)

@@ -41,11 +41,13 @@ class Tree:
         # By PYTHONPATH the copy comes before the installed project, which is an editable install of ROOT.
         ours = {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1", TREE: str(self.folder)}
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+        # Whoever measures the coverage of the tool's own tests has every process of theirs measured.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("COVERAGE_", "COV_"))}
         with tempfile.TemporaryFile("w+") as output:
             process = subprocess.Popen(
                 [*command, f"--basetemp={self.folder.with_suffix('.tmp')}"],
                 cwd=self.folder,
-                env={**os.environ, **ours, **variables},
+                env={**inherited, **ours, **variables},
                 stdout=output,
                 stderr=output,
             )

@@ -1,5 +1,5 @@
-"""What shared/http/server/protocol.py relies on and uvicorn and httptools do not promise: when one of these fails
-after an upgrade, that file is to be read again beside theirs.
+"""What shared/http/server/{protocol,requests}.py rely on and uvicorn and httptools do not promise: when one of these
+fails after an upgrade, these files are to be read again beside theirs.
 """
 
 import inspect
@@ -12,6 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from shared.http.server.framing import Framing
 from shared.http.server.protocol import BoundedProtocol
+from shared.http.server.requests import RequestProtocol
 
 CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -43,8 +44,9 @@ class Told:
 
 class TestUvicorn:
     def test_has_what_is_overridden(self):
-        own = {name for name, value in vars(BoundedProtocol).items() if inspect.isfunction(value) and name[0] != "_"}
-        assert own - vars(HttpToolsProtocol).keys() == {"finish"}
+        ours = vars(BoundedProtocol) | vars(RequestProtocol)
+        own = {name for name, value in ours.items() if inspect.isfunction(value) and name[0] != "_"}
+        assert own - vars(HttpToolsProtocol).keys() == {"finish", "await_request"}
 
     def test_makes_a_cycle_of_these(self):
         assert [*inspect.signature(RequestResponseCycle).parameters] == [

@@ -127,6 +127,23 @@ class TestWhileTheAccountIsDeleted:
         with psycopg.connect(url) as connection:
             assert connection.execute(f"SELECT FROM {table} WHERE owner_id = %s", [me]).rowcount == 0
 
+    @pytest.mark.parametrize("table", ["projects", "tags"])
+    async def test_nothing_is_restored_that_would_outlive_it(self, http, url, table):
+        """Its deletion finds only what is live: what comes back meanwhile has to wait for it."""
+        await sign_in(http, email=f"{table}@back.example.com")
+        me = (await http.get("/users/me")).json()["id"]
+        id = (await http.post(f"/{table}", json={"name": "x"})).json()["id"]
+        assert (await http.delete(f"/{table}/{id}")).status_code == 204
+        with psycopg.connect(url) as deletion:
+            deletion.execute("UPDATE users SET deleted_at = now(), deletion_id = id WHERE id = %s", [me])
+            deletion.execute("SELECT FROM users WHERE id = %s FOR UPDATE", [me])
+            restoring = asyncio.create_task(http.post(f"/{table}/{id}/restore"))
+            await asyncio.to_thread(await_lock, url)
+            deletion.execute("UPDATE sessions SET revoked_at = now() WHERE user_id = %s", [me])
+        assert (await restoring).status_code == 401
+        with psycopg.connect(url) as connection:
+            assert connection.execute(f"SELECT FROM {table} WHERE id = %s AND deleted_at IS NULL", [id]).rowcount == 0
+
 
 class TestChangesOfOneAccount:
     async def test_that_wait_for_one_another_leave_connections_to_others(self, url, tmp_path):

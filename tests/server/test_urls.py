@@ -118,8 +118,9 @@ class TestAUrl:
             assert not (await standing(database)).lacks
             assert await database.read(where, {}) == expected
             async with database.unit_of_work() as unit:
-                assert await database.execute(where, {}) == expected
-                assert await unit.session.scalar(select(func.current_database())) == DATABASE
+                assert await unit.execute(where, {}) == expected
+            async with database.unit_of_work() as unit, unit.orm() as session:
+                assert await session.scalar(select(func.current_database())) == DATABASE
         finally:
             await database.close()
 

@@ -1,7 +1,7 @@
 """`POST /projects/import`: very many projects at once, all or the good ones, and what is wrong told by the line."""
 
 import asyncio
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from uuid import uuid4
 
 import pytest
@@ -160,7 +160,7 @@ class TestItIsAWrite:
         tag = await TagFactory.saved(owner_id=ann.id)
         await send(ann, ndjson({"name": "a", "tag_ids": [str(tag.id)]}, {"name": "b"}))
         told = text("SELECT after ->> 'name', part FROM journal WHERE actor_id = :id AND resource = 'projects'")
-        rows = await database.connection.execute(told, {"id": ann.id})
+        rows = await database.sql(told, {"id": ann.id})
         assert sorted(map(tuple, rows), key=repr) == [("a", None), ("b", None), (None, "project_tags")]
 
     async def test_a_dry_run_keeps_nothing_and_answers_what_would_be(self, ann):
@@ -189,8 +189,8 @@ class TestItIsAWrite:
     async def test_one_that_met_another_begins_anew(self, ann, monkeypatch, small_batches):
         batches, add_all = [], ProjectRepository.add_all
 
-        async def contended(repository, batch, owner_id):
-            await add_all(repository, batch, owner_id)
+        async def contended(repository, change, batch, owner_id):
+            await add_all(repository, change, batch, owner_id)
             batches.append(batch)
             if len(batches) == 2:
                 raise Contended
@@ -256,20 +256,20 @@ class TestTheUpload:
         assert imported(await send(ann, chunks(), headers={"Idempotency-Key": "k"})) == (3, 0)
         assert seen == [False] * 3
 
-    async def test_that_is_one_too_many_of_an_account_is_to_come_later(self, ann, signed_in, app):
+    async def test_that_is_one_too_many_of_an_account_is_to_come_later(self, ann, signed_in, application):
         bob = await signed_in()
-        with ExitStack() as running:
+        async with AsyncExitStack() as running:
             for _ in range(2):
-                running.enter_context(app.state.imports._places.taken_by(ann.id))
+                await running.enter_async_context(application.http.imports()._turns.of(ann.id))
             refused = await send(ann, self._never())
             assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
             assert (refused.json()["retryable"], refused.headers["Retry-After"]) == (True, "5")
             assert imported(await send(bob, named("b"))) == (1, 0)
         assert [imported(await send(ann, named("a"))) for _ in range(3)] == [(1, 0)] * 3
 
-    async def test_waits_for_its_turn_and_not_for_ever(self, ann, app, monkeypatch):
+    async def test_waits_for_its_turn_and_not_for_ever(self, ann, application, monkeypatch):
         turn = asyncio.Semaphore(0)
-        monkeypatch.setattr(app.state.imports, "_at_work", turn)
+        monkeypatch.setattr(application.http.imports(), "_at_work", turn)
         waiting = asyncio.create_task(send(ann, named("a")))
         await asyncio.sleep(0.05)
         turn.release()

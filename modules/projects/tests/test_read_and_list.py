@@ -1,6 +1,6 @@
 """Reading projects one by one and in pages, and what it costs."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -8,7 +8,6 @@ from uuid import UUID
 
 import pytest
 from httpx2 import AsyncClient, Response
-from sqlalchemy import event
 from uuid_utils.compat import uuid7
 
 from modules.projects.models import Project, Role, Status
@@ -16,7 +15,7 @@ from modules.projects.tests.factories import MemberFactory, ProjectFactory, Proj
 from modules.tags.tests.factories import TagFactory
 from modules.users.models import Role as AccountRole
 from shared.wire.statements import Row, Statement
-from shared.wire.wire import Wire
+from shared.wire.wire import Step, Wire
 from tests.callers import Caller
 from tests.database import RolledBackDatabase
 
@@ -57,22 +56,17 @@ def statements(database: RolledBackDatabase) -> Iterator[list[str]]:
     executed: list[str] = []
     rows = Wire.rows
 
-    async def noted(self: Wire, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
+    async def noted(
+        self: Wire, statement: Statement, values: Mapping[str, Any], before: Sequence[Step] = ()
+    ) -> list[Row]:
         executed.append(statement.text.decode())
-        return await rows(self, statement, values)
+        return await rows(self, statement, values, before)
 
-    def note(*given: Any) -> None:
-        if "SAVEPOINT" not in given[2] and "trellis.origin" not in given[2]:
-            executed.append(given[2])
-
-    engine = database.write_engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
     Wire.rows = noted  # type: ignore[method-assign]
     try:
         yield executed
     finally:
         Wire.rows = rows  # type: ignore[method-assign]
-        event.remove(engine, "before_cursor_execute", note)
 
 
 class TestGet:

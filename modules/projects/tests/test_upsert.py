@@ -243,8 +243,8 @@ class TestIfNoneMatch:
 
 class TestWhereIfMatchIsRequired:
     @pytest.fixture(autouse=True)
-    def required(self, app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(app.state.mutations, "_require_if_match", True)
+    def required(self, application: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(application.http.mutations(), "_require_if_match", True)
 
     async def test_a_new_one_needs_none(self, ann: Caller) -> None:
         assert (await put(ann, "42")).status_code == 201

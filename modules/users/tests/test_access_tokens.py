@@ -129,16 +129,16 @@ class TestSession:
     ) -> None:
         ann = await signed_in()
         assert (await ann.get("/users/me")).status_code == 200
-        async with database.unit_of_work() as unit:
-            (await unit.session.get_one(UserSession, ann.session_id)).revoke()
+        async with database.orm() as session:
+            (await session.get_one(UserSession, ann.session_id)).revoked_at = datetime.now(UTC)
         assert_invalid(await ann.get("/users/me"))
 
     async def test_one_that_was_not_refreshed_in_time_is_over(
         self, signed_in: SignIn, database: RolledBackDatabase
     ) -> None:
         ann = await signed_in()
-        async with database.unit_of_work() as unit:
-            session = await unit.session.get_one(UserSession, ann.session_id)
+        async with database.orm() as orm:
+            session = await orm.get_one(UserSession, ann.session_id)
             session.expires_at = datetime.now(UTC) - timedelta(hours=1)
         assert_invalid(await ann.get("/users/me"))
 
@@ -147,8 +147,8 @@ class TestSession:
         self, signed_in: SignIn, database: RolledBackDatabase, columns: dict[str, object]
     ) -> None:
         ann = await signed_in()
-        async with database.unit_of_work() as unit:
-            await unit.session.execute(update(User).where(col(User.id) == ann.id).values(**columns))
+        async with database.orm() as session:
+            await session.execute(update(User).where(col(User.id) == ann.id).values(**columns))
         assert_invalid(await ann.get("/users/me"))
 
     async def test_that_never_was_opens_nothing(self, client: AsyncClient, application: Application) -> None:
@@ -168,8 +168,8 @@ class TestSession:
         """The role is not in the token."""
 
         async def give(role: str, id: UUID) -> None:
-            async with database.unit_of_work() as unit:
-                await unit.session.execute(update(User).where(col(User.id) == id).values(role=role))
+            async with database.orm() as session:
+                await session.execute(update(User).where(col(User.id) == id).values(role=role))
 
         ann = await signed_in()
         assert (await ann.get("/users")).status_code == 403

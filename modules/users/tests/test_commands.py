@@ -9,6 +9,7 @@ from app.container import Application
 from modules.users.errors import UserNotFound
 from modules.users.service import UserService
 from modules.users.tests.factories import UserFactory
+from shared.writes import Change
 from tests.callers import Caller
 from tests.database import RolledBackDatabase
 
@@ -27,8 +28,8 @@ class TestPromote:
         self, service: UserService, database: RolledBackDatabase, signed_in: SignIn, address: str
     ) -> None:
         ann, bob = await signed_in(email="ann@example.com"), await signed_in()
-        async with database.unit_of_work():
-            await service.promote(address)
+        async with database.unit_of_work() as unit:
+            await service.promote(Change(unit), address)
         assert (await ann.get("/users/me")).json()["role"] == "admin"
         assert (await ann.get("/users")).status_code == 200
         assert (await bob.get("/users/me")).json()["role"] == "user"
@@ -37,8 +38,8 @@ class TestPromote:
         self, service: UserService, database: RolledBackDatabase, signed_in: SignIn
     ) -> None:
         admin = await signed_in(email="admin@example.com", role="admin")
-        async with database.unit_of_work():
-            await service.promote("admin@example.com")
+        async with database.unit_of_work() as unit:
+            await service.promote(Change(unit), "admin@example.com")
         account = (await admin.get("/users/me")).json()
         assert (account["role"], account["version"]) == ("admin", 1)
 
@@ -48,13 +49,13 @@ class TestPromote:
     ) -> None:
         await UserFactory.saved()
         with pytest.raises(UserNotFound):
-            async with database.unit_of_work():
-                await service.promote(address)
+            async with database.unit_of_work() as unit:
+                await service.promote(Change(unit), address)
 
     async def test_a_deleted_account_cannot_be_promoted(
         self, service: UserService, database: RolledBackDatabase
     ) -> None:
         await UserFactory.saved(email="ann@example.com", deleted_at=datetime.now(UTC))
         with pytest.raises(UserNotFound):
-            async with database.unit_of_work():
-                await service.promote("ann@example.com")
+            async with database.unit_of_work() as unit:
+                await service.promote(Change(unit), "ann@example.com")

@@ -64,13 +64,11 @@ def wait(answer: Response) -> int:
 
 async def pass_by(database: RolledBackDatabase, seconds: float) -> None:
     """Have so much time gone by since every failure, as far as the counts know."""
-    await database.connection.execute(
-        text("UPDATE sign_in_failures SET at = at - :by"), {"by": timedelta(seconds=seconds)}
-    )
+    await database.sql(text("UPDATE sign_in_failures SET at = at - :by"), {"by": timedelta(seconds=seconds)})
 
 
 async def rows(database: RolledBackDatabase, table: str) -> list[str]:
-    return list(await database.connection.scalars(text(f"SELECT r::text FROM {table} AS r")))
+    return list((await database.sql(text(f"SELECT r::text FROM {table} AS r"))).scalars())
 
 
 class TestAnAccount:
@@ -195,7 +193,7 @@ class TestAKnownPlace:
         wait(await sign_in(home, bob.email, PASSWORD))
 
     async def test_is_forgotten_in_the_end(self, home: AsyncClient, at: ClientAt, database: RolledBackDatabase) -> None:
-        await database.connection.execute(text("UPDATE known_places SET at = at - interval '91 days'"))
+        await database.sql(text("UPDATE known_places SET at = at - interval '91 days'"))
         await guess(at("203.0.113.1"), ACCOUNT.free)
         wait(await sign_in(home, password=PASSWORD))
 

@@ -40,8 +40,8 @@ async def pages(caller: AsyncClient, limit: int) -> AsyncIterator[Response]:
 async def saved(database: RolledBackDatabase, count: int) -> list[User]:
     """Accounts that were all made in the same microsecond."""
     users = UserFactory.build_batch(count)
-    async with database.unit_of_work() as unit:
-        unit.session.add_all(users)
+    async with database.orm() as session:
+        session.add_all(users)
     return users
 
 
@@ -167,8 +167,8 @@ class TestCursor:
     async def test_is_good_in_every_session_of_the_caller(
         self, admin: Caller, cursor: str, signed_in: SignIn, database: RolledBackDatabase
     ) -> None:
-        async with database.unit_of_work() as unit:
-            user = await unit.session.get_one(User, admin.id)
+        async with database.orm() as session:
+            user = await session.get_one(User, admin.id)
         elsewhere = await signed_in(user)
         assert (await elsewhere.get("/users", params={"cursor": cursor})).status_code == 200
 

@@ -9,7 +9,7 @@ from httpx2 import AsyncClient
 
 from modules.users.models import User
 from modules.users.tests.factories import PASSWORD, UserFactory
-from shared.rows.soft_delete import INCLUDE_DELETED
+from shared.rows import INCLUDE_DELETED
 from tests.callers import Caller
 from tests.database import RolledBackDatabase
 
@@ -196,6 +196,6 @@ class TestDelete:
     async def test_is_soft(self, signed_in: SignIn, database: RolledBackDatabase) -> None:
         ann = await signed_in()
         await ann.delete("/users/me")
-        async with database.unit_of_work() as unit:
-            kept = await unit.session.get_one(User, ann.id, execution_options=INCLUDE_DELETED)
+        async with database.orm() as session:
+            kept = await session.get_one(User, ann.id, execution_options=INCLUDE_DELETED)
         assert kept.deleted_at is not None

@@ -53,21 +53,21 @@ def session_of(tokens: Tokens) -> UUID:
 
 
 async def session_row(database: RolledBackDatabase, tokens: Tokens) -> UserSession:
-    async with database.unit_of_work() as unit:
-        return await unit.session.get_one(UserSession, session_of(tokens))
+    async with database.orm() as session:
+        return await session.get_one(UserSession, session_of(tokens))
 
 
 async def set_session(database: RolledBackDatabase, tokens: Tokens, **columns: object) -> None:
-    async with database.unit_of_work() as unit:
+    async with database.orm() as session:
         ended = update(UserSession).where(col(UserSession.id) == session_of(tokens))
-        await unit.session.execute(ended.values(**columns))
+        await session.execute(ended.values(**columns))
 
 
 async def age_used_tokens(database: RolledBackDatabase, by: timedelta) -> None:
     """Have what was used be used that much earlier."""
-    async with database.unit_of_work() as unit:
+    async with database.orm() as session:
         used = update(RefreshToken).where(col(RefreshToken.used_at).is_not(None))
-        await unit.session.execute(used.values(used_at=col(RefreshToken.used_at) - by))
+        await session.execute(used.values(used_at=col(RefreshToken.used_at) - by))
 
 
 def refused(answer: Response) -> bool:
@@ -131,8 +131,8 @@ class TestRefresh:
         columns: dict[str, object],
     ) -> None:
         """Whatever became of its sessions."""
-        async with database.unit_of_work() as unit:
-            await unit.session.execute(update(User).where(col(User.id) == user.id).values(**columns))
+        async with database.orm() as session:
+            await session.execute(update(User).where(col(User.id) == user.id).values(**columns))
         assert refused(await refresh(client, tokens["refresh_token"]))
         assert (await profile(client, tokens)).status_code == 401
 
@@ -141,7 +141,7 @@ class TestTheLineage:
     async def live(self, database: RolledBackDatabase) -> int:
         """How many refresh tokens were not used yet."""
         statement = select(func.count()).select_from(RefreshToken).where(col(RefreshToken.used_at).is_(None))
-        return await database.connection.scalar(statement) or 0
+        return (await database.sql(statement)).scalar() or 0
 
     async def test_does_not_fork_however_often_a_token_is_used(
         self, client: AsyncClient, tokens: Tokens, database: RolledBackDatabase
@@ -166,8 +166,8 @@ class TestTheLineage:
     ) -> None:
         """Its successor was no derived one; who lost that answer gets one that works."""
         await refresh(client, tokens["refresh_token"])
-        async with database.unit_of_work() as unit:
-            await unit.session.execute(delete(RefreshToken).where(col(RefreshToken.used_at).is_(None)))
+        async with database.orm() as session:
+            await session.execute(delete(RefreshToken).where(col(RefreshToken.used_at).is_(None)))
         again = (await refresh(client, tokens["refresh_token"])).json()
         assert (await refresh(client, again["refresh_token"])).status_code == 200
 
@@ -181,7 +181,7 @@ class TestTheLineage:
         self, client: AsyncClient, tokens: Tokens, database: RolledBackDatabase
     ) -> None:
         successor = (await refresh(client, tokens["refresh_token"])).json()["refresh_token"]
-        rows = list(await database.connection.scalars(text("SELECT t::text FROM refresh_tokens AS t")))
+        rows = list((await database.sql(text("SELECT t::text FROM refresh_tokens AS t"))).scalars())
         assert len(rows) == 2
         for token in (tokens["refresh_token"], successor):
             assert not any(token in row or token.encode().hex() in row for row in rows)

@@ -262,7 +262,7 @@ class TestAHashOfOtherParameters:
 
         class Watched(Passwords):
             async def hash(self, password: str) -> str:
-                in_transaction.append(database.session.in_transaction())
+                in_transaction.append(database.in_unit_of_work)
                 return await super().hash(password)
 
         user = await UserFactory.saved()

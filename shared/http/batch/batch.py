@@ -1,7 +1,7 @@
-"""Batch: many operations in one unit of work, of which later ones may refer to the results of earlier ones.
+"""Batch: many operations in one unit of work. Later ones may refer to the results of earlier ones.
 
-An operation is what it would be as a request of its own: the same route, with the same checks of its caller, of its
-precondition and of its body. So every module's changes can be part of a batch, with no line in the module.
+An operation passes the same route as a request of its own, with the same checks of caller, precondition and body. So
+every module's changes can be part of a batch, with no line in the module.
 """
 
 import json
@@ -18,9 +18,8 @@ from shared.errors import Conflict
 from shared.http.batch.operations import REFUSALS, answer_of, is_dry_run, refusal, request_within, route_of, takes_json
 from shared.http.batch.references import Place, Results, filled, filled_path, has_references, invalid, parsed
 from shared.http.edge import problem
-from shared.http.routes import CurrentPrincipal, Route, resource_router
+from shared.http.routes import CurrentChange, Route, resource_router
 from shared.schemas import Input, Text
-from shared.wire import Database, translated
 
 MOST_OPERATIONS = 100
 
@@ -32,7 +31,7 @@ _EXAMPLE: JsonDict = {
         {"method": "PATCH", "path": "/projects/{/1/id}", "body": {"status": "paused"}, "if_match": '"2-"'},
     ]
 }
-"""Without a `$ref`: there are programs that would follow it wherever it stands in an OpenAPI document."""
+"""Without a `$ref`, which some programs follow wherever it stands in an OpenAPI document."""
 
 _ANSWERED: JsonDict = {
     "results": [
@@ -47,8 +46,8 @@ _ANSWERED: JsonDict = {
 
 
 class BatchFailed(Conflict):
-    """An operation could not be carried out, so none was. `index` tells which, and `problem` why; the status is the
-    one of that problem.
+    """An operation failed, so none was carried out. `index` tells which, `problem` tells why, and the status is that
+    problem's.
     """
 
     def __init__(self, index: int, refusal: Response) -> None:
@@ -64,7 +63,7 @@ class Operation(Input):
     path: Annotated[
         Text,
         StringConstraints(pattern=r"^/[^#]*$", max_length=2000),
-        Field(description="With or without the base path. `{/0/id}` stands for the id in the first one's answer."),
+        Field(description="With or without the base path. `{/0/id}` is the id in the first operation's answer."),
     ]
     body: Annotated[
         dict[str, Any] | None,
@@ -78,7 +77,7 @@ class Operation(Input):
 
 
 class Batch(Input):
-    """Operations to be carried out in this order, all or none."""
+    """Operations, carried out in this order: all or none."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
@@ -89,7 +88,7 @@ class OperationResult(BaseModel):
     """What the operation would have answered as a request of its own."""
 
     status: int
-    headers: dict[str, str] = Field({}, description="ETag and Location, when it has them.")
+    headers: dict[str, str] = Field({}, description="ETag and Location, if the answer has them.")
     body: Any = Field(description="The document; null when there is none.")
 
 
@@ -101,18 +100,18 @@ class BatchResults(BaseModel):
     results: list[OperationResult]
 
 
-def install_batch(app: FastAPI, database: Database, most_bytes: int) -> None:
-    """Add `POST /batch`. `most_bytes` is the server's limit of a body; references may not bring in more, either."""
+def install_batch(app: FastAPI, most_bytes: int) -> None:
+    """Add `POST /batch`. `most_bytes` limits a body, and what references bring in."""
     router = resource_router("/batch")
 
     @router.post("", response_model=BatchResults)
-    async def run(request: Request, data: Batch, principal: CurrentPrincipal) -> Response:  # noqa: ARG001 (anybody)
+    async def run(request: Request, data: Batch, change: CurrentChange) -> Response:  # noqa: ARG001 (anybody)
         """Carry out up to 100 operations in one transaction: all of them, or none.
 
-        Later operations may refer to the results of earlier ones. An idempotency key and a dry run are for the whole.
+        Later operations may refer to the results of earlier ones. An idempotency key or a dry run is for the whole.
         """
         await _check(request, data.operations)
-        return await _carry_out(request, data.operations, database, Results(most_bytes))
+        return await _carry_out(request, data.operations, Results(most_bytes))
 
     for route in router.routes:
         if isinstance(route, Route) and route.openapi_extra:
@@ -133,7 +132,7 @@ async def _failed(request: Request, error: Exception) -> Response:
 
 
 async def _check(outer: Request, operations: Sequence[Operation]) -> None:
-    """Raise what can be known to be wrong before anything is done."""
+    """Raise the errors that can be found before any operation runs."""
     for index, operation in enumerate(operations):
         place = ("operations", index)
         find = partial(_unknown_yet, position=index)
@@ -148,7 +147,7 @@ def _unknown_yet(reference: object, place: Place, position: int) -> str:
     return ""
 
 
-async def _carry_out(outer: Request, operations: Sequence[Operation], database: Database, results: Results) -> Response:
+async def _carry_out(outer: Request, operations: Sequence[Operation], results: Results) -> Response:
     answers = []
     is_secret = False
     for index, operation in enumerate(operations):
@@ -158,7 +157,6 @@ async def _carry_out(outer: Request, operations: Sequence[Operation], database: 
         route, request = await _routed(outer, index, operation, path)
         async with _failing(index, request):
             response = await answer_of(route, request, b"" if body is None else json.dumps(body).encode())
-            await database.unit.settle()
         if response.status_code >= 400:
             raise BatchFailed(index, response)
         is_secret |= "no-store" in response.headers.get("cache-control", "")
@@ -174,7 +172,7 @@ async def _routed(outer: Request, index: int, operation: Operation, path: str) -
     request = request_within(outer, operation.method, path, operation.if_match, has_body=has_body)
     async with _failing(index, request):
         route = route_of(request)
-    if route is outer.scope["route"] or route.is_slow or not route.is_repeatable or not takes_json(route):
+    if route is outer.scope["route"] or route.traits.slow or not route.traits.repeatable or not takes_json(route):
         raise invalid(("operations", index, "path"), "This operation cannot be part of a batch", "not_in_batch")
     if is_dry_run(request):
         raise invalid(("operations", index, "path"), "A dry run is one of the whole batch", "not_in_batch")
@@ -183,16 +181,15 @@ async def _routed(outer: Request, index: int, operation: Operation, path: str) -
 
 @asynccontextmanager
 async def _failing(index: int, request: Request) -> AsyncIterator[None]:
-    """Raises BatchFailed where this operation is refused."""
+    """Raises BatchFailed when the operation inside is refused."""
     try:
-        with translated():
-            yield
+        yield
     except REFUSALS as error:
         raise BatchFailed(index, await refusal(request, error)) from error
 
 
 def _result(response: Response, content: bytes) -> bytes:
-    """The document goes to the client as it is: PostgreSQL has built it."""
+    """A result. Its document is copied as PostgreSQL built it."""
     headers = {name: response.headers[name] for name in ("ETag", "Location") if name in response.headers}
     outline = {"status": response.status_code} | ({"headers": headers} if headers else {})
     return json.dumps(outline, separators=(",", ":")).encode()[:-1] + b',"body":' + content + b"}"

@@ -1,31 +1,27 @@
-"""An operation of a batch as a request of its own: its route, found and called as if it had come over the network."""
+"""An operation of a batch as a request: its route is found and called as for a request over the network."""
 
-from typing import Any
 from urllib.parse import quote, unquote
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.params import Form
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
 from starlette.types import Message, Scope
 
 from shared.errors import DomainError
 from shared.http.edge import JSON, MEDIA_TYPE, problem_of_status, status_of
-from shared.http.routes import API_PREFIX, Route
+from shared.http.routes import API_PREFIX, Route, RouteTable, answer_to, handled
 
 REFUSALS = (DomainError, RequestValidationError, HTTPException)
 """What a route raises to refuse a request."""
 
 _SHARED = ("type", "http_version", "scheme", "server", "client", "root_path", "app")
 _SHARED_HEADERS = {b"authorization", b"x-request-id"}
-_EXIT_STACK = "fastapi_middleware_astack"
-"""Where FastAPI wants to find what closes the files of the request."""
 _URL_CHARACTERS = "/%:@!$&'()*+,;=-._~"
 
 
 def request_within(outer: Request, method: str, path: str, if_match: str | None, *, has_body: bool) -> Request:
-    """The request that an operation is. Without exception handlers in its scope: what its route raises, comes out."""
+    """The operation as a request. Its scope has no exception handlers, so what its route raises comes out."""
     path, _, query = path.partition("?")
     under_prefix = path if path.startswith(f"{API_PREFIX}/") else API_PREFIX + path
     raw_path = quote(under_prefix, safe=_URL_CHARACTERS)
@@ -34,9 +30,9 @@ def request_within(outer: Request, method: str, path: str, if_match: str | None,
         headers.append((b"content-type", JSON.encode()))
     if if_match is not None:
         headers.append((b"if-match", if_match.encode()))
-    scope: Scope = {name: outer.scope[name] for name in (*_SHARED, _EXIT_STACK) if name in outer.scope}
+    scope: Scope = {name: outer.scope[name] for name in _SHARED if name in outer.scope}
     of_its_own: Scope = {
-        "asgi": {"version": "3.0", "spec_version": "2.4"},  # From which on an answer does not wait for a disconnect.
+        "asgi": {"version": "3.0", "spec_version": "2.4"},  # From 2.4 on, an answer does not wait for a disconnect.
         "method": method,
         "path": unquote(raw_path),
         "raw_path": raw_path.encode(),
@@ -48,33 +44,29 @@ def request_within(outer: Request, method: str, path: str, if_match: str | None,
 
 
 def route_of(request: Request) -> Route:
-    """The route that answers the request, which gets to know the ids in its path. Raises HTTPException."""
-    is_known = False
-    for route in request.app.routes:
-        if not isinstance(route, Route):
-            continue
-        match, found = route.matches(request.scope)
-        if match is Match.FULL:
-            request.scope.update(found)
-            return route
-        is_known |= match is Match.PARTIAL
-    raise HTTPException(405 if is_known else 404)
+    """The route that answers the request; the ids in the path are added to the request. Raises HTTPException."""
+    table = next(route for route in request.app.routes if isinstance(route, RouteTable))
+    found = table.find(request.scope)
+    if found.entry is None or not isinstance(found.entry.route, Route):
+        raise found.refusal()
+    request.scope.update(found.scope)
+    return found.entry.route
 
 
 def takes_json(route: Route) -> bool:
-    """Whether its body is JSON, if it has one: no form, and no upload that its description names another kind of."""
+    """Whether its body, if it has one, is JSON: no form, and no upload of another media type."""
     described = (route.openapi_extra or {}).get("requestBody", {}).get("content", {})
     is_form = route.body_field is not None and isinstance(route.body_field.field_info, Form)
     return not is_form and (not described or "application/json" in described)
 
 
 def is_dry_run(request: Request) -> bool:
-    """Whether it has a wish about that, which only the whole batch can have."""
+    """Whether the operation asks about a dry run, which only the whole batch may."""
     return "dry_run" in request.query_params
 
 
 async def answer_of(route: Route, request: Request, body: bytes) -> Response:
-    """What the route answers. Raises what it raises."""
+    """The route's answer. Raises what the route raises."""
     sent: list[Message] = []
 
     async def receive() -> Message:
@@ -83,7 +75,11 @@ async def answer_of(route: Route, request: Request, body: bytes) -> Response:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await route.handle(request.scope, receive, send)
+    if route.direct is not None:
+        answer = await route.direct(Request(request.scope, receive))
+        await answer(request.scope, receive, send)
+    else:
+        await handled(route, request.scope, receive, send)
     start, *rest = sent
     response = Response(b"".join(message.get("body", b"") for message in rest), start["status"])
     response.raw_headers = list(start["headers"])
@@ -93,12 +89,7 @@ async def answer_of(route: Route, request: Request, body: bytes) -> Response:
 
 
 async def refusal(request: Request, error: Exception) -> Response:
-    """The problem that the application answers for what was raised. Raises it again when that is no refusal, but a
-    failure of ours, after which the whole batch may be tried again.
-    """
+    """The application's problem for an error. A failure of ours is raised again: the whole batch may be retried."""
     if isinstance(error, DomainError) and status_of(type(error)) >= 500:
         raise error
-    handlers: dict[Any, Any] = request.app.exception_handlers
-    handler = next(handlers[kind] for kind in type(error).__mro__ if kind in handlers)
-    response: Response = await handler(request, error)
-    return response
+    return await answer_to(request.app, request, error)

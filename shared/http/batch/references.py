@@ -1,6 +1,6 @@
-"""References: how an operation of a batch takes a value from the result of an earlier one, by JSON Pointer (RFC 6901).
+"""References: an operation of a batch takes a value from an earlier result, by JSON Pointer (RFC 6901).
 
-In a body, `{"$ref": "/0/id"}` stands for the `id` in what the first operation answered; in a path, `{/0/id}` does.
+In a body, `{"$ref": "/0/id"}` stands for the `id` in the first operation's answer; in a path, `{/0/id}` does.
 """
 
 import json
@@ -17,10 +17,10 @@ Place = tuple[str | int, ...]
 """Where in the batch: the steps of a JSON Pointer into its body."""
 
 Find = Callable[[object, Place], Any]
-"""From a reference, and where it stands, to the value that it leads to."""
+"""From a reference and its place to its value."""
 
 DEEPEST = 64
-"""How many steps it may be to a value in a batch; far more than any schema has."""
+"""How deep a value in a batch may be nested: far more than any schema needs."""
 
 _POINTER = re.compile(r"/(0|[1-9][0-9]{0,3})((?:/(?:[^~/]|~[01])*)*)")
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
@@ -28,17 +28,17 @@ _IN_PATH = re.compile(r"\{([^{}]*)\}")
 
 
 def invalid(place: Place, message: str, code: str = "invalid_reference") -> RequestValidationError:
-    """The error for what is wrong there, though the schema allows it."""
+    """The error for a value that the schema allows and the batch does not."""
     return RequestValidationError([{"type": code, "loc": ("body", *place), "msg": message}])
 
 
 def has_references(path: str) -> bool:
-    """Whether it is known only in the course of the batch."""
+    """Whether the path has references, so that it is known only while the batch runs."""
     return _IN_PATH.search(path) is not None
 
 
 def filled(value: Any, find: Find, place: Place) -> Any:
-    """The JSON value, with what they lead to in the place of its references. The value itself is left as it is."""
+    """A copy of a JSON value, with each reference replaced by its value."""
     if len(place) > DEEPEST:
         raise invalid(place, "Input should not be nested so deeply", "nested_too_deeply")
     if isinstance(value, dict):
@@ -51,7 +51,7 @@ def filled(value: Any, find: Find, place: Place) -> Any:
 
 
 def filled_path(path: str, find: Find, place: Place) -> str:
-    """The path likewise; what it takes in is quoted, and so stays within its segment."""
+    """A path with its references replaced. Values are quoted, so that each stays within its segment."""
 
     def text(match: re.Match[str]) -> str:
         value = find(match[1], place)
@@ -63,10 +63,10 @@ def filled_path(path: str, find: Find, place: Place) -> str:
 
 
 class Results:
-    """What the operations so far have answered."""
+    """The results of the operations so far."""
 
     def __init__(self, most_bytes: int) -> None:
-        """`most_bytes` is how much JSON all references together may bring in: few can name a great deal."""
+        """`most_bytes` limits the JSON that all references bring in: a few references can copy very much."""
         self._contents: list[bytes] = []
         self._bodies: dict[int, Any] = {}
         self._bytes_left = most_bytes
@@ -76,7 +76,7 @@ class Results:
         self._contents.append(content)
 
     def find(self, reference: object, place: Place) -> Any:
-        """What a reference leads to. Raises RequestValidationError when that is nothing, and TooLarge."""
+        """The value of a reference. Raises RequestValidationError when there is none, and TooLarge."""
         index, steps = parsed(reference, place, len(self._contents))
         if index not in self._bodies:
             self._bodies[index] = json.loads(self._contents[index])
@@ -95,10 +95,7 @@ class Results:
 
 
 def parsed(reference: object, place: Place, position: int) -> tuple[int, Sequence[str]]:
-    """The index of an operation before this position, and the steps from its answer on.
-
-    Raises RequestValidationError, also for a reference that no operation so far can answer.
-    """
+    """The index of an earlier operation, and the steps into its answer. Raises RequestValidationError."""
     found = _POINTER.fullmatch(reference) if isinstance(reference, str) else None
     if found is None:
         raise invalid(place, "A reference should be a JSON Pointer such as /0/id, from the index of an operation on")

@@ -6,6 +6,7 @@ knows no module, no resource and no unit of work.
 
 from shared.http.edge.bodies import JSON, json_body, kind_of
 from shared.http.edge.complexity import MESSAGE, MOST_LINE_VALUES, TOO_COMPLEX, is_too_complex
+from shared.http.edge.entity_tags import document_tag, page_tag, precondition_tags, tags_in
 from shared.http.edge.headers import bearer_token, elements
 from shared.http.edge.health import health_router
 from shared.http.edge.logs import log_configuration
@@ -43,6 +44,7 @@ __all__ = [
     "RequestContext",
     "RequestTimeout",
     "bearer_token",
+    "document_tag",
     "elements",
     "health_router",
     "input_error",
@@ -53,10 +55,13 @@ __all__ = [
     "kind_of",
     "log_configuration",
     "operation_id",
+    "page_tag",
+    "precondition_tags",
     "preferred",
     "problem",
     "problem_catalogue",
     "problem_of_status",
     "request_id_of",
     "status_of",
+    "tags_in",
 ]

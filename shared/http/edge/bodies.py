@@ -1,4 +1,4 @@
-"""The body of a request: of which kind it may be, and JSON as RFC 8259 has it."""
+"""The body of a request: its media type, and strict JSON (RFC 8259)."""
 
 import codecs
 import json
@@ -19,32 +19,32 @@ MERGE_PATCH = "application/merge-patch+json"
 
 _UTF_8 = {"utf-8", "utf8", "us-ascii"}
 _BEYOND_JSON = re.compile(r'"[^"]*"?|(NaN|-?Infinity|-?[0-9]{4301,})|[0-9]+')
-"""What Python's parser takes, or stumbles upon, outside of strings: names of numbers, and integers of too many digits.
-Strings and other integers are matched whole, so that no character of them is the start of another look.
+"""Finds, outside of strings, what Python's parser takes beyond JSON or fails on: names of numbers, and integers of too
+many digits. Strings and other integers are matched whole, so that the search never begins within one.
 """
 
 
 def kind_of(request: Request, taken: Sequence[str]) -> str:
-    """The media type of the body, which is one of those taken, in UTF-8 and not compressed.
+    """The media type of the body: one of those taken, in UTF-8 and not compressed.
 
     Raises UnsupportedMediaType, which names them in `Accept` (RFC 9110 §15.5.16) and `Accept-Patch` (RFC 5789 §3.1),
     or in `Accept-Encoding` (RFC 9110 §12.5.3).
     """
     codings = elements(request.headers.getlist("content-encoding"))
     if {coding.lower() for coding in codings} - {"identity"}:
-        raise UnsupportedMediaType("The body is to come as it is, without a coding.", {"Accept-Encoding": "identity"})
+        raise UnsupportedMediaType("Send the body without a content coding.", {"Accept-Encoding": "identity"})
     found = media_type(sole(request.headers, "content-type"))
     charset = "utf-8" if found is None else found.parameters.get("charset", "utf-8")
     if found is None or found.name not in taken or charset.lower() not in _UTF_8:
         fields = ("Accept", "Accept-Patch") if request.method == "PATCH" else ("Accept",)
-        detail = f"The body is to be {' or '.join(taken)}, in UTF-8, and its Content-Type is to say so."
+        detail = f"Send {' or '.join(taken)} in UTF-8, with a Content-Type that says so."
         raise UnsupportedMediaType(detail, dict.fromkeys(fields, ", ".join(taken)))
     return found.name
 
 
 async def json_body(request: Request) -> Any:
-    """The body of a request that has to have one. Raises UnsupportedMediaType, MalformedBody, and
-    RequestValidationError where there is none.
+    """The parsed body of a request that needs one. Raises UnsupportedMediaType, MalformedBody, and
+    RequestValidationError when the body is missing.
     """
     content = await request.body()
     if not content and "content-type" not in request.headers:
@@ -53,31 +53,31 @@ async def json_body(request: Request) -> Any:
     if is_too_complex(content):
         raise RequestValidationError([{"type": TOO_COMPLEX, "loc": ("body",), "msg": MESSAGE}])
     try:
-        # A byte order mark may be ignored (RFC 8259 §8.1), and some programs cannot but write one.
+        # A byte order mark may be ignored (RFC 8259 §8.1), and some programs always write one.
         text = content.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError as error:
-        raise _malformed(f"This is no UTF-8 (byte {error.start})") from None
+        raise _malformed(f"This is not UTF-8 (byte {error.start})") from None
     return read_json(text)
 
 
 def read_json(text: str) -> Any:
-    """What a JSON text says: of a member that is there twice, the last. Raises MalformedBody, which tells where it is
+    """The value of a JSON text; the last one of a repeated member. Raises MalformedBody, which tells where the text is
     wrong.
     """
     try:
         return _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        raise _malformed(f"This is no JSON: {error}") from None
+        raise _malformed(f"This is not JSON: {error}") from None
     except RecursionError:
         raise _malformed("This is nested too deeply") from None
     except ValueError:
         at = next((match.start(1) for match in _BEYOND_JSON.finditer(_without_escapes(text)) if match[1]), 0)
-        found = json.JSONDecodeError("No number, or one of too many digits", text, at)
-        raise _malformed(f"This is no JSON: {found}") from None
+        found = json.JSONDecodeError("Not a number, or one of too many digits", text, at)
+        raise _malformed(f"This is not JSON: {found}") from None
 
 
 def _without_escapes(text: str) -> str:
-    """The text with as many characters, of whose quotes each begins or ends a string."""
+    """The text, as long as before, in which each quote begins or ends a string."""
     return text.replace(r"\\", "__").replace(r"\"", "__")
 
 

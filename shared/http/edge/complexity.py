@@ -1,5 +1,5 @@
-"""How much JSON a request may hold, told before it is parsed: what a value costs to parse, validate and complain about
-is a hundred times what it costs to send.
+"""How much JSON a request may hold, checked before it is parsed: to parse, validate and report a value costs a hundred
+times what it costs to send it.
 """
 
 import re
@@ -9,23 +9,23 @@ MOST_VALUES = 20_000
 MOST_LINE_VALUES = 2_000
 """Of a line of an import, which is one resource."""
 DEEPEST = 100
-"""How many objects and arrays a value may be within; Python's own limit is that of its stack."""
+"""How deep a value may be nested; without this limit, Python's stack is the limit."""
 
 TOO_COMPLEX = "too_complex"
 MESSAGE = f"Input should have fewer values, and be at most {DEEPEST} levels deep"
 
 _TEXT = re.compile(rb'"[^"]*"?')
-"""Without escapes. One that never closes goes to the end: were it no match, each quote in it would be the start of
-another look, and 900 kB of them would take an hour.
+"""A string without escapes. One that never closes matches to the end: otherwise the search would begin anew at each
+quote in it, and 900 kB of quotes would take an hour.
 """
 _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def is_too_complex(content: bytes, most_values: int = MOST_VALUES) -> bool:
-    """Whether it has more values than so many, or is too deep. Where it is no JSON, the parser may be left to say so.
+    """Whether the JSON has more than `most_values` values, or is nested too deeply. The parser refuses malformed JSON.
 
-    It counts the characters that end a value. Those in texts are counted first as well: that is never too few, and
-    clears most bodies. Only the others are counted again without their texts.
+    It counts the characters that end a value. The first count includes those within strings: it is never too low, and
+    clears most bodies. Only the other bodies are counted again, without their strings.
     """
     if content.count(b"[") + content.count(b"{") <= DEEPEST and _values(content) <= most_values:
         return False
@@ -39,7 +39,7 @@ def _values(content: bytes) -> int:
 
 
 def _is_too_deep(outline: bytes) -> bool:
-    """A parser gives up by itself on what opens and never closes."""
+    """Brackets that never close are left to the parser, which refuses them."""
     depth = deepest = 0
     for bracket in outline.translate(None, _NO_BRACKET):
         depth += 1 if bracket in b"[{" else -1

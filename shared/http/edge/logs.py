@@ -1,4 +1,4 @@
-"""The log: one configuration for our own lines and the server's, each with the id of its request."""
+"""The log: one configuration for our lines and the server's, each with the id of its request."""
 
 import json
 import logging
@@ -28,7 +28,7 @@ def log_configuration(settings: Settings) -> dict[str, Any]:
 
 
 class RequestId(logging.Filter):
-    """Gives a line the id of the request that it was written for."""
+    """Adds the id of the current request to a line."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = current_request_id.get()
@@ -36,7 +36,7 @@ class RequestId(logging.Filter):
 
 
 class JsonLines(logging.Formatter):
-    """A JSON object a line. All is ASCII, so that no text of a client's can forge a line or steer a terminal."""
+    """A JSON object on each line, in ASCII, so that no client's text can forge a line or control a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {

@@ -1,4 +1,4 @@
-"""Media types (RFC 9110 §8.3.1): what a body says that it is, and what of that on offer a client likes best."""
+"""Media types (RFC 9110 §8.3.1): the type of a body, and the type on offer that a client prefers."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 from shared.http.edge.headers import elements
 
-# Each character can stand in one place alone, so nothing malformed is read again and again. Possessive quantifiers
-# would say so, but Python before 3.11.5 takes them wrongly.
+# Each character can match in one place only, so malformed text causes no backtracking. Possessive quantifiers would
+# say so, but have a bug in Python before 3.11.5.
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 (no secret)
 _VALUE = rf'(?:{_TOKEN}|"[^"\\]*(?:\\.[^"\\]*)*")'
 _PARAMETER = rf"[ \t]*;(?:[ \t]*{_TOKEN}={_VALUE})?"
 _MEDIA_TYPE = re.compile(rf"({_TOKEN}/{_TOKEN})((?:{_PARAMETER})*)[ \t]*")
 _PAIR = re.compile(rf"({_TOKEN})=({_VALUE})")
 _WEIGHT = re.compile(r"0?\.[0-9]+|[01]\.?0*")
-"""Of a range. `.2` is none by RFC 9110 §12.4.2, but Java's HttpURLConnection sends it."""
+"""The weight of a range. RFC 9110 §12.4.2 does not allow `.2`, but Java's HttpURLConnection sends it."""
 
 
 class MediaType(NamedTuple):
@@ -29,9 +29,9 @@ class MediaType(NamedTuple):
 
 @lru_cache(maxsize=200)
 def media_type(text: str) -> MediaType | None:
-    """What a field says; None when that is no media type, or it says something twice.
+    """The media type in a field; None when it is malformed or repeats a parameter.
 
-    The extended parameters of RFC 2231 (`charset*0*=…`) are other names here: HTTP's media types do not have them.
+    Extended parameters of RFC 2231 (`charset*0*=…`) count as other names: HTTP does not have them.
     """
     match = _MEDIA_TYPE.fullmatch(text)
     if match is None:
@@ -42,11 +42,11 @@ def media_type(text: str) -> MediaType | None:
 
 
 def preferred(accepted: Sequence[str], offered: Sequence[str]) -> str | None:
-    """Of the types on offer the one that the `Accept` lines weigh most, by the most specific range that it is in (RFC
-    9110 §12.5.1); None when none is acceptable.
+    """The type on offer with the greatest weight in `Accept`, by the most specific range that matches it (RFC 9110
+    §12.5.1); None when none is acceptable.
 
-    Of two that weigh the same it is the one that is named more precisely, and then the first. What is no range counts
-    for nothing, and without a range anything goes.
+    Of equal weights, the type that is named more precisely wins, then the first. Malformed ranges are ignored; without
+    a range, the first type is taken.
     """
     given = [found for found in map(_range, elements(accepted)) if found is not None]
     if not given:
@@ -65,7 +65,7 @@ def _range(text: str) -> tuple[MediaType, float] | None:
 
 
 def _fits(name: str, given: Sequence[tuple[MediaType, float]]) -> list[tuple[int, float]]:
-    """How precisely each range that the type is in names it, and its weight there. All that we send is UTF-8."""
+    """Precision and weight of each range that matches the type. All that we send is UTF-8."""
     fitting = {"*/*": 2, f"{name.partition('/')[0]}/*": 4, name: 6}
     found = []
     for (range_, parameters), weight in given:

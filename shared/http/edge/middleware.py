@@ -1,17 +1,17 @@
-"""What surrounds every request: its id, the headers of every answer, the limit of its body, and the last resort."""
+"""The outermost middleware: the request's id, headers of every answer, the limit of the body, and unexpected errors."""
 
 import asyncio
 import logging
 from collections.abc import Mapping
 
 from fastapi import Request
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import DomainError, TooLarge, Unavailable
-from shared.http.edge.headers import trimmed
+from shared.http.edge.headers import trimmed, value_of
 from shared.http.edge.problems import MEDIA_TYPE, InternalError, problem, problem_of_status, status_of
 from shared.http.edge.request_id import current_request_id, request_id_of
 
@@ -23,24 +23,28 @@ _ALWAYS = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-"""As ASGI sends them: every answer has them, and no endpoint sets them."""
-_NOTHING_ACTIVE = b"default-src 'none'; frame-ancestors 'none'"
+"""Every answer has these headers, and no endpoint sets them."""
+_NOTHING_ACTIVE = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 _OWN_PAGES = (
-    b"default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    b"worker-src blob:; frame-ancestors 'none'"
+    b"content-security-policy",
+    (
+        b"default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+        b"img-src 'self' data:; worker-src blob:; frame-ancestors 'none'"
+    ),
 )
-"""The documentation's pages start themselves with a script of their own."""
+"""The documentation pages start with an inline script."""
 
+_PROBLEM = MEDIA_TYPE.encode()
 
 REFUSAL = "refusal"
-"""Where the server puts, in the state of a request, the DomainError that ends it: from the start, or in its body."""
+"""The key in a request's state under which the server puts the DomainError that ends the request."""
 
 
 class RequestContext:
-    """Pure ASGI: behind Starlette's BaseHTTPMiddleware, a client that went away would never be noticed."""
+    """Pure ASGI: Starlette's BaseHTTPMiddleware would hide a disconnected client."""
 
     def __init__(self, app: ASGIApp, max_body_bytes: int, larger: Mapping[str, int] | None = None) -> None:
-        """`larger` limits by path, of what takes more than the rest."""
+        """`larger` has greater limits for some paths."""
         self._app = app
         self._max_body_bytes = max_body_bytes
         self._larger = larger or {}
@@ -50,22 +54,24 @@ class RequestContext:
             await self._app(scope, receive, send)
             return
         scope = {**scope, "headers": trimmed(scope["headers"])}
-        request_id = current_request_id.set(request_id_of(scope))
-        answer = _Answer(scope, send)
+        id = request_id_of(scope)
+        request_id = current_request_id.set(id)
+        answer = _Answer(id, send, is_head=scope["method"] == "HEAD")
         try:
             await self._respond(scope, receive, answer)
         except ClientDisconnect:
             log.info("The client went away.")
-        except asyncio.CancelledError:  # The time that a stopping server has is over.
+        except asyncio.CancelledError:  # The server stops, and its grace period is over.
             if not answer.started:
                 await problem(Request(scope), Unavailable("The server is stopping."))(scope, receive, answer.send)
             raise
         except Exception as error:
-            if answer.started and isinstance(error.__cause__, DomainError):  # As Starlette raises it by then.
-                # The cause is in the log. The server closes the connection, so that the client sees no end.
-                log.warning("The answer broke off: %s", error.__cause__)
+            cause = error if isinstance(error, DomainError) else error.__cause__  # Starlette wraps it by then.
+            if answer.started and isinstance(cause, DomainError):
+                # The server closes the connection without an end of the answer, so the client notices.
+                log.warning("The answer broke off: %s", cause)
                 return
-            log.exception("Request %s failed.", request_id_of(scope))
+            log.exception("Request %s failed.", id)
             if answer.started:
                 raise
             await problem(Request(scope), InternalError())(scope, receive, answer.send)
@@ -73,13 +79,13 @@ class RequestContext:
             current_request_id.reset(request_id)
 
     async def _respond(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
-        if (refusal := _refusal(scope)) is not None:
-            await problem(Request(scope), refusal)(scope, receive, answer.send)
-            return
         limit = self._larger.get(scope["path"], self._max_body_bytes)
-        length = Headers(scope=scope).get("content-length", "")
-        if length.isdecimal() and int(length[:20]) > limit:
-            await problem(Request(scope), TooLarge())(scope, receive, answer.send)
+        length = value_of(scope["headers"], b"content-length")
+        refusal = _refusal(scope)
+        if refusal is None and length.isdigit() and int(length[:20]) > limit:
+            refusal = TooLarge()
+        if refusal is not None:
+            await problem(Request(scope), refusal)(scope, receive, answer.send)
             return
         # HEAD is GET without the content (RFC 9110 §9.3.2), for whatever answers GET.
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
@@ -90,7 +96,7 @@ class RequestContext:
 
 
 def _refusal(scope: Scope) -> DomainError | None:
-    refusal: DomainError | None = scope.get("state", {}).get(REFUSAL)
+    refusal: DomainError | None = scope["state"].get(REFUSAL)
     return refusal
 
 
@@ -111,30 +117,28 @@ def _within(limit: int, scope: Scope, receive: Receive) -> Receive:
 
 
 class _Answer:
-    """What is sent to the client: with the headers of every answer, and with a problem in the place of any other error
-    document, such as a mounted application's own.
+    """Sends the answer, with the headers that every answer has. It holds back an error that is not a problem, such as a
+    mounted application's, so that a problem can replace it.
     """
 
-    def __init__(self, scope: Scope, send: Send) -> None:
-        self._scope = scope
+    def __init__(self, request_id: str, send: Send, *, is_head: bool) -> None:
+        self._request_id = (b"x-request-id", request_id.encode())
         self._send = send
+        self._is_head = is_head
         self.started = False
         self.refusal: tuple[int, Headers] | None = None
-        """The status and the headers of an error that was held back, since it is no problem."""
+        """Status and headers of an error that was held back."""
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            is_problem = headers.get("content-type") == MEDIA_TYPE
-            self.refusal = None if message["status"] < 400 or is_problem else (message["status"], headers)
-            _add_headers(headers, request_id_of(self._scope))
+            headers = list(message["headers"])
+            kind = value_of(headers, b"content-type")
+            is_refusal = message["status"] >= 400 and kind != _PROBLEM
+            self.refusal = (message["status"], Headers(raw=headers)) if is_refusal else None
+            policy = _OWN_PAGES if kind.startswith(b"text/html") else _NOTHING_ACTIVE
+            message = {**message, "headers": [*headers, *_ALWAYS, policy, self._request_id]}
+        elif self._is_head and "body" in message:
+            message = {**message, "body": b""}
         if self.refusal is None:
             self.started = True
-            empty = self._scope["method"] == "HEAD" and "body" in message
-            await self._send({**message, "body": b""} if empty else message)
-
-
-def _add_headers(headers: MutableHeaders, request_id: str) -> None:
-    is_page = headers.get("content-type", "").startswith("text/html")
-    policy = _OWN_PAGES if is_page else _NOTHING_ACTIVE
-    headers.raw.extend([*_ALWAYS, (b"content-security-policy", policy), (b"x-request-id", request_id.encode())])
+            await self._send(message)

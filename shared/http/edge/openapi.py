@@ -1,4 +1,4 @@
-"""What the framework's OpenAPI document does not say by itself."""
+"""Additions to the framework's OpenAPI document."""
 
 from typing import Any
 
@@ -16,22 +16,22 @@ ANY_PROBLEM: dict[int | str, dict[str, Any]] = {
         "content": {MEDIA_TYPE: {"schema": {"$ref": _REFERENCE.format(model="Problem")}}},
     }
 }
-"""The `responses` of every operation, in the place of the framework's own 422."""
+"""The `responses` of every operation, instead of the framework's 422."""
 
 
 def operation_id(route: APIRoute) -> str:
-    """`projects_create`: what a generated client makes a method of."""
+    """`projects_create`, which becomes the name of a method in a generated client."""
     return "_".join([*map(str, route.tags[:1]), route.name])
 
 
 def install_openapi(app: FastAPI) -> None:
-    """Add to the document what the framework has no media type for: the problem, and the merge patch."""
+    """Add the schema of problems, and the media type of merge patches."""
     problem = Problem.model_json_schema(ref_template=_REFERENCE, mode="serialization")
     schemas = problem.pop("$defs") | {"Problem": problem}
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
-        document = generate()  # The one that it keeps, or a new one since there is another route.
+        document = generate()  # The framework keeps it until a route is added.
         document["components"]["schemas"].update(schemas)
         for operations in document["paths"].values():
             content = operations.get("patch", {}).get("requestBody", {}).get("content", {})

@@ -1,4 +1,4 @@
-"""Problem details (RFC 9457): every error, the framework's too, as one kind of answer."""
+"""Problem details (RFC 9457): every error, also the framework's, becomes one kind of answer."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,22 +8,21 @@ from uuid import UUID
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, Field
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
 
 from shared import errors
 from shared.auth import InvalidToken
 from shared.errors import DomainError, InvalidInput
+from shared.http.edge.entity_tags import document_tag
 from shared.http.edge.request_id import request_id_of
 from shared.writes import PreconditionFailed, PreconditionRequired, VersionMismatch
 
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 100
 MOST_CHARACTERS = 200
-"""What a problem document lists and quotes at the most, whatever the size of the input."""
+"""The most that a problem document lists and quotes, whatever the size of the input."""
 
 
 class MalformedBody(errors.Malformed):
@@ -31,7 +30,7 @@ class MalformedBody(errors.Malformed):
 
 
 class MalformedRequest(errors.Malformed):
-    """This is no request of HTTP/1.1 (RFC 9112)."""
+    """This is not a valid HTTP/1.1 request (RFC 9112)."""
 
 
 class RequestTimeout(DomainError):
@@ -41,7 +40,7 @@ class RequestTimeout(DomainError):
 
 
 class HeadTooLarge(DomainError):
-    """The head of the request, or what surrounds the chunks of its body, is larger than this server takes."""
+    """The head of the request, or the framing of its chunked body, is larger than this server takes."""
 
 
 class NoSuchPath(errors.NotFound):
@@ -53,7 +52,7 @@ class MethodNotAllowed(DomainError):
 
 
 class UnsupportedMediaType(DomainError):
-    """The body is of a kind that is not taken here."""
+    """This endpoint does not take a body of this media type."""
 
     def __init__(self, detail: str | None = None, headers: Mapping[str, str] | None = None) -> None:
         """`headers` name what is taken."""
@@ -62,7 +61,7 @@ class UnsupportedMediaType(DomainError):
 
 
 class NotAcceptable(DomainError):
-    """There is nothing here of a kind that the Accept header allows."""
+    """This endpoint has no representation that the Accept header allows."""
 
 
 class RangeNotSatisfiable(DomainError):
@@ -70,7 +69,7 @@ class RangeNotSatisfiable(DomainError):
 
 
 class RequestRefused(DomainError):
-    """The request is not taken as it is."""
+    """The server refuses this request."""
 
 
 class InternalError(DomainError):
@@ -113,7 +112,7 @@ class InputError(BaseModel):
 
     line: int | None = Field(None, description="Of an import: where the line begins in the file.")
     pointer: str | None = Field(None, description="JSON Pointer (RFC 6901) into the body.")
-    parameter: str | None = Field(None, description="The name of a parameter of the path, the query or the header.")
+    parameter: str | None = Field(None, description="The name of a parameter of the path or the query, or of a header.")
     code: str
     message: str
 
@@ -132,13 +131,13 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
-    instance: str = Field(description="The path that was asked for.")
-    code: str = Field(description="Stable: what a program decides by.", examples=["project_not_found"])
+    instance: str = Field(description="The path of the request.")
+    code: str = Field(description="Stable: let programs decide by it.", examples=["project_not_found"])
     request_id: str
     retryable: bool = Field(description="Whether the same request may succeed later.")
-    errors: list[InputError] = Field([], description="For invalid input: what is wrong where.")
+    errors: list[InputError] = Field([], description="For invalid input: what is wrong, and where.")
     failed: int | None = Field(None, description="Of an import: how many lines are wrong.")
-    obstacle: Obstacle | None = Field(None, description="For a restore in conflict: what has taken its name.")
+    obstacle: Obstacle | None = Field(None, description="For a conflict: the row in the way, if you may see it.")
 
 
 class ProblemKind(BaseModel):
@@ -163,7 +162,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
     members: Mapping[str, Any] | None = None,
 ) -> Response:
-    """The answer that tells of an error. `members` are more of its document, or in the place of the usual ones."""
+    """The answer for an error. `members` are added to its document, or replace members of it."""
     kind = type(error)
     if error.pointer is not None:
         inputs = [*inputs, {"pointer": error.pointer, "code": kind.code, "message": error.detail}]
@@ -184,7 +183,7 @@ def problem(
     }
     kept = {name: value for base in reversed(kind.__mro__) for name, value in HEADERS.get(base, {}).items()}
     if isinstance(error, VersionMismatch):
-        kept["ETag"] = error.etag
+        kept["ETag"] = document_tag(error.version, error.content)
     if isinstance(error, UnsupportedMediaType):
         kept |= error.headers
     if isinstance(error, errors.TooManyRequests):
@@ -201,8 +200,8 @@ _TELLING = ("Allow", "Content-Range", "Retry-After", "WWW-Authenticate")
 
 
 def problem_of_status(request: Request, status: int, headers: Mapping[str, str] | None = None) -> Response:
-    """The answer in the place of an error that is known by its status alone. A refusal stays one, whatever its number:
-    RFC 9110 §15 has a client take a 4xx that it does not know for a 400.
+    """The answer for an error of which only the status is known. An unknown 4xx becomes 400, as RFC 9110 §15 has
+    clients treat it.
     """
     kind = _OF_STATUS.get(status, RequestRefused if status < 500 else InternalError)
     given = Headers(headers)
@@ -230,25 +229,15 @@ async def _framework_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 400:
         return problem(request, MalformedBody())
-    headers = error.headers
-    if error.status_code == 405 and (methods := _allowed_methods(request)):
-        headers = {"Allow": ", ".join(sorted(methods))}  # The framework names those of the path's first route alone.
-    return problem_of_status(request, error.status_code, headers)
+    return problem_of_status(request, error.status_code, error.headers)
 
 
-def _allowed_methods(request: Request) -> set[str]:
-    routes = [route for route in iter_route_contexts(request.app.routes) if route.methods]
-    matching = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
-    methods = {method for route in matching for method in route.methods or ()}
-    return methods | {"HEAD"} if "GET" in methods else methods
-
-
-# What pydantic says of these quotes the input; a rejected value may be a secret and is never echoed.
+# Pydantic's messages for these quote the input. A rejected value may be a secret and is never echoed.
 _MESSAGES = {"uuid_parsing": "Input should be a valid UUID", "value_error": "Input is not valid"}
 
 
 def input_error(found: Mapping[str, Any]) -> dict[str, str]:
-    """What pydantic found, as a problem tells of it; `loc` begins with `body`, or with where else the input is from."""
+    """An error of pydantic's as an entry of `errors`. Its `loc` begins with `body`, `path`, `query` or `header`."""
     source, *path = found["loc"]
     if found["type"] == "json_invalid":
         path = []
@@ -260,7 +249,7 @@ def input_error(found: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _quoted(name: object) -> str:
-    """A name of the client's own: it may be long, or hold half a character."""
+    """A name that the client chose: it may be long, or hold half of a surrogate pair."""
     return str(name)[:MOST_CHARACTERS].encode(errors="replace").decode()
 
 
@@ -270,7 +259,7 @@ def _escaped(step: str) -> str:
 
 
 def problem_catalogue() -> APIRouter:
-    """`GET /problems` and `/problems/{code}`: what a problem's `type` leads to."""
+    """`GET /problems` and `/problems/{code}`, to which a problem's `type` leads."""
     router = APIRouter(prefix="/problems", tags=["problems"])
 
     @router.get("")

@@ -1,24 +1,25 @@
-"""The request id: one name for a request, in the answer, in the problem and in the log."""
+"""The request id: it names a request in its answer, its problem and the log."""
 
 import re
 from contextvars import ContextVar
 
-from starlette.datastructures import Headers
 from starlette.types import Scope
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
+
+from shared.http.edge.headers import value_of
 
 _SANE = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 
 current_request_id: ContextVar[str] = ContextVar("current_request_id", default="-")
-"""For the log: the id of the request that is being answered."""
+"""The id of the current request, for the log."""
 
 
 def request_id_of(scope: Scope) -> str:
-    """The client's `X-Request-ID` when it sent a sane one, else one made here."""
+    """The client's `X-Request-ID` if it is well-formed, else a new one."""
     state = scope.setdefault("state", {})
-    if "request_id" not in state:
-        given = Headers(scope=scope).get("x-request-id", "")
-        state["request_id"] = given if _SANE.fullmatch(given) else str(uuid7())
-    request_id: str = state["request_id"]
+    request_id: str | None = state.get("request_id")
+    if request_id is None:
+        given = value_of(scope["headers"], b"x-request-id").decode("latin-1")
+        request_id = state["request_id"] = given if _SANE.fullmatch(given) else str(uuid7())
     return request_id

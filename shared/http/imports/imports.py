@@ -1,4 +1,4 @@
-"""Imports: `POST …/import` takes an upload of any size, and has all of it before it opens the unit of work."""
+"""Imports: `POST …/import` receives an upload of any size before it opens the unit of work."""
 
 import asyncio
 import csv
@@ -9,19 +9,20 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from io import StringIO
 from typing import IO, Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
 
 from shared.auth import Authenticator
-from shared.errors import Unauthenticated, Unavailable
+from shared.errors import TooManyRequests, Unauthenticated, Unavailable
 from shared.http.edge import bearer_token, kind_of
 from shared.http.imports.lines import batches
 from shared.http.reads import CSV, NDJSON
-from shared.http.routes import Places, Route
+from shared.http.routes import Route
 from shared.schemas import Input
-from shared.turns import turn
+from shared.turns import Turns, turn
 from shared.writes import Import, Imported
 
 I = TypeVar("I", bound=Input)  # noqa: E741 (for input)
@@ -29,18 +30,21 @@ E = TypeVar("E", bound=Callable[..., Any])
 
 Mode = Annotated[
     Literal["atomic", "partial"],
-    Query(description="`atomic`: all lines or, should any be wrong, none. `partial`: those that are good."),
+    Query(description="`atomic` imports all lines, or none if any is wrong. `partial` imports the good ones."),
 ]
 
 IN_MEMORY = 1 << 20
-"""Bytes of an upload that are not worth a file."""
+"""Bytes up to which an upload is kept in memory."""
 
 MOST_OF_ONE = 2
-"""Imports of one account at once, those that are still being received included."""
+"""Imports of one account at once, including those that are still being received."""
 RETRY_AFTER = 5
-"""Seconds, for who has as many."""
+"""Seconds, for an account that has as many."""
 LONGEST_WAIT = 30.0
-"""Seconds that an upload waits for its turn before it is given up; to send it again would cost more."""
+"""Seconds that an upload waits for its turn: long, since to send it again would cost more."""
+
+_TOO_MANY_OF_ONE = partial(TooManyRequests, "You have as many imports running as one may.", retry_after=RETRY_AFTER)
+_TOO_MANY_AT_WORK = partial(Unavailable, "Too many imports are running just now.")
 
 log = logging.getLogger("trellis")
 
@@ -71,20 +75,20 @@ def lines_of(schema: type[I]) -> Callable[..., Awaitable[Import[I]]]:
 
     async def lines(request: Request, mode: Mode = "atomic") -> Import[I]:
         upload: Upload = request.state.upload
-        upload.file.seek(0)  # Another attempt begins anew.
+        upload.file.seek(0)  # Another attempt starts at the beginning.
         return Import(batches(upload.file, upload.media_type, schema), partial=mode == "partial")
 
     return lines
 
 
 class ImportRoute(Route):
-    """Receives the upload first, so that a client that is slow holds neither a transaction nor a connection."""
+    """Receives the upload first, so that a slow client holds neither a transaction nor a connection."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def receive(request: Request) -> Response:
-            imports: Imports = request.app.state.imports
+            imports: Imports = self.provided("imports")
             async with imports.received(request) as upload:
                 request.state.upload, request.state.content_digest = upload, upload.digest.digest()
                 return await handle(request)
@@ -94,7 +98,7 @@ class ImportRoute(Route):
 
 @dataclass(frozen=True)
 class Upload:
-    """What a client sent."""
+    """A received upload."""
 
     file: IO[bytes]
     media_type: str
@@ -102,25 +106,25 @@ class Upload:
     """Of all of it, for the fingerprint of an idempotency key."""
 
     def add(self, chunk: bytes) -> None:
-        """Some more has come."""
+        """Append a received chunk."""
         self.file.write(chunk)
         self.digest.update(chunk)
 
 
 class Imports:
-    """Receives uploads of callers who are signed in, a few at once of each. Then it imports so many at once.
+    """Receives uploads, a few at once of each account, and limits how many imports run at once.
 
-    An upload waits on disk. One that stalls is given up when the time for a body is over, and its room is free again.
+    An upload waits on disk. One that stalls is dropped when the time for a body is over.
     """
 
     def __init__(self, authenticator: Authenticator, most_at_work: int) -> None:
         self._authenticator = authenticator
-        self._places = Places(MOST_OF_ONE, "You have as many imports running as one may.", RETRY_AFTER)
+        self._turns = Turns(MOST_OF_ONE, 0, _TOO_MANY_OF_ONE)
         self._at_work = asyncio.Semaphore(most_at_work)
 
     @asynccontextmanager
     async def received(self, request: Request) -> AsyncIterator[Upload]:
-        """The whole upload, until its import is over.
+        """The whole upload, kept until its import ends.
 
         Raises Unauthenticated, UnsupportedMediaType, TooManyRequests and Unavailable.
         """
@@ -129,12 +133,13 @@ class Imports:
             raise Unauthenticated
         principal = await self._authenticator.principal(token)
         media_type = kind_of(request, (NDJSON, CSV))
-        with self._places.taken_by(principal.user_id), tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
-            upload = Upload(file, media_type, hashlib.sha256(media_type.encode() + b"\n"))
-            async for chunk in request.stream():
-                await _added(upload, chunk)
-            async with turn(self._at_work, LONGEST_WAIT, Unavailable("Too many imports are running just now.")):
-                yield upload
+        async with self._turns.of(principal.user_id):
+            with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
+                upload = Upload(file, media_type, hashlib.sha256(media_type.encode() + b"\n"))
+                async for chunk in request.stream():
+                    await _added(upload, chunk)
+                async with turn(self._at_work, LONGEST_WAIT, _TOO_MANY_AT_WORK):
+                    yield upload
 
 
 async def _added(upload: Upload, chunk: bytes) -> None:

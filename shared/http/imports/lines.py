@@ -1,4 +1,4 @@
-"""The lines of an upload, NDJSON or CSV, each checked as the body of a POST would be."""
+"""The lines of an upload, NDJSON or CSV, each checked like the body of a POST."""
 
 import csv
 import json
@@ -16,9 +16,9 @@ from shared.writes import Batch, Imported, ImportFailed, LineError
 I = TypeVar("I", bound=Input)  # noqa: E741 (for input)
 
 MOST_LINES = 1_000_000
-"""Each may be as short as two bytes, and all are in one transaction."""
+"""A line may have two bytes only, and all lines are imported in one transaction."""
 LONGEST = 1 << 20
-"""Bytes of a line, the line breaks that a quoted cell has included."""
+"""Bytes of a line, including line breaks within quoted cells."""
 BATCH_LINES = 1000
 BATCH_BYTES = 1 << 20
 """A batch ends with the line that reaches either."""
@@ -39,8 +39,8 @@ class _BadLine(Exception):
 
 
 def batches(file: IO[bytes], media_type: str, schema: type[I]) -> Iterator[Batch[I]]:
-    """The whole of a file. Raises TooLarge past MOST_LINES, and ImportFailed when the header of a CSV is wrong: then
-    there is no line to go on with.
+    """The lines of a file, in batches. Raises TooLarge past MOST_LINES, and ImportFailed when the header of a CSV is
+    wrong.
     """
     lines = _Lines(file)
     records = {NDJSON: _NdjsonRecords, CSV: _CsvRecords}[media_type](lines, schema)
@@ -72,11 +72,11 @@ def _batch(records: "_Records[I]") -> Batch[I] | None:
 
 
 class _Lines:
-    """The lines as they stand in the file."""
+    """The raw lines of a file."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.number = 0
-        """Of the last one."""
+        """The number of the last line."""
         self.bytes_read = 0
         self._file = file
         self._file.seek(len(_BOM) if file.read(len(_BOM)) == _BOM else 0)
@@ -98,14 +98,14 @@ class _Lines:
 
 
 class _Records(Iterator[I | None], Generic[I]):
-    """The inputs, one after the other, and None for a blank line; one that raises _BadLine is over with that."""
+    """The inputs, one after the other; None for a blank line. After a _BadLine, the next input can be read."""
 
     def __init__(self, lines: _Lines, schema: type[I]) -> None:
         self.lines = lines
         self.line = 1
-        """Where the last one began."""
+        """The line where the last input began."""
         self.room = MOST_ERRORS
-        """How many errors are yet to be told; beyond that, nobody needs to know what is wrong."""
+        """How many more errors are listed; later lines are only counted."""
         self.count = 0
         self._schema: TypeAdapter[I] = TypeAdapter(schema)
 
@@ -132,10 +132,10 @@ class _NdjsonRecords(_Records[I]):
         try:
             return self._schema.validate_json(line)
         except ValidationError:
-            # It is wrong; what is wrong with it is told just as of a POST.
+            # Report the errors as for a POST.
             if self.room:
                 self._checked(_parsed(line))
-        raise _BadLine(_NOT_JSON)  # Python's parser takes a little more than RFC 8259 has.
+        raise _BadLine(_NOT_JSON)  # Python's parser takes a little more than RFC 8259 allows.
 
 
 class _CsvRecords(_Records[I]):
@@ -179,7 +179,7 @@ class _CsvRecords(_Records[I]):
             raise _BadLine(_NOT_CSV) from None
 
     def _text(self, line: bytes) -> str:
-        """Bytes that are no UTF-8 become halves of surrogate pairs, which no field takes."""
+        """Bytes that are not UTF-8 become halves of surrogate pairs, which no field takes."""
         if self.lines.bytes_read - self._began > LONGEST:
             raise _BadLine(_TOO_LONG)
         return line.decode(errors="surrogateescape")

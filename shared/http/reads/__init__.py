@@ -1,6 +1,6 @@
 """Reads over HTTP: query strings, pages and documents as answers, exports, the journal and the feed."""
 
-from shared.http.reads.exports import CSV, NDJSON, ExportResponse, export_places, export_response
+from shared.http.reads.exports import CSV, NDJSON, ExportResponse, export_response, export_turns
 from shared.http.reads.journal import HistoryQuery, journal_router
 from shared.http.reads.queries import described, document_view, list_query
 from shared.http.reads.responses import PageOf, created_response, document_response, page_response
@@ -15,8 +15,8 @@ __all__ = [
     "described",
     "document_response",
     "document_view",
-    "export_places",
     "export_response",
+    "export_turns",
     "journal_router",
     "list_query",
     "page_response",

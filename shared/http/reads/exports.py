@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from io import StringIO
 from typing import Any
 from uuid import UUID
@@ -13,19 +14,20 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from shared.auth import Principal
+from shared.errors import TooManyRequests
 from shared.http.edge import NotAcceptable, preferred
 from shared.http.reads.responses import PRIVATE
-from shared.http.routes import Places
 from shared.reads import Documents
+from shared.turns import Turns
 
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
 MOST_OF_ONE = 2
-"""Exports of one account at once. All together may have half of the read lane."""
+"""Exports of one account at once. All exports together have at most half of the read lane."""
 
 
 class ExportResponse(StreamingResponse):
-    """Streams the batches, and lets go of the connection they come from however it ends."""
+    """Streams the batches. However it ends, it releases the connection that they come from."""
 
     def __init__(self, lines: AsyncGenerator[bytes, None], media_type: str, filename: str) -> None:
         self._lines = lines
@@ -42,12 +44,11 @@ class ExportResponse(StreamingResponse):
 async def export_response(
     request: Request, caller: Principal, batches: Documents, columns: Sequence[str], name: str
 ) -> ExportResponse:
-    """200 with every document, as NDJSON or CSV, whichever the client likes better. Raises NotAcceptable.
+    """200 with every document, as NDJSON or CSV, whichever `Accept` prefers. Raises NotAcceptable, TooManyRequests.
 
-    The first batch is read before the answer begins, so that what goes wrong there is still a problem. Raises
-    TooManyRequests.
+    The first batch is read before the answer begins, so that an error in the statement is answered as a problem.
     """
-    batches = _in_its_place(request.app.state.exports, caller.user_id, batches)
+    batches = _in_turn(request.scope["route"].provided("exports"), caller.user_id, batches)
     media_type = preferred(request.headers.getlist("accept"), (NDJSON, CSV))
     if media_type is None:
         raise NotAcceptable(f"An export is {NDJSON} or {CSV}.")
@@ -65,7 +66,7 @@ def ndjson_lines(documents: Sequence[bytes]) -> bytes:
 
 
 def csv_lines(columns: Sequence[str]) -> Callable[[Sequence[bytes]], bytes]:
-    """A document a line (RFC 4180): null is empty, what is embedded is JSON."""
+    """A document a line (RFC 4180). Null is empty; embedded documents, arrays and booleans are JSON."""
 
     def write(documents: Sequence[bytes]) -> bytes:
         parsed = (json.loads(document) for document in documents)
@@ -74,16 +75,16 @@ def csv_lines(columns: Sequence[str]) -> Callable[[Sequence[bytes]], bytes]:
     return write
 
 
-def export_places() -> Places:
-    """What `app.state.exports` is. An export takes as long as its reader: one account's may not be all there can be."""
-    return Places(MOST_OF_ONE, "You have as many exports running as one may.", retry_after=5)
+def export_turns() -> Turns:
+    """Of the exports of one account. An export lasts as long as its reader takes: no account may have all places."""
+    refusal = partial(TooManyRequests, "You have as many exports running as one may.", retry_after=5)
+    return Turns(MOST_OF_ONE, 0, refusal)
 
 
-async def _in_its_place(places: Places, account: UUID, batches: Documents) -> Documents:
-    with places.taken_by(account):
-        async with aclosing(batches):
-            async for batch in batches:
-                yield batch
+async def _in_turn(turns: Turns, account: UUID, batches: Documents) -> Documents:
+    async with turns.of(account), aclosing(batches):
+        async for batch in batches:
+            yield batch
 
 
 async def _lines(

@@ -6,22 +6,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
-from shared.errors import InvalidInput
 from shared.feed import ChangeRead, Changes
+from shared.http.reads.parameters import LIMIT, Parameter, limit_in, none_left, parameters_in, text_in
 from shared.http.reads.queries import described, list_query
 from shared.http.reads.responses import PageOf, page_response
 from shared.http.routes import Administrator, Caller, resource_router
-from shared.reads import (
-    DEFAULT_ROWS,
-    HISTORY,
-    JOURNAL,
-    Journal,
-    JournalRead,
-    ListQuery,
-    limit_in,
-    parameters_in,
-    text_in,
-)
+from shared.reads import HISTORY, JOURNAL, Journal, JournalRead, ListQuery
 
 HistoryQuery = Annotated[ListQuery, Depends(list_query(HISTORY))]
 """What a module's `GET /…/{id}/history` takes."""
@@ -30,11 +20,11 @@ JournalQuery = Annotated[ListQuery, Depends(list_query(JOURNAL))]
 
 
 class ChangesRead(BaseModel):
-    """Some of the changes."""
+    """A page of changes."""
 
     items: list[ChangeRead]
-    next_cursor: str = Field(description="To follow with, now or later: there always is one.")
-    has_more: bool = Field(description="Whether there is more to be had at once.")
+    next_cursor: str = Field(description="Where to go on, now or later. There always is one.")
+    has_more: bool = Field(description="Whether more changes can be read right now.")
 
 
 @dataclass(frozen=True)
@@ -45,27 +35,18 @@ class ChangesQuery:
     limit: int
 
 
-_PARAMETERS = [
-    {
-        "name": "after",
-        "in": "query",
-        "schema": {"type": "string"},
-        "description": "`next_cursor` of the poll before; `latest` for a cursor of now; none for all that is kept.",
-    },
-    {
-        "name": "limit",
-        "in": "query",
-        "schema": {"type": "integer", "minimum": 1, "default": DEFAULT_ROWS},
-        "description": "More than 100 is 100.",
-    },
-]
+_AFTER = Parameter(
+    "after",
+    {"type": "string"},
+    "`next_cursor` of the previous poll; `latest` for a cursor of now; leave it out for all changes that are kept.",
+)
+_PARAMETERS = [_AFTER.described(), LIMIT.described()]
 
 
 async def _changes_query(request: Request) -> ChangesQuery:
     given = parameters_in(request.scope["query_string"])
     query = ChangesQuery(text_in(given, "after", most=16_000), limit_in(given))
-    for name in given:
-        raise InvalidInput("There is no such parameter.", parameter=name)
+    none_left(given)
     return query
 
 
@@ -80,10 +61,11 @@ def journal_router(journal: Journal, changes: Changes) -> APIRouter:
 
     @feed.get("", response_model=ChangesRead, openapi_extra={"parameters": _PARAMETERS})
     async def follow(caller: Caller, query: Annotated[ChangesQuery, Depends(_changes_query)]) -> Response:
-        """What changed of all that you see in your lists, each change once, and none before one it depends on.
+        """The changes of everything in your lists: each change once, after the changes it depends on.
 
-        To mirror it: take a cursor with `after=latest`, list, then follow. An entry tells that something changed, not
-        what it is now. What you see through something else, such as the tags of a project, comes and goes with that.
+        To keep a copy, take a cursor with `after=latest`, list everything, then follow. An entry says that a resource
+        changed; read the resource to see what it is now. A resource that you see only through another one comes and
+        goes with that one, without an entry of its own.
         """
         page = await changes.page(caller, query.after, query.limit)
         return Response(page.to_json(), headers={"Cache-Control": "no-store"}, media_type="application/json")

@@ -1,20 +1,26 @@
-"""How an endpoint takes a collection's or a document's parameters from the query, and tells of them."""
+"""How an endpoint takes the parameters of a list or a document from the query, and describes them."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Any
 
 from fastapi import Request
 
-from shared.errors import InvalidInput
-from shared.reads import Collection, Document, ListQuery, Parameter, View, parameters_in, view_in, view_parameters
+from shared.http.reads.lists import ListGrammar
+from shared.http.reads.parameters import none_left, parameters_in
+from shared.http.reads.views import view_in, view_parameters
+from shared.reads import Collection, Document, ListQuery, View
+
+MOST_KEPT = 1000
+"""Query strings of an endpoint whose meaning is kept: clients send the same ones again and again."""
 
 
 def list_query(collection: Collection) -> Callable[[Request], Awaitable[ListQuery]]:
     """The dependency of a list: `query: Annotated[ListQuery, Depends(list_query(TAGS))]`."""
+    parse = lru_cache(MOST_KEPT)(ListGrammar(collection).parse)
 
     async def query(request: Request) -> ListQuery:
-        return collection.parse(request.scope["query_string"])
+        return parse(request.scope["query_string"])
 
     return query
 
@@ -22,12 +28,11 @@ def list_query(collection: Collection) -> Callable[[Request], Awaitable[ListQuer
 def document_view(document: type[Document]) -> Callable[[Request], Awaitable[View]]:
     """The dependency of a single read: `view: Annotated[View, Depends(document_view(TagRead))]`."""
 
-    @lru_cache(maxsize=1000)
+    @lru_cache(MOST_KEPT)
     def parse(raw: bytes) -> View:
         given = parameters_in(raw)
         view = view_in(given, document)
-        for name in given:
-            raise InvalidInput("There is no such parameter.", parameter=name)
+        none_left(given)
         return view
 
     async def view(request: Request) -> View:
@@ -37,29 +42,14 @@ def document_view(document: type[Document]) -> Callable[[Request], Awaitable[Vie
 
 
 def described(of: Collection | type[Document]) -> dict[str, Any]:
-    """What of it the OpenAPI document says: the `openapi_extra` of the endpoint."""
-    told: dict[str, Any] = {"parameters": [_described(parameter) for parameter in _parameters(of)]}
+    """What the OpenAPI document says about it: the `openapi_extra` of the endpoint."""
+    parameters = ListGrammar(of).parameters() if isinstance(of, Collection) else view_parameters(of)
+    told: dict[str, Any] = {"parameters": [parameter.described() for parameter in parameters]}
     if isinstance(of, Collection) and not of.paged:  # An export is streamed, so it has no ETag.
         return told
     return told | {
         "responses": {
             "200": {"headers": {"ETag": {"schema": {"type": "string"}, "description": "For `If-None-Match`."}}},
-            "304": {"description": "Not modified: the copy that `If-None-Match` names is good."},
+            "304": {"description": "Not modified: your copy, which `If-None-Match` names, is up to date."},
         }
-    }
-
-
-def _parameters(of: Collection | type[Document]) -> Sequence[Parameter]:
-    return of.parameters() if isinstance(of, Collection) else view_parameters(of)
-
-
-def _described(parameter: Parameter) -> dict[str, Any]:
-    return {
-        "name": parameter.name,
-        "in": "query",
-        "required": False,
-        "description": parameter.description,
-        "schema": dict(parameter.schema),
-        "style": "form",
-        "explode": not parameter.by_comma,
     }

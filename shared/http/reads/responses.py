@@ -1,13 +1,13 @@
 """Answers made of documents that are JSON already."""
 
-import hashlib
 from typing import Generic, TypeVar
+from urllib.parse import parse_qsl, quote, urlencode
 
 from fastapi import Request, Response
 from pydantic import BaseModel, Field
 
+from shared.http.edge import document_tag, page_tag, tags_in
 from shared.reads import Page, Representation
-from shared.writes import tags_in
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -16,48 +16,55 @@ class PageOf(BaseModel, Generic[D]):
     """A page of a list."""
 
     items: list[D]
-    next_cursor: str | None = Field(description="For the next page; null on the last.")
-    count: int | None = Field(None, description="The number of rows on all pages, when it was asked for.")
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
+    count: int | None = Field(None, description="The number of rows on all pages; only if the request asked for it.")
 
 
 PRIVATE = {"Cache-Control": "private, no-cache"}
-"""A document depends on who asks, so no shared cache keeps it; one's own may, and asks whether it is still good."""
+"""A document depends on who asks: no shared cache stores it; the client's own may, and revalidates it each time."""
+
+_PATH = "/-._~!$&'()*+,;=:@"
+"""What stands in a path as it is (RFC 3986 §3.3), beside letters and digits."""
 
 
 def document_response(request: Request, representation: Representation) -> Response:
     """200 with a document, or 304 when the client has it."""
-    return _unless_known(request, representation.content, representation.etag, PRIVATE)
+    tag = document_tag(representation.version, representation.content)
+    return _unless_known(request, representation.content, {**PRIVATE, "ETag": tag})
 
 
 def created_response(representation: Representation, location: str) -> Response:
-    """201 with the new document and where it is from now on (RFC 9110 §15.3.2)."""
-    headers = PRIVATE | {"Location": location, "ETag": representation.etag}
+    """201 with the new document and its location (RFC 9110 §15.3.2)."""
+    tag = document_tag(representation.version, representation.content)
+    headers = {**PRIVATE, "Location": location, "ETag": tag}
     return Response(representation.content, 201, headers, "application/json")
 
 
 def page_response(request: Request, page: Page) -> Response:
-    """200 with a page and a link to the next one (RFC 8288), or 304 when the client has it.
-
-    Its tag is weak: a page is no resource to make a change to.
-    """
+    """200 with a page and a link to the next one (RFC 8288), or 304 when the client has it."""
     content = page.to_json()
-    headers = dict(PRIVATE)
+    headers = {**PRIVATE, "ETag": page_tag(content)}
     if page.next_cursor is not None:
-        following = request.url.include_query_params(cursor=page.next_cursor)
-        headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
-    etag = f'W/"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
-    return _unless_known(request, content, etag, headers)
+        headers["Link"] = f'<{_following(request, page.next_cursor)}>; rel="next"'
+    return _unless_known(request, content, headers)
 
 
-def _unless_known(request: Request, content: bytes, etag: str, headers: dict[str, str]) -> Response:
-    headers = headers | {"ETag": etag}
+def _following(request: Request, cursor: str) -> str:
+    """The same path and query with this cursor."""
+    given = request.scope["query_string"].decode()
+    # Most lists are asked for without parameters, and parsing them costs as much as the rest of the answer.
+    kept = [pair for pair in parse_qsl(given, keep_blank_values=True) if pair[0] != "cursor"] if given else []
+    return f"{quote(request.scope['path'], safe=_PATH)}?{urlencode([*kept, ('cursor', cursor)])}"
+
+
+def _unless_known(request: Request, content: bytes, headers: dict[str, str]) -> Response:
     known = request.headers.getlist("if-none-match") if request.method == "GET" else []
-    if known and _matches(",".join(known), etag):
+    if known and _matches(",".join(known), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(content, headers=headers, media_type="application/json")
 
 
 def _matches(known: str, etag: str) -> bool:
-    """The weak comparison that RFC 9110 §13.1.2 asks for. What is no list of tags counts for nothing."""
+    """The weak comparison of RFC 9110 §13.1.2. What is not a list of tags matches nothing."""
     tags = [tag.removeprefix("W/") for tag in tags_in(known) or ()]
     return known.strip(" \t") == "*" or etag.removeprefix("W/") in tags

@@ -1,29 +1,47 @@
 """Routes: how a request finds its endpoint, and what runs around one that changes state.
 
-Who may call, what is injected, the unit of work with its wishes (idempotency key, preconditions, dry run), and another
-try where changes meet. It knows no module.
+The table of routes, the direct way to an endpoint, authentication, injection, and the unit of work with its wishes
+(idempotency key, preconditions, dry run) and retries. It knows no module.
 """
 
-from shared.http.routes.authentication import Administrator, Caller, CurrentPrincipal
+from shared.http.routes.authentication import (
+    Administrator,
+    AdministratorsChange,
+    Caller,
+    CurrentChange,
+    CurrentPrincipal,
+    PublicChange,
+)
+from shared.http.routes.dispatch import Dispatch
+from shared.http.routes.fastapi_seam import answer_to, handled, operations_in
+from shared.http.routes.injection import Binder, UnresolvedError
 from shared.http.routes.mutations import Mutations, change_turns
-from shared.http.routes.paths import key_parameter, path_key
-from shared.http.routes.places import Places
-from shared.http.routes.routing import API_PREFIX, Route, resource_router, slow, unrepeatable
+from shared.http.routes.path_keys import key_parameter, path_key
+from shared.http.routes.routing import API_PREFIX, Route, operation, resource_router
+from shared.http.routes.table import RouteTable
 from shared.http.routes.wishes import IF_NONE_MATCH
 
 __all__ = [
     "API_PREFIX",
     "IF_NONE_MATCH",
     "Administrator",
+    "AdministratorsChange",
+    "Binder",
     "Caller",
+    "CurrentChange",
     "CurrentPrincipal",
+    "Dispatch",
     "Mutations",
-    "Places",
+    "PublicChange",
     "Route",
+    "RouteTable",
+    "UnresolvedError",
+    "answer_to",
     "change_turns",
+    "handled",
     "key_parameter",
+    "operation",
+    "operations_in",
     "path_key",
     "resource_router",
-    "slow",
-    "unrepeatable",
 ]

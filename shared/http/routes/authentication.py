@@ -3,20 +3,21 @@
 from typing import Annotated
 
 from dependency_injector.wiring import Provide
-from fastapi import Depends
+from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
 from starlette.requests import HTTPConnection
 
-from shared.auth import Authenticator, Principal
+from shared.auth import Authenticator, InvalidToken, Principal
 from shared.container import KernelContainer
 from shared.errors import Unauthenticated
 from shared.http.edge import bearer_token
-from shared.http.routes.injection import injected
+from shared.http.routes.mutations import CHANGE
 from shared.http.routes.routing import API_PREFIX
+from shared.writes import Change
 
 
 class _Bearer(OAuth2PasswordBearer):
-    """As the OpenAPI document has it; the framework would take the token's second blank for a part of it."""
+    """The framework's scheme for the OpenAPI document, with our parser: the framework takes one blank only."""
 
     async def __call__(self, request: HTTPConnection) -> str | None:
         return bearer_token(request.headers)
@@ -29,23 +30,26 @@ _Authenticator = Annotated[Authenticator, Provide[KernelContainer.authenticator]
 _Token = Annotated[str | None, Depends(_bearer)]
 
 
-@injected
 async def caller(token: _Token, authenticator: _Authenticator) -> Principal:
-    """Who the token says is calling. Raises Unauthenticated."""
+    """The caller that the token names. Raises Unauthenticated."""
     if token is None:
         raise Unauthenticated
     return authenticator.caller(token)
 
 
 Caller = Annotated[Principal, Depends(caller)]
-"""For an endpoint that reads with one statement: it has the gate, which is the check of the session."""
+"""For an endpoint that reads with one statement, whose gate checks the session."""
 
 
-@injected
-async def current_principal(token: _Token, authenticator: _Authenticator) -> Principal:
-    """Who is calling, by a statement of its own. Raises Unauthenticated."""
+async def current_principal(request: Request, token: _Token, authenticator: _Authenticator) -> Principal:
+    """The caller, with a checked session: by the edge for a change, else by a statement. Raises Unauthenticated."""
+    change: Change | None = request.scope["state"].get(CHANGE)
+    if change is not None and change.principal is not None:
+        return change.principal
     if token is None:
         raise Unauthenticated
+    if change is not None:
+        raise InvalidToken  # As the edge found.
     return await authenticator.principal(token)
 
 
@@ -53,9 +57,36 @@ CurrentPrincipal = Annotated[Principal, Depends(current_principal)]
 
 
 async def administrator(principal: CurrentPrincipal) -> Principal:
-    """The caller, when an administrator. Raises AdministratorsOnly."""
+    """The caller, an administrator. Raises AdministratorsOnly."""
     principal.require_admin()
     return principal
 
 
 Administrator = Annotated[Principal, Depends(administrator)]
+
+
+async def public_change(request: Request) -> Change:
+    """The request's change, whoever calls."""
+    change: Change = request.scope["state"][CHANGE]
+    return change
+
+
+PublicChange = Annotated[Change, Depends(public_change)]
+"""For an endpoint that anybody may call."""
+
+
+async def current_change(change: PublicChange, _: CurrentPrincipal) -> Change:
+    """The request's change, with a caller. Raises Unauthenticated."""
+    return change
+
+
+CurrentChange = Annotated[Change, Depends(current_change)]
+"""For an endpoint that changes something: its service passes it to the verbs."""
+
+
+async def administrators_change(change: PublicChange, _: Administrator) -> Change:
+    """The request's change, by an administrator. Raises AdministratorsOnly."""
+    return change
+
+
+AdministratorsChange = Annotated[Change, Depends(administrators_change)]

@@ -1,5 +1,5 @@
-"""What every state-changing request has, with no line in its module: one unit of work, committed before the reply; an
-idempotency key, preconditions, a dry run, a minimal answer; and another try where another change stood in the way.
+"""Runs every state-changing request, with no line in its module: one unit of work, committed before the reply, with
+idempotency key, preconditions, dry run, minimal answer, and retries after conflicts with other changes.
 """
 
 import asyncio
@@ -7,31 +7,36 @@ import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
+from uuid import UUID
 
 from fastapi import Request, Response
 
-from shared.auth import Authenticator, InvalidToken, Principal
+from shared.auth import READ, Authenticator, Principal
 from shared.errors import CommitInDoubt, Conflict, Contended, DomainError, Unauthenticated, Unavailable
 from shared.http.edge import bearer_token, request_id_of
+from shared.http.routes.endpoints import Handle
 from shared.http.routes.wishes import Wishes
+from shared.rows import Origin
 from shared.settings import Settings
 from shared.turns import Turns
-from shared.wire import Database, Origin, origin
-from shared.writes import Answer, Idempotency, Keyed, Precondition, PreconditionFailed, Resources, precondition
+from shared.wire import Database, Run
+from shared.writes import Answer, Change, Idempotency, Keyed, Permission, Precondition, Resources
 
-Handle = Callable[[Request], Awaitable[Response]]
-Once = Callable[[Request, Handle, Keyed], Awaitable[Response]]
+Once = Callable[[Request, Handle, Change, Keyed], Awaitable[Response]]
+
+CHANGE = "change"
+"""The key of the Change in the state of a request."""
 
 MOST_ATTEMPTS = 3
-"""How often a unit of work is run when it meets another in a deadlock or a serialization failure."""
+"""How often a unit of work is run when deadlocks or serialization failures stop it."""
 
 
 class TooManyChanges(Unavailable):
-    """Other changes of yours take long just now. Try again shortly."""
+    """Other changes of yours are still running. Try again shortly."""
 
 
 def change_turns(settings: Settings) -> Turns:
-    """Of the changes of one account: they have three quarters of the connections at the most."""
+    """For the changes of one account, which take at most three quarters of the connections."""
     return Turns(max(1, settings.pool_size * 3 // 4), settings.pool_wait_seconds, TooManyChanges)
 
 
@@ -55,159 +60,154 @@ class Mutations:
         self._turns = turns
         self._require_if_match = require_if_match
 
-    async def run(self, request: Request, handle: Handle, wishes: Wishes, *, is_slow: bool) -> Response:
-        """The endpoint's answer, once what it did is committed; within a batch, that is later."""
-        caller = self._caller(request)
-        came_from = origin.set(_origin(caller, request))
-        demanded = precondition.set(self._precondition(wishes))
+    async def run(
+        self, request: Request, handle: Handle, wishes: Wishes, *, is_slow: bool, target: UUID | None
+    ) -> Response:
+        """The endpoint's answer, after the commit; within a batch, the batch commits later.
+
+        `target` is the row in the path that a precondition is about.
+        """
+        outer: Change | None = request.scope["state"].get(CHANGE)
+        precondition = self._precondition(wishes)
         try:
-            if self._database.in_unit_of_work:
-                response = await self._handle(request, handle)
+            if outer is not None:
+                change = replace(outer, precondition=precondition, target=target, is_settled=False)
+                response = await self._handle(request, handle, change)
             else:
-                once = self._once_late if is_slow else self._once
-                response = await self._in_unit_of_work(request, handle, wishes, caller, once)
+                response = await self._committed(request, handle, wishes, precondition, target, is_slow=is_slow)
         except Conflict as conflict:
-            await self._name_obstacle(conflict, caller)
+            # Only its own transaction shows what a batch has done so far.
+            read = self._database.read if outer is None else outer.unit.execute
+            await self._name_obstacle(conflict, request.scope["state"].get(CHANGE), read)
             raise
-        finally:
-            precondition.reset(demanded)
-            origin.reset(came_from)
         return _minimal(response) if wishes.is_minimal else response
 
-    async def _in_unit_of_work(
-        self, request: Request, handle: Handle, wishes: Wishes, caller: Principal | None, once: Once
+    async def _committed(
+        self,
+        request: Request,
+        handle: Handle,
+        wishes: Wishes,
+        precondition: Precondition | None,
+        target: UUID | None,
+        *,
+        is_slow: bool,
     ) -> Response:
-        # All of it before a connection is taken: a client that is slow holds none. An upload is on disk by now.
+        principal = await self._principal(request)
+        # The whole body, before a connection is taken: a slow client holds none. An upload is on disk.
         content = getattr(request.state, "content_digest", None) or await request.body()
-        keyed = self._keyed(request, wishes, caller, content)
+        keyed = self._keyed(request, wishes, principal, content)
+        # A caller with an invalid token is probably refused: take no connection before that either.
+        is_doubtful = principal is None and bearer_token(request.headers) is not None
+        once = self._once_late if is_slow or is_doubtful else self._once
+        variables = _origin(principal, request).variables()
         attempts = 0
         while True:
             attempts += 1
             try:
                 async with (
-                    self._turns.of(caller.user_id if caller else None),
-                    self._database.unit_of_work(dry_run=wishes.dry_run),
+                    self._turns.of(principal.user_id if principal else None),
+                    self._database.unit_of_work(dry_run=wishes.dry_run, variables=variables) as unit,
                 ):
+                    change = Change(unit, principal, precondition, target)
                     if keyed is None:
-                        return await self._handle(request, handle)
-                    return await once(request, handle, keyed)
+                        return await self._handle(request, handle, change)
+                    return await once(request, handle, change, keyed)
             except (Contended, CommitInDoubt) as error:
-                # Whether what was in doubt was kept, the key tells the next attempt.
+                # After a commit in doubt, the next attempt finds by the key whether it was kept.
                 if attempts == MOST_ATTEMPTS or (isinstance(error, CommitInDoubt) and keyed is None):
                     raise
-            await asyncio.sleep(random.uniform(0, 0.05 * attempts))  # noqa: S311 (only not to meet again)
+            await asyncio.sleep(random.uniform(0, 0.05 * attempts))  # noqa: S311 (to not meet again)
 
-    async def _once(self, request: Request, handle: Handle, keyed: Keyed) -> Response:
-        """The answer that was kept under the key, or a new one that is kept."""
-        keyed, known = await _named(self._idempotency.begin, keyed)
+    async def _once(self, request: Request, handle: Handle, change: Change, keyed: Keyed) -> Response:
+        """The answer that was kept under the key, or else a new one, which is kept."""
+        known = await self._idempotency.begin(change.unit, keyed)
         if known is not None:
-            return await self._replay(request, handle, keyed, known)
-        return await self._kept(request, handle, keyed)
+            return await self._replay(request, handle, change, known)
+        return await self._kept(request, handle, change, keyed)
 
-    async def _once_late(self, request: Request, handle: Handle, keyed: Keyed) -> Response:
-        """The same for an endpoint that is slow: nobody is kept from the key, and no connection is held, until it has
-        done its work and comes to its first statement.
+    async def _once_late(self, request: Request, handle: Handle, change: Change, keyed: Keyed) -> Response:
+        """The same for a slow endpoint, or a caller with an invalid token: until its first statement, the key is not
+        locked, and no connection is held.
         """
-        keyed, known = await _named(self._idempotency.look, keyed)
+        known = await self._idempotency.look(keyed)
         if known is not None:
-            return await self._replay(request, handle, keyed, known)
+            return await self._replay(request, handle, change, known)
 
         async def begin() -> None:
-            if await self._idempotency.begin(keyed) is not None:
-                raise Contended  # One was kept since we looked: the next attempt finds it.
+            if await self._idempotency.begin(change.unit, keyed) is not None:
+                raise Contended  # An answer was kept since we looked: the next attempt finds it.
 
-        self._database.unit.before_first = begin
-        return await self._kept(request, handle, keyed)
+        change.unit.before_first = begin
+        return await self._kept(request, handle, change, keyed)
 
-    async def _kept(self, request: Request, handle: Handle, keyed: Keyed) -> Response:
-        response = await self._handle(request, handle)
+    async def _kept(self, request: Request, handle: Handle, change: Change, keyed: Keyed) -> Response:
+        response = await self._handle(request, handle, change)
         if _is_to_be_kept(response):
-            await self._idempotency.keep(keyed, _answer(response, self._database))
+            await self._idempotency.keep(change.unit, keyed, _answer(response, change))
         return response
 
-    async def _replay(self, request: Request, handle: Handle, keyed: Keyed, known: Answer) -> Response:
-        await self._demand_still(request, handle, keyed, known)
-        return _replayed(known)
+    async def _replay(self, request: Request, handle: Handle, change: Change, known: Answer) -> Response:
+        """The kept answer; for a caller who may no longer make the change, the refusal of a fresh request."""
+        if change.principal is not None:
+            try:
+                for permission in known.permissions:
+                    await self._resources.demand(change.unit.execute, change.principal, permission)
+            except DomainError as refusal:
+                await self._handle(request, handle, change)
+                raise refusal from None  # A fresh request would succeed, but this is a replay: roll back and refuse.
+        return Response(known.content, known.status, {**dict(known.headers), "Idempotency-Replayed": "true"})
 
-    async def _demand_still(self, request: Request, handle: Handle, keyed: Keyed, known: Answer) -> None:
-        """Raises, for a caller who may not do it any more, what a fresh request would be refused with."""
-        if keyed.caller is None:
-            return
-        try:
-            for resource, action, id in known.permissions:
-                await self._resources.demand(resource, action, id, keyed.caller)
-        except DomainError as refusal:
-            await handle(request)
-            raise refusal from None  # A fresh request would succeed, but this is a replay: roll back and refuse.
-
-    async def _handle(self, request: Request, handle: Handle) -> Response:
-        demanded = precondition.get()
-        if demanded is not None:
-            demanded.is_settled = False  # Of an attempt before.
+    async def _handle(self, request: Request, handle: Handle, change: Change) -> Response:
+        request.scope["state"][CHANGE] = change
         response = await handle(request)
-        if demanded is not None and not demanded.is_settled and demanded.wants_one:
-            raise PreconditionFailed
+        change.demand_settled()
         return response
 
-    async def _name_obstacle(self, conflict: Conflict, caller: Principal | None) -> None:
-        """Have the problem tell which row is in the way, if the caller may see it."""
-        if conflict.obstacle is None or caller is None:
+    async def _name_obstacle(self, conflict: Conflict, change: Change | None, read: Run) -> None:
+        """Add the row in the way to the problem, if the caller may see it."""
+        if conflict.obstacle is None or change is None or change.principal is None:
             return
         resource, id = conflict.obstacle
-        with suppress(DomainError, LookupError):  # The rows of a table that is no resource, nobody sees.
-            await self._resources.demand(resource, "read", id, caller)
+        with suppress(DomainError, LookupError):  # Nobody sees rows of a table that is no resource.
+            await self._resources.demand(read, change.principal, Permission(resource, READ, id))
             conflict.members = {**conflict.members, "obstacle": {"resource": resource, "id": str(id)}}
 
-    def _keyed(self, request: Request, wishes: Wishes, caller: Principal | None, content: bytes) -> Keyed | None:
+    def _keyed(self, request: Request, wishes: Wishes, principal: Principal | None, content: bytes) -> Keyed | None:
         if wishes.key is None or wishes.dry_run:
             return None
         target = request.scope.get("raw_path", b"") + b"?" + request.scope["query_string"]
-        return self._idempotency.keyed(wishes.key, caller, request.method.encode(), target, content)
+        return self._idempotency.keyed(wishes.key, principal, request.method.encode(), target, content)
 
     def _precondition(self, wishes: Wishes) -> Precondition | None:
         if wishes.if_match is None and wishes.if_none_match is None and not self._require_if_match:
             return None
         return Precondition(wishes.if_match, wishes.if_none_match, self._require_if_match)
 
-    def _caller(self, request: Request) -> Principal | None:
-        """Who says to be calling. What is wrong with their token, the endpoint tells, unless it asks for none."""
+    async def _principal(self, request: Request) -> Principal | None:
+        """The caller, or None. Endpoints that need a caller refuse an invalid token themselves."""
         token = bearer_token(request.headers)
-        try:
-            return self._authenticator.caller(token) if token is not None else None
-        except Unauthenticated:
-            return None
+        with suppress(Unauthenticated):
+            return await self._authenticator.principal(token) if token is not None else None
+        return None
 
 
-async def _named(find: Callable[[Keyed], Awaitable[Answer | None]], keyed: Keyed) -> tuple[Keyed, Answer | None]:
-    """The request as it is known by its key, and the answer that was kept."""
-    try:
-        return keyed, await find(keyed)
-    except InvalidToken:  # The session has ended. Endpoints that need one answer 401 themselves.
-        keyed = replace(keyed, caller=None)
-        return keyed, await find(keyed)
-
-
-def _origin(caller: Principal | None, request: Request) -> Origin:
+def _origin(principal: Principal | None, request: Request) -> Origin:
     id = request_id_of(request.scope)
-    return Origin(caller.user_id, caller.session_id, id) if caller else Origin(request_id=id)
+    return Origin(principal.user_id, principal.session_id, id) if principal else Origin(request_id=id)
 
 
 def _is_to_be_kept(response: Response) -> bool:
-    """A change's own answer; not a refusal, whose reason may pass, and not what nobody may store, such as a token."""
+    """Successes only: the reason for a refusal may pass. No answers that must not be stored, such as tokens."""
     return response.status_code < 400 and "no-store" not in response.headers.get("cache-control", "")
 
 
-def _answer(response: Response, database: Database) -> Answer:
+def _answer(response: Response, change: Change) -> Answer:
     headers = [(name, value) for name, value in response.headers.items() if name != "content-length"]
-    return Answer(response.status_code, headers, bytes(response.body), database.unit.permissions)
-
-
-def _replayed(answer: Answer) -> Response:
-    return Response(answer.content, answer.status, {**dict(answer.headers), "Idempotency-Replayed": "true"})
+    return Answer(response.status_code, headers, bytes(response.body), change.permissions)
 
 
 def _minimal(response: Response) -> Response:
-    """The same without its document (RFC 7240 §4.2)."""
+    """The answer without its document (RFC 7240 §4.2)."""
     if "etag" not in response.headers or not 200 <= response.status_code < 300:
         return response
     headers = {name: value for name, value in response.headers.items() if not name.startswith("content-")}

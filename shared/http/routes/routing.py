@@ -1,17 +1,20 @@
-"""The route of every module: what changes state runs in one unit of work, committed before the reply is sent."""
+"""The routes of modules: a state-changing request runs in one unit of work, committed before the reply is sent."""
 
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Self, TypeVar
+from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from fastapi.params import Form
 from fastapi.routing import APIRoute
-from starlette.routing import Match
-from starlette.types import Scope
 
+from shared.auth import Principal
 from shared.http.edge import ANY_PROBLEM, operation_id
-from shared.http.routes.endpoints import Handle, application, json_checked, short_way
-from shared.http.routes.injection import injected
+from shared.http.routes.endpoints import Handle, direct_way, json_checked
+from shared.http.routes.fastapi_seam import last_id
+from shared.http.routes.injection import Binder, Unbound, takes
 from shared.http.routes.mutations import Mutations
 from shared.http.routes.wishes import PARAMETERS, Wishes
 
@@ -23,58 +26,95 @@ API_PREFIX = "/api/v1"
 E = TypeVar("E", bound=Callable[..., Any])
 
 
-def slow(endpoint: E) -> E:
-    """Declares that the endpoint works for long before its first statement: it hashes a password, or sends mail.
+@dataclass(frozen=True)
+class Traits:
+    """What an endpoint declares of itself, by the decorator `operation`."""
 
-    So it is no part of a batch, whose transaction would stay open meanwhile, and an idempotency key takes a connection
-    only with that statement.
-    """
-    endpoint.__dict__["is_slow"] = True
-    return endpoint
+    public: bool = False
+    """Anybody may call it. The start refuses any other endpoint that takes no caller."""
+    slow: bool = False
+    """It works long before its first statement: it hashes a password, or sends mail. So it cannot be part of a batch,
+    whose transaction would stay open meanwhile, and its idempotency key is locked only with that statement."""
+    repeatable: bool = True
+    """False: it takes no precondition, dry run or idempotency key. A sign-in, for example."""
+    about: str | None = None
+    """The parameter of the path whose row `If-Match` is about; by default the last one that is a UUID."""
+
+    def __call__(self, endpoint: E) -> E:
+        """Declare them of an endpoint."""
+        endpoint.__dict__["traits"] = self
+        return endpoint
 
 
-def unrepeatable(endpoint: E) -> E:
-    """Declares that a request takes no precondition, no dry run and no idempotency key: a sign-in, for example."""
-    endpoint.__dict__["is_repeatable"] = False
-    return endpoint
+operation = Traits
+"""The decorator of an endpoint that has traits: `@operation(public=True)`."""
 
 
 class Route(APIRoute):
-    """Has its endpoint's dependencies injected, without a decorator that one could forget.
+    """Opens the unit of work at the edge: a return commits, an exception (of COMMIT, too) rolls back everything.
 
-    And opens the unit of work at the edge: what returns is committed, what raises (COMMIT, too) is rolled back whole.
+    A router has it unbound. Each application has its own copy, bound to its containers.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        self.is_slow: bool = getattr(endpoint, "is_slow", False)
-        self.is_repeatable: bool = getattr(endpoint, "is_repeatable", True)
-        if self.is_repeatable and not set(options.get("methods") or {"GET"}) <= SAFE_METHODS:
+        self._given = (path, endpoint, options)
+        self._binder: Binder | Unbound = Unbound()
+        if options.get("status_code") == 204 and not isinstance(options.get("response_class"), type):
+            options = options | {"response_class": Response}  # An empty body is not `null`, and has no media type.
+        traits: Traits = getattr(endpoint, "traits", Traits())
+        if traits.repeatable and not set(options.get("methods") or {"GET"}) <= SAFE_METHODS:
             extra = options.get("openapi_extra") or {}
-            options["openapi_extra"] = extra | {"parameters": [*extra.get("parameters", []), *PARAMETERS]}
-        super().__init__(path, injected(endpoint), **options)
-        self._start = self.path.partition("{")[0]
-        if not self.dependencies and (handle := short_way(self.endpoint, self.status_code)):
-            self.app = application(handle if self._only_reads() else self._mutating(handle))
+            options = options | {"openapi_extra": extra | {"parameters": [*extra.get("parameters", []), *PARAMETERS]}}
+        super().__init__(path, self._binder.bound(endpoint), **options)
+        self.traits = traits if traits.about else replace(traits, about=last_id(self))
+        self.wants_principal = takes(endpoint, Principal)
+        """Whether it takes a `Caller`, `CurrentPrincipal` or `Administrator`."""
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        # Most of a hundred routes begin otherwise, and telling that is cheaper than a regular expression.
-        return super().matches(scope) if scope["path"].startswith(self._start) else (Match.NONE, {})
+    def bound(self, binder: Binder) -> Self:
+        """The same route of an application. Raises UnresolvedError."""
+        path, endpoint, options = self._given
+        route = type(self)(path, binder.bound(endpoint), **options | {"dependency_overrides_provider": binder})
+        route._binder = binder  # noqa: SLF001 (its own)
+        route.openapi_extra = self.openapi_extra  # With what was added to it since.
+        return route
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def provided(self, name: str) -> Any:
+        """An object of the application's container for HTTP. Raises RuntimeError for an unbound route."""
+        return self._binder.provided(name)
+
+    def get_route_handler(self) -> Handle:
         handle = super().get_route_handler()
         if self.body_field is not None and not isinstance(self.body_field.field_info, Form):
-            handle = json_checked(handle)
-        return handle if self._only_reads() else self._mutating(handle)
+            handle = json_checked(handle, is_required=self.body_field.field_info.is_required())
+        return self._within(handle)
 
-    def _only_reads(self) -> bool:
-        return (self.methods or set()) <= SAFE_METHODS
+    @cached_property
+    def direct(self) -> Handle | None:
+        """The endpoint without FastAPI, where that means the same."""
+        own = (type(self).get_route_handler, type(self).matches, type(self).handle)
+        if own != (Route.get_route_handler, APIRoute.matches, APIRoute.handle):
+            return None
+        handle = direct_way(self)
+        return None if handle is None else self._within(handle)
 
-    def _mutating(self, handle: Handle) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        wishes_of = Wishes.of if self.is_repeatable else Wishes.none_in
+    def _target(self, request: Request) -> UUID | None:
+        """The row that a precondition is about, if the path names it."""
+        named = request.scope["path_params"].get(self.traits.about)
+        try:
+            return UUID(str(named)) if named is not None else None
+        except ValueError:
+            return None  # The endpoint refuses it.
+
+    def _within(self, handle: Handle) -> Handle:
+        """The handler, within a unit of work if it may change state."""
+        if (self.methods or set()) <= SAFE_METHODS:
+            return handle
 
         async def mutate(request: Request) -> Response:
-            mutations: Mutations = request.app.state.mutations
-            return await mutations.run(request, handle, wishes_of(request), is_slow=self.is_slow)
+            wishes = Wishes.of(request) if self.traits.repeatable else Wishes.none_in(request)
+            mutations: Mutations = self.provided("mutations")
+            target = self._target(request)
+            return await mutations.run(request, handle, wishes, is_slow=self.traits.slow, target=target)
 
         return mutate
 

@@ -1,6 +1,4 @@
-"""What a request asks of its unit of work, by headers and in the query: an idempotency key, preconditions, a dry run, a
-minimal answer.
-"""
+"""What a request asks of its unit of work: an idempotency key, preconditions, a dry run, a minimal answer."""
 
 import re
 from collections.abc import Sequence
@@ -10,7 +8,7 @@ from typing import Any
 from fastapi import Request
 
 from shared.errors import InvalidInput
-from shared.http.edge import elements
+from shared.http.edge import elements, precondition_tags
 from shared.writes import Tags
 
 PARAMETERS: list[dict[str, Any]] = [
@@ -18,36 +16,36 @@ PARAMETERS: list[dict[str, Any]] = [
         "name": "Idempotency-Key",
         "in": "header",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-        "description": "Makes it safe to send the request again: for 24 hours its answer is kept, and given again.",
+        "description": "Makes it safe to send the request again: its answer is kept for 24 hours, and given again.",
     },
     {
         "name": "If-Match",
         "in": "header",
         "schema": {"type": "string"},
-        "description": "The ETag of what is changed; 412 when it has changed meanwhile.",
+        "description": "The ETag of the resource to change; 412 when that has changed meanwhile.",
     },
     {
         "name": "Prefer",
         "in": "header",
         "schema": {"type": "string", "enum": ["return=minimal", "return=representation"]},
-        "description": "`return=minimal`: no document in the answer.",
+        "description": "`return=minimal` leaves the document out of the answer.",
     },
     {
         "name": "dry_run",
         "in": "query",
         "schema": {"type": "boolean", "default": False},
-        "description": "Do everything but keep it, and answer what would be.",
+        "description": "Check everything and give the answer, but keep no change.",
     },
 ]
-"""What the OpenAPI document says of it."""
+"""The parameters of every change in the OpenAPI document."""
 
 IF_NONE_MATCH: dict[str, Any] = {
     "name": "If-None-Match",
     "in": "header",
     "schema": {"type": "string", "enum": ["*"]},
-    "description": "Create only; 412 when there is one.",
+    "description": "Create only: 412 when the resource exists.",
 }
-"""What an operation that creates or replaces says besides."""
+"""A further parameter of an operation that creates or replaces."""
 
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
 _QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
@@ -66,30 +64,39 @@ class Wishes:
     @classmethod
     def of(cls, request: Request) -> "Wishes":
         """Raises InvalidInput, which names the header or the parameter."""
-        dry_run = request.query_params.getlist("dry_run") or ["false"]
+        given: dict[bytes, list[str]] = {}
+        for name, value in request.scope["headers"]:  # One pass, since most requests have none of them.
+            if name in _HEADERS:
+                given.setdefault(name, []).append(value.decode("latin-1"))
+        dry_run = (request.scope["query_string"] and request.query_params.getlist("dry_run")) or ["false"]
+        if not given and dry_run == ["false"]:
+            return _NONE
         if len(dry_run) > 1 or dry_run[0] not in {"true", "false"}:
             raise InvalidInput("This is true or false.", parameter="dry_run")
-        if_match, if_none_match = (_tags(request, name) for name in ("If-Match", "If-None-Match"))
+        if_match, if_none_match = _tags(given.get(b"if-match")), _tags(given.get(b"if-none-match"))
         if if_none_match is not None and if_none_match.is_malformed:
             raise InvalidInput("This is * or a list of entity tags, in quotes.", parameter="If-None-Match")
         if if_match is not None and if_none_match is not None and if_none_match.is_any:
             raise InvalidInput("This contradicts If-Match.", parameter="If-None-Match")
-        is_minimal = _prefers_minimal(request.headers.getlist("prefer"))
-        return cls(_key(request), if_match, if_none_match, dry_run[0] == "true", is_minimal)
+        is_minimal = _prefers_minimal(given.get(b"prefer", []))
+        return cls(_key(given.get(b"idempotency-key")), if_match, if_none_match, dry_run[0] == "true", is_minimal)
 
     @classmethod
     def none_in(cls, request: Request) -> "Wishes":
-        """Those of a request that can have none. Headers that mean nothing here are ignored, like any unknown one; but
-        who believes in a dry run must not be answered with the real thing. Raises InvalidInput.
+        """For an endpoint that grants no wishes. The headers are ignored, like unknown ones. But a dry run is refused:
+        the client must not get the real change instead. Raises InvalidInput.
         """
         if "dry_run" in request.query_params:
             raise InvalidInput("There is no dry run of this.", parameter="dry_run")
-        return cls(None, None, None, dry_run=False, is_minimal=False)
+        return _NONE
 
 
-def _key(request: Request) -> str | None:
+_NONE = Wishes(None, None, None, dry_run=False, is_minimal=False)
+_HEADERS = {b"idempotency-key", b"if-match", b"if-none-match", b"prefer"}
+
+
+def _key(given: Sequence[str] | None) -> str | None:
     """The key, bare or as a string of RFC 9651 §3.3.3, which the Idempotency-Key draft makes of it: it is the same."""
-    given = request.headers.getlist("idempotency-key")
     if not given:
         return None
     key = given[0]
@@ -102,13 +109,12 @@ def _key(request: Request) -> str | None:
     return key
 
 
-def _tags(request: Request, name: str) -> Tags | None:
-    given = request.headers.getlist(name)
-    return Tags.of(",".join(given)) if given else None
+def _tags(given: Sequence[str] | None) -> Tags | None:
+    return precondition_tags(",".join(given)) if given else None
 
 
 def _prefers_minimal(given: Sequence[str]) -> bool:
-    """RFC 7240 §2: of a preference that is there twice, the first counts."""
+    """Of a repeated preference, the first counts (RFC 7240 §2)."""
     for preference in elements(given):
         name, _, value = preference.partition(";")[0].partition("=")
         if name.strip().lower() == "return":

@@ -1,4 +1,4 @@
-"""The server: HTTP/1.1 on the socket, where uvicorn and httptools leave off.
+"""The server: HTTP/1.1 on the socket, beyond what uvicorn and httptools do.
 
 Limits of heads and bodies, deadlines, and problems for what cannot be parsed. It knows no route.
 """

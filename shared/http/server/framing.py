@@ -1,22 +1,22 @@
-"""Where a request ends, at the latest, in what a client sends; and how large what is not its body has grown."""
+"""Framing: where a request may end in the received bytes, and how large its head and chunk framing have grown."""
 
 from collections.abc import Sequence
 
 _END = b"\r\n\r\n"
 """Of a head, and of a chunked body (RFC 9112 §2.1 and §7.1); the parser takes no bare line feeds."""
 _CHUNKED_PIECE = 1 << 14
-"""Bytes at the most that the parser has of a chunked body at once, since the size of its framing is known per piece."""
+"""Bytes of a chunked body that the parser gets at once: the size of its framing is known per piece."""
 
 Fields = Sequence[tuple[bytes, bytes]]
 
 
 class Framing:
-    """Of one request after the other on a connection. The head has a size at the most, and likewise what is between two
-    pieces of a chunked body, or after it: chunk extensions and trailer fields.
+    """The framing of the requests on a connection. It limits the size of a head, and of what stands between and after
+    the pieces of a chunked body: chunk extensions and trailer fields.
     """
 
     def __init__(self, most: int) -> None:
-        """`most` is the size in bytes."""
+        """`most` is the limit in bytes."""
         self.is_too_large = False
         self._most = most
         self.begin_head()
@@ -39,14 +39,12 @@ class Framing:
         self._between = 0
 
     def end_body(self, trailer: Fields) -> None:
-        """The body is there, and these fields after it."""
+        """The body is complete, with these trailer fields."""
         size = sum(len(name) + len(value) + len(": \r\n") for name, value in trailer)
         self.is_too_large |= size > self._most
 
     def end(self, received: bytes, start: int) -> int:
-        """How far the parser may go in what was received: to the end of a request at the most, and not beyond the size
-        of a head.
-        """
+        """How far the parser may read in the received bytes: not beyond the end of a request or the limit of a head."""
         if self._left is not None:
             end = min(start + self._left, len(received))
             self._left -= end - start

@@ -1,29 +1,18 @@
-"""What answers are written to: a transport whose end is the connection's own affair."""
+"""What answers are written to: a transport that the connection closes in its own way."""
 
 import asyncio
-from typing import Protocol
-
-
-class Connection(Protocol):
-    """What ends."""
-
-    @property
-    def is_over(self) -> bool:
-        """Whether there is nothing more to be sent."""
-        ...
-
-    def finish(self) -> None:
-        """Send what was written, and end."""
-        ...
+from collections.abc import Callable
 
 
 class Output(asyncio.Transport):
-    """What answers are written to. It ends in the connection's own way."""
+    """Passes writes on to the transport. To close it is left to the connection."""
 
-    def __init__(self, transport: asyncio.Transport, connection: Connection) -> None:
+    def __init__(self, transport: asyncio.Transport, is_over: Callable[[], bool], finish: Callable[[], None]) -> None:
+        """`is_over` tells whether the connection sends nothing more; `finish` has it send what was written, and end."""
         super().__init__()
         self._transport = transport
-        self._connection = connection
+        self._is_over = is_over
+        self._finish = finish
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self._transport.write(data)
@@ -32,13 +21,13 @@ class Output(asyncio.Transport):
         return self._transport.get_write_buffer_size()
 
     def is_closing(self) -> bool:
-        return self._connection.is_over or self._transport.is_closing()
+        return self._is_over() or self._transport.is_closing()
 
     def close(self) -> None:
-        self._connection.finish()
+        self._finish()
 
     def end(self) -> bool:
-        """Send no more, and still receive; where that can be done."""
+        """Send no more, but still receive. Whether that is possible."""
         if not self._transport.can_write_eof() or self._transport.is_closing():
             return False
         self._transport.write_eof()

@@ -1,4 +1,4 @@
-"""Keys of the clients' own in a path: `/{external_id:key}` takes every character that there is, slashes included."""
+"""Clients' own keys in a path: `/{external_id:key}` takes every character, slashes included."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -29,15 +29,15 @@ register_url_convertor("key", _KeyConvertor())
 
 
 def path_key(name: str) -> Callable[[Request], Awaitable[str]]:
-    """The dependency of an endpoint that takes such a key. Raises InvalidInput and RequestValidationError, by name."""
+    """The dependency of an endpoint that takes such a key. Raises InvalidInput and RequestValidationError."""
 
     async def key(request: Request) -> str:
         try:
-            # Servers put one character in the place of all bytes that are no UTF-8, and two keys would become one.
+            # Servers replace all bytes that are not UTF-8 by one character, which would make one key of two.
             unquote_to_bytes(request.scope.get("raw_path") or b"").decode()
             return _KEY.validate_python(request.path_params[name])
         except UnicodeDecodeError:
-            raise InvalidInput("This is no UTF-8.", parameter=name) from None
+            raise InvalidInput("This is not UTF-8.", parameter=name) from None
         except ValidationError as error:
             raise RequestValidationError([{**found, "loc": ("path", name)} for found in error.errors()]) from error
 
@@ -45,5 +45,5 @@ def path_key(name: str) -> Callable[[Request], Awaitable[str]]:
 
 
 def key_parameter(name: str) -> dict[str, Any]:
-    """What the OpenAPI document says of it, which does not look into dependencies."""
+    """The parameter for the OpenAPI document, which does not look into dependencies."""
     return {"name": name, "in": "path", "required": True, "schema": _KEY.json_schema()}

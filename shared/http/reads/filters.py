@@ -1,0 +1,120 @@
+"""Filters: `name=x`, `name[operator]=x`. The type of the field decides which operators it has, and parses the value."""
+
+import re
+from datetime import date, datetime
+from typing import Annotated, Any, get_args
+
+from pydantic import AwareDatetime, BeforeValidator, Field, TypeAdapter
+from pydantic_core import PydanticCustomError
+
+from shared.errors import InvalidInput
+from shared.http.reads.parameters import MOST_VALUES, Given, Parameter, once_in, several_in, valid
+from shared.reads import Collection
+from shared.schemas import Date, Text
+
+EQUALITY = ("eq", "ne", "in")
+ORDER = ("lt", "lte", "gt", "gte")
+
+ShortText = Annotated[Text, Field(max_length=200)]
+SHORT_TEXT: TypeAdapter[str] = TypeAdapter(ShortText)
+
+_NAME = re.compile(r"([a-z_]+)(?:\[([a-z]+)\])?")
+
+_MEANING = {
+    "eq": "`{}` equals this.",
+    "ne": "`{}` does not equal this.",
+    "in": "`{}` is one of these.",
+    "lt": "`{}` is less than this.",
+    "lte": "`{}` is at most this.",
+    "gt": "`{}` is greater than this.",
+    "gte": "`{}` is at least this.",
+    "contains": "`{}` contains this text, in upper or lower case.",
+}
+
+
+class Filters:
+    """The filters of a collection, custom ones included."""
+
+    def __init__(self, collection: Collection) -> None:
+        types = {name: _plain_type(collection.document.model_fields[name].annotation) for name in collection.filters}
+        self._operators = {name: _operators(kind) for name, kind in types.items()}
+        self._adapters = {name: TypeAdapter(_bounded(kind)) for name, kind in types.items()}
+        self._custom = collection.custom
+
+    def custom_in(self, given: Given) -> dict[str, list[str]]:
+        """The values of each custom filter; takes them out of the parameters. Raises InvalidInput."""
+        return {
+            name: sorted({valid(SHORT_TEXT, text, name) for text in several_in(given, name)})
+            for name in sorted(self._custom.keys() & given.keys())
+        }
+
+    def filters_in(self, given: Given) -> list[tuple[tuple[str, str], Any]]:
+        """Field, operator and value of each filter. Whatever is still given must be one. Raises InvalidInput."""
+        return [(found := self._filter(name), self._value(found, given, name)) for name in sorted(given)]
+
+    def parameters(self) -> list[Parameter]:
+        """The parameters that `filters_in` reads."""
+        found = []
+        for field, adapter in self._adapters.items():
+            one: dict[str, Any] = adapter.json_schema()
+            one.pop("$defs", None)
+            for operator in self._operators[field]:
+                name = field if operator == "eq" else f"{field}[{operator}]"
+                schema = {"type": "array", "items": one, "maxItems": MOST_VALUES} if operator == "in" else one
+                found.append(Parameter(name, schema, _MEANING[operator].format(field), by_comma=operator == "in"))
+        return found
+
+    def custom_parameters(self) -> list[Parameter]:
+        """The parameters that `custom_in` reads."""
+        texts = {"type": "array", "items": {"type": "string"}}
+        return [Parameter(name, texts, custom.description) for name, custom in self._custom.items()]
+
+    def _filter(self, name: str) -> tuple[str, str]:
+        match = _NAME.fullmatch(name)
+        field, operator = (match[1], match[2] or "eq") if match else (name, "eq")
+        if field not in self._operators:
+            known = ", ".join([*self._operators, *self._custom]) or "none"
+            raise InvalidInput(f"There is no such parameter; filters are: {known}.", parameter=name)
+        if operator not in self._operators[field]:
+            allowed = ", ".join(self._operators[field])
+            raise InvalidInput(f"There is no such operator; this field has: {allowed}.", parameter=name)
+        return field, operator
+
+    def _value(self, found: tuple[str, str], given: Given, name: str) -> Any:
+        field, operator = found
+        if operator == "in":
+            return [valid(self._adapters[field], text, name) for text in several_in(given, name)]
+        text = once_in(given, name)
+        if operator == "contains":
+            return "%" + re.sub(r"([\\%_])", r"\\\1", valid(SHORT_TEXT, text, name)) + "%"
+        return valid(self._adapters[field], text, name)
+
+
+def _plain_type(annotation: Any) -> Any:
+    """`str` of `str | None`."""
+    kinds = [kind for kind in get_args(annotation) if kind is not type(None)]
+    return kinds[0] if kinds else annotation
+
+
+def _operators(kind: Any) -> tuple[str, ...]:
+    if kind is str:
+        return (*EQUALITY, *ORDER, "contains")
+    return (*EQUALITY, *ORDER) if kind in {int, float, date, datetime} else EQUALITY
+
+
+def _bounded(kind: Any) -> Any:
+    """The type of a filter's value: within what PostgreSQL can compare with the column."""
+    if kind is str:
+        return ShortText
+    if kind is int:
+        return Annotated[int, Field(ge=-(2**63), lt=2**63)]
+    if kind is datetime:
+        return Annotated[AwareDatetime, BeforeValidator(_no_number)]
+    return Date if kind is date else kind
+
+
+def _no_number(text: str) -> str:
+    """Pydantic would read a number as seconds since 1970."""
+    if not re.match(r"\d{4}-", text):
+        raise PydanticCustomError("datetime", "Input should be a date and time like 2026-12-31T12:00:00Z")
+    return text

@@ -1,0 +1,186 @@
+"""From the socket to the request: uvicorn's HTTP/1.1, one request after the other, with problems for malformed ones.
+
+A seam, with protocol.py: these two files use undocumented interfaces of uvicorn and httptools.
+tests/server/test_protocol_seam.py tells when a release changes it.
+"""
+
+import asyncio
+import re
+from enum import Enum, auto
+from typing import Any, ClassVar
+from urllib.parse import unquote
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from shared.errors import DomainError
+from shared.http.edge import REFUSAL, HeadTooLarge, MalformedRequest
+from shared.http.server.framing import Framing
+from shared.http.server.heads import fault_of
+from shared.settings import Settings
+
+_AUTHORITY = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://[^/]*")
+"""The part before the path in an absolute target (RFC 9112 §3.2.2), which may have credentials."""
+
+
+class Phase(Enum):
+    """What a connection waits for."""
+
+    HEAD = auto()
+    BODY = auto()
+    ANSWER = auto()
+    END = auto()
+
+
+class RequestProtocol(HttpToolsProtocol):
+    """A connection that parses one request, and answers it before the next. So what a client sends ahead costs at most
+    one read of the socket. It bounds sizes, not time.
+    """
+
+    settings: ClassVar[Settings]
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._phase = Phase.HEAD
+        self._framing = Framing(self.settings.max_head_bytes)
+        self._received = b""
+        self._parsed = 0
+        """How many of the received bytes the parser has had."""
+        self._fault: DomainError | None = None
+        self._has_begun = False
+        """Whether the parser is within a request."""
+        self._keeps_alive = self._stops = False
+
+    def shutdown(self) -> None:
+        self._stops = True
+        super().shutdown()
+
+    @property
+    def is_mid_request(self) -> bool:
+        """Whether the client has sent more than is answered."""
+        return self._has_begun or self._parsed < len(self._received)
+
+    def data_received(self, data: bytes) -> None:
+        if self._phase is Phase.END:
+            return
+        self._received = self._received[self._parsed :] + data
+        self._parsed = 0
+        self._advance()
+
+    def _advance(self) -> None:
+        """Parse the received bytes, to the end of a request at most."""
+        while self._phase in {Phase.HEAD, Phase.BODY} and self._parsed < len(self._received):
+            start, self._parsed = self._parsed, self._framing.end(self._received, self._parsed)
+            self._parse(self._received[start : self._parsed])
+        if self._phase is Phase.ANSWER and self._parsed < len(self._received):
+            self.flow.pause_reading()
+
+    def _parse(self, piece: bytes) -> None:
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade:
+            self._decline_upgrade()
+        except httptools.HttpParserError:
+            self._refuse(self._fault or MalformedRequest())
+        else:
+            if self._framing.is_too_large:
+                self._refuse(HeadTooLarge())
+
+    def _decline_upgrade(self) -> None:
+        """Parse the head again without the offer to upgrade: after an offer, the parser gives no body. A server may
+        ignore offers (RFC 9110 §7.8), and this one speaks HTTP/1.1 only.
+        """
+        fields = (b"%b: %b\r\n" % field for field in self.headers if field[0] != b"upgrade")
+        version = self.parser.get_http_version().encode()
+        start = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, version)
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # As uvicorn has it.
+        self._parse(start + b"".join(fields) + b"\r\n")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._has_begun = True
+
+    def on_headers_complete(self) -> None:
+        self._fault = fault_of(self.headers, self.parser.get_method(), self.parser.get_http_version())
+        if self._fault is not None:
+            raise self._fault
+        if self.parser.should_upgrade():
+            return
+        super().on_headers_complete()
+        self._phase = Phase.BODY
+        self._framing.begin_body(self.headers)
+        self.headers = []  # Now for trailer fields, which are no headers (RFC 9110 §6.5.1).
+        # An answer before the end of the body ends the connection: the rest might be taken for another request.
+        self._keeps_alive, self.cycle.keep_alive = self.cycle.keep_alive, False
+
+    def on_body(self, body: bytes) -> None:
+        super().on_body(body)
+        self._framing.in_body()
+
+    def on_message_complete(self) -> None:
+        if self._phase is Phase.HEAD:
+            return  # It offers to upgrade, and is parsed again.
+        self._framing.end_body(self.headers)
+        if self._framing.is_too_large:
+            return
+        self._has_begun = False
+        self._phase = Phase.ANSWER
+        self.cycle.keep_alive = self._keeps_alive and not self._stops
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self._phase = Phase.HEAD
+        self._framing.begin_head()
+        self.await_request()
+        self.flow.resume_reading()
+        self._advance()
+
+    def await_request(self) -> None:
+        """A request is answered, and the next one may come."""
+
+    def _refuse(self, error: DomainError) -> None:
+        """Answer with a problem, which the application writes like all others, and close."""
+        is_mid_body = self._phase is Phase.BODY
+        self._phase, self._received, self._parsed = Phase.ANSWER, b"", 0
+        if not is_mid_body:
+            self._answer_instead(error)
+        elif self.cycle.response_started:
+            self.transport.abort()
+        else:
+            self.cycle.scope["state"][REFUSAL] = error
+            self.cycle.message_event.set()  # Wakes a reader of the body.
+
+    def _answer_instead(self, error: DomainError) -> None:
+        """Pass the request, as far as it is known, to the application, which answers with the problem."""
+        if not self._has_begun:
+            self.on_message_begin()
+        self.scope["method"] = self.parser.get_method().decode() if self.url else "-"
+        self.scope["raw_path"] = path = _AUTHORITY.sub(b"", self.url.partition(b"?")[0], 1)
+        self.scope["path"], self.scope["query_string"] = unquote(path), b""
+        self.scope["state"][REFUSAL] = error
+        self.cycle = RequestResponseCycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=False,
+            on_response=self.on_response_complete,
+        )
+        self._start_asgi_task(self.cycle, self.app)

@@ -1,0 +1,164 @@
+"""The verbs that find and change rows of a table. Each is a statement, compiled once for the columns it names."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    Index,
+    Uuid,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    null,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import SQLModel
+from uuid_utils.compat import uuid7
+
+from shared.auth import among
+from shared.errors import BlockingRow, Conflict
+from shared.rows import frozen, live, live_rule, loaded_columns, table_of
+from shared.wire import Statement
+from shared.writes.change import Change
+
+M = TypeVar("M", bound=SQLModel)
+
+Names = frozenset[str]
+
+_DELETION_ID: ColumnElement[UUID] = bindparam("with_deletion_id", type_=Uuid())
+
+
+class Verbs(Generic[M]):
+    """The verbs of one table. Keywords name rows by the values of columns: `find(change, project_id=…, user_id=…)`.
+
+    A verb without an answer travels with the next statement (`UnitOfWork.send`), which raises the error of a constraint
+    that the verb breaks. To go on after such an error, put the verb into a savepoint.
+    """
+
+    def __init__(self, model: type[M]) -> None:
+        self._table = table_of(model)
+        self._columns = loaded_columns(model)
+        self._keys = [column.name for column in self._table.primary_key]
+        self._frozen = frozen(model)
+        self._statement = lru_cache(maxsize=800)(_compiled)
+
+    async def find(self, change: Change, **key: Any) -> M | None:
+        """The live row with these values, frozen."""
+        rows = await change.unit.execute(self._statement(self._select, frozenset(key)), key)
+        return self._frozen(rows[0]) if rows else None
+
+    async def insert(self, change: Change, **columns: Any) -> None:
+        """Store a new row."""
+        await change.unit.send(self._statement(self._insert, frozenset(columns)), columns)
+
+    async def upsert(self, change: Change, by: Sequence[str], **columns: Any) -> tuple[UUID, bool]:
+        """Insert, or update the live row with the same values in `by`, which has a unique rule. The id, and whether the
+        row is new.
+        """
+        rule = live_rule(self._table, by)
+        ((id, version),) = await change.unit.execute(self._statement(self._upsert, rule, frozenset(columns)), columns)
+        return id, version == 1  # Every update counts.
+
+    async def update(self, change: Change, row: M, *, touched: bool = False, **columns: Any) -> None:
+        """Give a row these columns. If it has them all already, its version stays; but if it is `touched`, because what
+        its document embeds has changed, it gets a new version.
+        """
+        changed = {name: value for name, value in columns.items() if getattr(row, name) != value}
+        if not changed and not touched:
+            return
+        key = {f"key_{name}": getattr(row, name) for name in self._keys}
+        await change.unit.send(self._statement(self._update, frozenset(changed)), changed | key)
+
+    async def remove(self, change: Change, **key: Any) -> int:
+        """Remove the rows with these values for good. How many there were."""
+        return len(await change.unit.execute(self._statement(self._remove, frozenset(key)), key))
+
+    async def delete(self, change: Change, **key: Any) -> UUID:
+        """Delete the live rows with these values softly, as a group: the new id of the deletion."""
+        deletion_id = uuid7()
+        await change.unit.send(self._statement(self._delete, frozenset(key)), key | {"with_deletion_id": deletion_id})
+        return deletion_id
+
+    async def delete_along(self, change: Change, column: str, deletion_id: UUID) -> None:
+        """Delete the live rows that belong to rows of this deletion, by the foreign key in the column, under its id."""
+        await change.unit.send(self._statement(self._delete_along, column), {"with_deletion_id": deletion_id})
+
+    async def restore(self, change: Change, **key: Any) -> None:
+        """Bring back the deleted rows with these values. Raises the error of a unique rule, which names the live row in
+        the way.
+        """
+        names = frozenset(key)
+        try:
+            async with change.unit.savepoint():
+                await change.unit.execute(self._statement(self._restore, names), key)
+        except Conflict as conflict:
+            rule = next((i for i in self._table.indexes if i.unique and i.name == conflict.constraint), None)
+            if rule is not None and "id" in self._table.c:
+                for (id,) in await change.unit.execute(self._statement(self._obstacle, rule, names), key):
+                    conflict.obstacle = BlockingRow(self._table.name, id)
+            raise
+
+    def _matching(self, names: Names) -> list[ColumnElement[bool]]:
+        return [self._table.c[name] == bindparam(name, type_=self._table.c[name].type) for name in sorted(names)]
+
+    def _deleted(self, names: Names) -> list[ColumnElement[bool]]:
+        return [*self._matching(names), self._table.c.deleted_at.is_not(None)]
+
+    def _select(self, names: Names) -> Any:
+        return select(*self._columns).where(*self._matching(names), *live(self._table))
+
+    def _insert(self, names: Names) -> Any:
+        return insert(self._table).values(_parameters(names))
+
+    def _upsert(self, rule: Index, names: Names) -> Any:
+        row = insert(self._table).values(_parameters(names))
+        replaced = sorted(names - {"id"} - {column.name for column in rule.columns})
+        upsert = row.on_conflict_do_update(constraint=rule, set_={name: row.excluded[name] for name in replaced})
+        return upsert.returning(self._table.c.id, self._table.c.version)
+
+    def _update(self, names: Names) -> Any:
+        keys = [column == bindparam(f"key_{column.name}", type_=column.type) for column in self._table.primary_key]
+        given = _parameters(names) or {"version": self._table.c.version}  # Its trigger counts every update.
+        return update(self._table).where(*keys).values(given)
+
+    def _remove(self, names: Names) -> Any:
+        return delete(self._table).where(*self._matching(names)).returning(literal_column("1"))
+
+    def _delete(self, names: Names) -> Any:
+        return self._deletion_of(*self._matching(names))
+
+    def _delete_along(self, column: str) -> Any:
+        (key,) = self._table.c[column].foreign_keys
+        referred = key.column.table.alias()
+        gone = select(referred.c[key.column.name]).where(referred.c.deletion_id == _DELETION_ID)
+        return self._deletion_of(among(self._table.c[column], gone))
+
+    def _deletion_of(self, *conditions: ColumnElement[bool]) -> Any:
+        deleted = update(self._table).where(*conditions, *live(self._table))
+        return deleted.values(deleted_at=func.now(), deletion_id=_DELETION_ID)
+
+    def _restore(self, names: Names) -> Any:
+        restored = update(self._table).where(*self._deleted(names))
+        return restored.values(deleted_at=null(), deletion_id=null())
+
+    def _obstacle(self, rule: Index, names: Names) -> Any:
+        """The live row that has the values of a deleted one in the columns of the rule."""
+        values = [v if isinstance(v, ColumnElement) else literal_column(str(v)) for v in rule.expressions]
+        wanted = select(*values).select_from(self._table).where(*self._deleted(names)).correlate(None)
+        same = select(self._table.c.id).where(tuple_(*values).in_(wanted), *live(self._table))
+        return same.order_by(self._table.c.id).limit(literal_column("1"))
+
+
+def _parameters(names: Names) -> Mapping[str, Any]:
+    return {name: bindparam(name) for name in sorted(names)}
+
+
+def _compiled(written: Callable[..., Any], *shape: Any) -> Statement:
+    return Statement(written(*shape))
