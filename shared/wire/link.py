@@ -165,8 +165,10 @@ class Link:
         self.close()
 
     def _settle(self, error: Error | None) -> None:
-        """Give the caller the result, or the error."""
+        """Give the caller the result, or the error. With neither, they wait until the deadline."""
         answer, result = self._answer, self._result
+        if error is None and result is None:
+            return
         self._answer = self._result = None
         if answer is None or answer.done():
             return

@@ -46,6 +46,11 @@ class UnitOfWork:
             await self._ready()
         self._waiting.append((statement, values))
 
+    async def flush(self) -> None:
+        """Wait for the statements that were sent. Raises their errors."""
+        if self._wire is not None and self._waiting:
+            await self.command()
+
     async def command(self, *commands: str) -> None:
         """Execute commands that have neither parameters nor rows. Raises as `execute` does."""
         with translated():
@@ -75,9 +80,7 @@ class UnitOfWork:
         """
         with translated():
             wire = await self._ready()
-            if self._waiting:
-                with self._sending(wire):
-                    await wire.run(*self._waiting)
+            await self.flush()
             wire.unplug()
             self._is_in_orm = True
             try:

@@ -111,8 +111,16 @@ class TestFailure:
         failed(await run(ann, TAG, TAG), 409, 1, "slug_taken")
         assert await rows("tags") == 0
 
+    @pytest.mark.parametrize("others", [[], [TAG]], ids=["the last", "one before another"])
+    async def test_of_a_statement_that_nobody_waits_for_has_its_index(self, ann, bob, database, rows, others):
+        """A member's row goes along with what is executed next; that is not the next operation's."""
+        await database.script("ALTER TABLE project_members ADD CONSTRAINT ck_planted CHECK (false) NOT VALID")
+        project = await ProjectFactory.saved(owner_id=ann.id)
+        member = {"method": "PUT", "path": f"/projects/{project.id}/members/{bob.id}", "body": {"role": "viewer"}}
+        failed(await run(ann, TAG, member, *others), 422, 1, "invalid")
+        assert await rows("tags") == 0
+
     async def test_of_what_the_database_refuses_only_in_the_end_has_its_index(self, ann, bob):
-        """What the ORM has put off is done before the next operation."""
         project = await ProjectFactory.saved(owner_id=ann.id, external_id="x")
         await ann.delete(f"/projects/{project.id}")
         await ProjectFactory.saved(owner_id=ann.id, external_id="x")

@@ -2,7 +2,8 @@
 
 import signal
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -28,6 +29,15 @@ def database():
 def server(tmp_path_factory, database):
     with serving(tmp_path_factory.mktemp("slow"), DATABASE_URL=database, **SETTINGS) as server:
         yield server
+
+
+def sockets(server):
+    """How many the server has open."""
+    count = 0
+    for link in Path(f"/proc/{server.process.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # It was closed meanwhile.
+            count += str(link.readlink()).startswith("socket:")
+    return count
 
 
 def bearer(server, name):
@@ -87,14 +97,14 @@ class TestHalfBodies:
 
 class TestReaders:
     def test_who_never_read_are_given_up_and_their_answers_with_them(self, server):
-        before = memory(server)
+        before, idle = memory(server), sockets(server)
         wanted = request("GET /openapi.json") * 200
         with ExitStack() as stack:
             connections = [stack.enter_context(connected(server)) for _ in range(20)]
             for connection in connections:
                 connection.socket.setblocking(False)
                 connection.socket.send(wanted)
-            time.sleep(6)
+            eventually(lambda: sockets(server) <= idle)
             whole = 200 * len(server.get("/openapi.json").content)
             assert memory(server) - before < 48 << 20
             for connection in connections:

@@ -20,6 +20,7 @@ from shared.http.batch.references import Place, Results, filled, filled_path, ha
 from shared.http.edge import problem
 from shared.http.routes import CurrentChange, Route, resource_router
 from shared.schemas import Input, Text
+from shared.wire import UnitOfWork
 
 MOST_OPERATIONS = 100
 
@@ -105,13 +106,13 @@ def install_batch(app: FastAPI, most_bytes: int) -> None:
     router = resource_router("/batch")
 
     @router.post("", response_model=BatchResults)
-    async def run(request: Request, data: Batch, change: CurrentChange) -> Response:  # noqa: ARG001 (anybody)
+    async def run(request: Request, data: Batch, change: CurrentChange) -> Response:
         """Carry out up to 100 operations in one transaction: all of them, or none.
 
         Later operations may refer to the results of earlier ones. An idempotency key or a dry run is for the whole.
         """
         await _check(request, data.operations)
-        return await _carry_out(request, data.operations, Results(most_bytes))
+        return await _carry_out(request, data.operations, change.unit, Results(most_bytes))
 
     for route in router.routes:
         if isinstance(route, Route) and route.openapi_extra:
@@ -147,7 +148,7 @@ def _unknown_yet(reference: object, place: Place, position: int) -> str:
     return ""
 
 
-async def _carry_out(outer: Request, operations: Sequence[Operation], results: Results) -> Response:
+async def _carry_out(outer: Request, operations: Sequence[Operation], unit: UnitOfWork, results: Results) -> Response:
     answers = []
     is_secret = False
     for index, operation in enumerate(operations):
@@ -157,6 +158,7 @@ async def _carry_out(outer: Request, operations: Sequence[Operation], results: R
         route, request = await _routed(outer, index, operation, path)
         async with _failing(index, request):
             response = await answer_of(route, request, b"" if body is None else json.dumps(body).encode())
+            await unit.flush()  # What the database refuses now is this operation's, and not the next one's.
         if response.status_code >= 400:
             raise BatchFailed(index, response)
         is_secret |= "no-store" in response.headers.get("cache-control", "")
