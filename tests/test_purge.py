@@ -282,8 +282,8 @@ class TestTheJournal:
         for n in range(7):
             await sql("UPDATE users SET full_name = :name WHERE id = :id", name=f"Ann {n}", id=user.id)
         entries = [id for (id,) in await sql("SELECT id FROM journal ORDER BY id")]
-        await sql("UPDATE journal SET at = at - interval '92 days' WHERE id <= :last", last=entries[4])
-        await sql("UPDATE journal SET at = at - interval '89 days' WHERE id = :id", id=entries[5])
+        await sql("UPDATE journal SET at = at - interval '91 days 1 minute' WHERE id <= :last", last=entries[4])
+        await sql("UPDATE journal SET at = at - interval '90 days 23 hours' WHERE id = :id", id=entries[5])
         assert await gone(small_batches) == {"journal": 5}
         assert [id for (id,) in await sql("SELECT id FROM journal ORDER BY id")] == entries[5:]
 

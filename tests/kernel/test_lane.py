@@ -345,6 +345,22 @@ class TestAnExport:
         assert await real.read(ONE, {}) == [(1,)]
         assert sum([len(batch) async for batch in real.stream(self.MANY, {})]) == 3 * BATCH
 
+    async def test_has_half_of_the_connections_with_all_others_and_is_refused_beyond(self, settings, url):
+        database = Database(settings.model_copy(update={"database_url": url, "pool_size": 4}))
+        try:
+            streams = [database.stream(self.MANY, {}) for _ in range(2)]
+            for stream in streams:
+                await anext(stream)
+            for _ in range(2):
+                with pytest.raises(Unavailable):
+                    await anext(database.stream(self.MANY, {}))
+            assert await database.read(ONE, {}) == [(1,)]
+            await streams[0].aclose()
+            assert sum([len(batch) async for batch in database.stream(self.MANY, {})]) == 3 * BATCH
+            await streams[1].aclose()
+        finally:
+            await database.close()
+
     async def test_that_fails_gives_the_connection_back(self, real):
         fails = Statement(select(literal(1) / func.generate_series(-1500, 1500)))
         with pytest.raises(Invalid):

@@ -67,6 +67,22 @@ class TestAtOnce:
         assert await statuses(*requests) == [201] + [412] * 19
         assert [project["version"] for project in (await http.get("/projects")).json()["items"]] == [1]
 
+    async def test_a_put_that_only_creates_replaces_nothing_that_is_made_while_it_runs(self, http, url):
+        """It has looked already, and waits for the other's transaction."""
+        await sign_in(http, email="meanwhile@example.com")
+        me = (await http.get("/users/me")).json()["id"]
+        with psycopg.connect(url) as other:
+            other.execute(
+                "INSERT INTO projects (id, owner_id, external_id, name, status)"
+                " VALUES (gen_random_uuid(), %s, '42', 'other', 'active')",
+                [me],
+            )
+            alone = {"If-None-Match": "*"}
+            putting = asyncio.create_task(http.put("/projects/by-external-id/42", json={"name": "x"}, headers=alone))
+            await asyncio.to_thread(await_lock, url)
+        assert (await putting).json()["code"] == "already_there"
+        assert [project["name"] for project in (await http.get("/projects")).json()["items"]] == ["other"]
+
     async def test_patches_of_different_fields_all_survive(self, http):
         await sign_in(http, email="patch@example.com")
         project = (await http.post("/projects", json={"name": "x"})).json()

@@ -104,6 +104,7 @@ class TestReaders:
             for connection in connections:
                 connection.socket.setblocking(False)
                 connection.socket.send(wanted)
+            eventually(lambda: sockets(server) > idle)
             eventually(lambda: sockets(server) <= idle)
             whole = 200 * len(server.get("/openapi.json").content)
             assert memory(server) - before < 48 << 20
