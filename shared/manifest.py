@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import click
@@ -102,24 +101,21 @@ def ordered(modules: Iterable[Module]) -> tuple[Module, ...]:
     except CycleError as error:
         raise ManifestError(f"Modules require each other in a circle: {' → '.join(error.args[1][::-1])}.") from None
     found: list[Module] = []
-    ready: list[str] = []
     while sorter.is_active():
-        ready = sorted([*ready, *sorter.get_ready()])
-        name = ready.pop(0)
-        found.append(by_name[name])
-        sorter.done(name)
+        ready = sorted(sorter.get_ready())
+        found += [by_name[name] for name in ready]
+        sorter.done(*ready)
     return tuple(found)
 
 
 def _manifest(package: str, name: str) -> Module:
     path = f"{package}.{name}.module"
     try:
-        found: ModuleType = importlib.import_module(path)
+        module = getattr(importlib.import_module(path), "module", None)
     except ModuleNotFoundError as error:
         if error.name != path:
             raise
         raise ManifestError(f"Folder '{name}' of {package}/ has no manifest: module.py is missing.") from None
-    module = getattr(found, "module", None)
     if not isinstance(module, Module):
         raise ManifestError(f"{path} defines no `module`.")
     if module.name != name:

@@ -35,14 +35,14 @@ def _storable(text: str) -> str:
 
 def _one_line(text: str) -> str:
     """Control characters and line separators would break a log, a terminal or a page that shows the text."""
-    if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in text):
+    if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in _storable(text)):
         raise PydanticCustomError("line", "Input should have no line breaks and no control characters")
     return text
 
 
 def _visible(text: str) -> str:
     """A name of invisible characters would look empty."""
-    if all(unicodedata.category(character) in {"Cf", "Zs"} for character in text):
+    if all(unicodedata.category(character) in {"Cf", "Zs"} for character in _one_line(text)):
         raise PydanticCustomError("blank", "Input should have a character that can be seen")
     return text
 
@@ -71,17 +71,9 @@ def _instant(value: object, handler: ValidatorFunctionWrapHandler) -> datetime:
 
 Text = Annotated[str, AfterValidator(_storable)]
 """Any text that can be stored."""
-Key = Annotated[
-    str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable), AfterValidator(_one_line)
-]
+Key = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)]
 """A client's own key for a resource: 1 to 200 characters exactly as sent, no line breaks or control characters."""
-Line = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
-    AfterValidator(_storable),
-    AfterValidator(_one_line),
-    AfterValidator(_visible),
-]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_visible)]
 """Text on one line: 1 to 200 characters, at least one visible, no control characters. White space around is removed."""
 Instant = Annotated[datetime, WrapValidator(_instant)]
 """A date-time of RFC 3339, as text, in the years 1 to 9999 of UTC, to which it is converted."""

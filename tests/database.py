@@ -24,7 +24,7 @@ from shared.settings import Settings
 from shared.wire.connection import PostgresConnection, connector
 from shared.wire.database import Database
 from shared.wire.lane import Lane
-from shared.wire.statements import Row, Statement
+from shared.wire.statements import Record, Statement
 from shared.wire.wire import Step, Wire
 
 TEMPLATE = "TRELLIS_TEST_TEMPLATE"
@@ -169,7 +169,7 @@ class _OneLane(Lane):
     def __init__(self, wire: SavepointWire) -> None:
         self.wire = wire
 
-    async def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
+    async def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Record]:
         async with self._in_savepoint():
             return await self.wire.rows(statement, values)
 

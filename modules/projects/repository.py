@@ -16,7 +16,7 @@ from shared.auth import Principal
 from shared.reads import Cursors, Listing, ListQuery, Page, Projector
 from shared.rows import frozen, live, loaded_columns, table_of
 from shared.wire import Database, Statement
-from shared.writes import Batch, BulkInsert, Change, Repository, Verbs
+from shared.writes import BulkInsert, Change, LineBatch, Repository, Verbs
 
 
 class ProjectRepository(Repository[Project]):
@@ -60,7 +60,7 @@ class ProjectRepository(Repository[Project]):
         if tag_ids:
             await self._attach_all(change, [(id, tag_id) for tag_id in tag_ids])
 
-    async def add_all(self, change: Change, batch: Batch[ProjectCreate], owner_id: UUID) -> None:
+    async def add_all(self, change: Change, batch: LineBatch[ProjectCreate], owner_id: UUID) -> None:
         """Store projects with their tags. Those whose external_id is taken are refused."""
         ids = await self._import.store(change, batch, owner_id=owner_id)
         links = [(ids[line], tag_id) for line, project in batch.rows.items() for tag_id in project.tag_ids]

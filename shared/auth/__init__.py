@@ -4,7 +4,7 @@ Access tokens, passwords, the principal, the gate by which a statement checks th
 resource. It knows sessions and accounts only by the statement that their module contributes, and knows no HTTP.
 """
 
-from shared.auth.authentication import Authenticator, gate, live_sessions
+from shared.auth.authentication import Authenticator, admitted, gate, live_sessions
 from shared.auth.passwords import Passwords, TooManySignIns
 from shared.auth.policy import ADMIN, CHANGE, READ, RESTORE, Policy, among
 from shared.auth.principal import CALLER_ID, CALLER_IS_ADMIN, TRUSTED, Principal
@@ -26,6 +26,7 @@ __all__ = [
     "Policy",
     "Principal",
     "TooManySignIns",
+    "admitted",
     "among",
     "gate",
     "live_sessions",

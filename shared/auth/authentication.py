@@ -1,11 +1,14 @@
 """Authentication: from a bearer token to the principal whose session is alive."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from sqlalchemy import FromClause, Select, false, select
 
 from shared.auth.principal import CALLER_IS_ADMIN, Principal
 from shared.auth.tokens import AccessTokens, InvalidToken
 from shared.extensions import ExtensionPoint, Extensions
-from shared.wire import Database, Statement
+from shared.wire import Database, Demand, Record, Statement
 
 live_sessions: ExtensionPoint[Select[bool]] = ExtensionPoint("auth.live_sessions")
 """The statement that gives `is_admin` for the session `:session_id` of the account `:caller_id`, while both are alive.
@@ -18,6 +21,13 @@ def gate(extensions: Extensions) -> FromClause:
     return contributed[0].subquery("caller")
 
 
+def admitted(rows: Sequence[Record]) -> Sequence[Record]:
+    """What a statement behind the gate gave. Raises InvalidToken when that is no row: the session has ended."""
+    if not rows:
+        raise InvalidToken
+    return rows
+
+
 class Authenticator:
     """Finds the caller. A valid signature is not enough: the session has to be alive."""
 
@@ -27,15 +37,21 @@ class Authenticator:
         self._statement = Statement(select(CALLER_IS_ADMIN).select_from(gate(extensions)))
 
     def caller(self, token: str) -> Principal:
-        """The caller that the token names. The gate, in the statement that reads for the caller, checks the session.
-        Raises InvalidToken.
+        """The caller that the token names. The session is checked with the first statement: by the gate of a read, by
+        the demand of a change. Raises InvalidToken.
         """
         claims = self._tokens.verify(token)
         return Principal(claims.user_id, claims.session_id)
 
+    def demand(self, caller: Principal) -> Demand:
+        """That the caller's session and account are alive, as the unit of work begins."""
+        return Demand(self._statement, caller.parameters(), InvalidToken)
+
     async def principal(self, token: str) -> Principal:
         """The caller, whose session and account are alive now. Raises InvalidToken."""
-        caller = self.caller(token)
-        for (is_admin,) in await self._database.read(self._statement, caller.parameters()):
-            return Principal(caller.user_id, caller.session_id, is_admin)
-        raise InvalidToken
+        return await self.checked(self.caller(token))
+
+    async def checked(self, caller: Principal) -> Principal:
+        """The same caller, whose session and account are alive now. Raises InvalidToken."""
+        ((is_admin,),) = admitted(await self._database.read(self._statement, caller.parameters()))
+        return replace(caller, is_admin=is_admin)

@@ -15,17 +15,19 @@ class AdministratorsOnly(Forbidden):
 
 @dataclass(frozen=True)
 class Principal:
-    """The account that calls, and its session, which was checked a moment ago or is yet to be checked by the gate."""
+    """The account that calls, and its session, which was checked a moment ago or is yet to be: by the gate, or by the
+    demand of a unit of work.
+    """
 
     user_id: UUID
     session_id: UUID | None = None
     """None when there is no session yet, as at registration."""
-    is_admin: bool = False
-    """Set by the check of the session; False before."""
+    is_admin: bool | None = None
+    """Set by the check of the session; None before."""
 
     def parameters(self) -> dict[str, Any]:
         """The caller's values in a statement behind the gate or over TRUSTED."""
-        return {"caller_id": self.user_id, "session_id": self.session_id, "caller_is_admin": self.is_admin}
+        return {"caller_id": self.user_id, "session_id": self.session_id, "caller_is_admin": self.is_admin is True}
 
     def require_admin(self) -> None:
         """Raises AdministratorsOnly for everyone else."""

@@ -3,9 +3,8 @@ session.
 """
 
 import time
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import jwt
@@ -27,8 +26,7 @@ class InvalidToken(Unauthenticated):
     """This access token is not valid, or no longer. Refresh it, or sign in again."""
 
 
-@dataclass(frozen=True)
-class Claims:
+class Claims(NamedTuple):
     """What a verified access token says."""
 
     user_id: UUID

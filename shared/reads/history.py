@@ -1,12 +1,13 @@
 """The journal, read: the history of a row, for those who see the row; all of it, for administrators."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, FromClause, Table, Uuid, bindparam, case, false, func, null, select
 
-from shared.auth import CALLER_IS_ADMIN, RESTORE, InvalidToken, Policy, Principal, gate
+from shared.auth import CALLER_IS_ADMIN, RESTORE, Policy, Principal, admitted, gate
 from shared.extensions import Extensions
 from shared.reads.collection import Collection, ListQuery
 from shared.reads.cursors import Cursors
@@ -38,11 +39,8 @@ class JournalRead(HistoryRead):
 
 
 HISTORY = Collection(HistoryRead, filters=("action", "part", "actor_id", "at"), sorts=(), default_sort=(("at", True),))
-JOURNAL = Collection(
-    JournalRead,
-    filters=("resource", "subject_id", "actor_id", "action", "part", "request_id", "at"),
-    sorts=(),
-    default_sort=(("at", True),),
+JOURNAL = replace(
+    HISTORY, document=JournalRead, filters=("resource", "subject_id", "actor_id", "action", "part", "request_id", "at")
 )
 
 
@@ -66,10 +64,9 @@ class History:
         if page.items != b"[]":
             return page
         # Past the end, or no entry matches, or the caller does not see the row.
-        found = await database.read(self._visibility, caller.parameters() | {"subject_id": id})
-        if not found:
-            raise InvalidToken
-        return page if found[0][0] else None
+        values = caller.parameters() | {"subject_id": id}
+        ((is_visible,),) = admitted(await database.read(self._visibility, values))
+        return page if is_visible else None
 
     def _of_a_visible_row(self, entries: FromClause, extensions: Extensions) -> tuple[ColumnElement[bool]]:
         return ((entries.c.resource == self._rows.name) & self._is_visible(extensions),)

@@ -1,14 +1,12 @@
 """Keysets: a page begins after the sort values of the last row of the page before."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, false, or_, tuple_
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """A sort value of a row."""
 
     value: ColumnElement[Any]
@@ -16,10 +14,6 @@ class Key:
     nullable: bool
     after: ColumnElement[Any]
     """This value in the row that the page begins after."""
-
-    def ordered(self) -> ColumnElement[Any]:
-        """The term of an ORDER BY. Null is greater than every value, as in PostgreSQL's indexes."""
-        return self.value.desc() if self.descending else self.value.asc()
 
     def beyond(self, after_null: bool) -> ColumnElement[bool]:
         """Whether the row comes later by this value. `after_null`: the value it is compared with is null."""
@@ -32,6 +26,11 @@ class Key:
     def same(self, after_null: bool) -> ColumnElement[bool]:
         """Whether the row has the same value."""
         return self.value.is_(None) if after_null else self.value == self.after
+
+
+def order(keys: Sequence[Key]) -> list[ColumnElement[Any]]:
+    """The terms of the ORDER BY. Null is greater than every value, as in PostgreSQL's indexes."""
+    return [key.value.desc() if key.descending else key.value.asc() for key in keys]
 
 
 def after(keys: Sequence[Key], nulls: Sequence[bool]) -> ColumnElement[bool]:

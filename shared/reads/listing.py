@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from psycopg.errors import InternalError_
 
-from shared.auth import InvalidToken, Policy, Principal
+from shared.auth import Policy, Principal, admitted
 from shared.errors import InvalidInput
 from shared.reads.collection import Collection, ListQuery, Shape
 from shared.reads.cursors import Cursors
@@ -68,14 +68,10 @@ class Listing:
             values |= {f"after_{n}": str(value) for n, value in enumerate(after)}
             shape = replace(shape, after=tuple(value is None for value in after))
         with _searching(shape):
-            found = await database.read(self._statement(shape), values)
-        if not found:
-            raise InvalidToken
-        items, last, count = found[0]
-        if shape.count == "estimated":
-            with _searching(shape):
+            ((items, last, count),) = admitted(await database.read(self._statement(shape), values))
+            if shape.count == "estimated":
                 ((plan,),) = await database.read(self._estimate(replace(shape, after=None)), values)
-            count = json.loads(plan)[0]["Plan"]["Plan Rows"]
+                count = json.loads(plan)[0]["Plan"]["Plan Rows"]
         return Page(items or b"[]", last and self._cursors.sign(last, context), count)
 
     async def export(self, database: Database, principal: Principal, query: ListQuery) -> Documents:

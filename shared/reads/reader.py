@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import BindParameter, FromClause, Uuid, bindparam, select, true
 
-from shared.auth import InvalidToken, Policy, Principal, gate
+from shared.auth import Policy, Principal, admitted, gate
 from shared.errors import Forbidden, NotFound
 from shared.reads.collection import Collection, ListQuery
 from shared.reads.cursors import Cursors
@@ -16,7 +16,7 @@ from shared.reads.history import History
 from shared.reads.listing import Documents, Listing, Page
 from shared.reads.projection import WHOLE, Projector, View
 from shared.rows import Resource, live, table_of
-from shared.wire import Database, Row, Statement
+from shared.wire import Database, Record, Statement
 
 M = TypeVar("M", bound=Resource)
 
@@ -79,11 +79,9 @@ class Reader(Generic[M]):
         """Every document that the query matches, in batches. Raises Unavailable when too many exports run."""
         return self._listing.export(self._database, principal, query)
 
-    def _represented(self, found: Sequence[Row]) -> Representation:
+    def _represented(self, found: Sequence[Record]) -> Representation:
         """What a statement of `_documents` gives: no row when the session has ended, an empty one when it is absent."""
-        if not found:
-            raise InvalidToken
-        version, content = found[0]
+        ((version, content),) = admitted(found)
         if content is None:
             raise self.absent
         return Representation(content, version)

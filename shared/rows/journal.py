@@ -4,10 +4,9 @@ Triggers write it, in the transaction of the change. The function `trellis_journ
 them to a table. This file has the table that they write, and the variable that tells them who makes the change.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Identity, Index, func
@@ -78,8 +77,7 @@ class JournalEntry(Model, table=True):
 expiring(JournalEntry, table_of(JournalEntry).c.at, lambda settings: settings.journal_retention + timedelta(days=1))
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a change comes from. All fields are None for an operator's change."""
 
     actor_id: UUID | None = None

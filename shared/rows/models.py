@@ -1,10 +1,9 @@
 """The base classes of tables: metadata with a naming convention, and columns for ids, versions and soft delete."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Column, ColumnElement, Computed, Enum, Index, MetaData, Table, TextClause, func, inspect, text
@@ -66,13 +65,8 @@ def table_of(model: type[SQLModel]) -> Table:
 
 def choice(kind: type[StrEnum]) -> Any:
     """The column type of an enumeration: text, and a check constraint that names the values."""
-    return Enum(
-        kind, native_enum=False, create_constraint=True, length=20, values_callable=_values, name=kind.__name__.lower()
-    )
-
-
-def _values(kind: type[StrEnum]) -> list[str]:
-    return [member.value for member in kind]
+    values, name = [member.value for member in kind], kind.__name__.lower()
+    return Enum(kind, native_enum=False, create_constraint=True, length=20, values_callable=lambda _: values, name=name)
 
 
 def deletion_group(name: str) -> Index:
@@ -126,8 +120,7 @@ def part_of(model: type[SQLModel], column: str) -> None:
     table.info["part_of"] = (key.target_fullname.partition(".")[0], column)
 
 
-@dataclass(frozen=True)
-class Expiry:
+class Expiry(NamedTuple):
     """When a table's rows are purged: a time after an instant in them. Rows where that is NULL stay."""
 
     at: ColumnElement[Any]

@@ -1,28 +1,15 @@
 """The purge: removes for good what is past its retention."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    ForeignKeyConstraint,
-    FromClause,
-    Interval,
-    Table,
-    bindparam,
-    cast,
-    delete,
-    func,
-    or_,
-    select,
-    true,
-)
+import sqlalchemy as sa
 
 from shared.errors import Conflict, Contended
-from shared.rows import EXPIRIES, Model, SoftDeletable, table_of
+from shared.rows import EXPIRIES, Model
 from shared.settings import Settings
 from shared.wire import Database, Statement
 
@@ -35,7 +22,6 @@ MOST_ATTEMPTS = 3
 """How often a batch is tried when it meets another change."""
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
-_ALWAYS = true()
 
 
 class Purge:
@@ -43,9 +29,10 @@ class Purge:
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
+        children_first = Model.metadata.sorted_tables[::-1]
         self._tasks = (
-            *(_deleted(table, settings.retention) for table in _children_first()),
-            *(_expired(table, settings) for table in reversed(Model.metadata.sorted_tables) if table in EXPIRIES),
+            *(_deleted(table, settings.retention) for table in children_first if "deleted_at" in table.c),
+            *(_expired(table, settings) for table in children_first if table in EXPIRIES),
         )
 
     async def run(self) -> Mapping[str, int]:
@@ -85,80 +72,73 @@ class Purge:
 class _Task:
     """What goes of a table, in batches in the order of a time."""
 
-    table: Table
+    table: sa.Table
     batch: Statement
     """Removes the first BATCH from `:since` on, and gives the time of each."""
     count: Statement
 
 
-def _children_first() -> list[Table]:
-    tables = {table_of(model) for model in Model.__subclasses__() if issubclass(model, SoftDeletable)}
-    return [table for table in reversed(Model.metadata.sorted_tables) if table in tables]
-
-
-def _deleted(table: Table, retention: timedelta) -> _Task:
+def _deleted(table: sa.Table, retention: timedelta) -> _Task:
     """The rows that were deleted long ago, but for those that others hold."""
-    is_free = ~or_(False, *_holds(table, table))
-    will_be_free = ~or_(False, *_holds(table, table, retention))
-    return _task(table, table.c.deleted_at, retention, is_free, will_be_free)
+    return _task(table, table.c.deleted_at, retention, _holds(table, table), _holds(table, table, retention))
 
 
-def _expired(table: Table, settings: Settings) -> _Task:
+def _expired(table: sa.Table, settings: Settings) -> _Task:
     """The rows that are no use any more."""
     expiry = EXPIRIES[table]
     return _task(table, expiry.at, expiry.after(settings))
 
 
 def _task(
-    table: Table,
-    at: ColumnElement[Any],
+    table: sa.Table,
+    at: sa.ColumnElement[Any],
     age: timedelta,
-    is_free: ColumnElement[bool] = _ALWAYS,
-    will_be_free: ColumnElement[bool] = _ALWAYS,
+    holds: Sequence[sa.ColumnElement[bool]] = (),
+    lasting_holds: Sequence[sa.ColumnElement[bool]] = (),
 ) -> _Task:
-    """Of the rows older than the age: remove those that are free, and count those that a whole purge frees."""
-    old = _is_older(at, age)
-    keys = select(*table.primary_key).where(old, at >= bindparam("since", type_=at.type), is_free).order_by(at)
+    """Of the rows older than the age: remove those that nothing holds, and count those that nothing lasting holds."""
+    old, is_free = _is_older(at, age), ~sa.or_(False, *holds)
+    keys = sa.select(*table.primary_key).where(old, at >= sa.bindparam("since", type_=at.type), is_free).order_by(at)
     # As a CTE, which PostgreSQL runs once: a subquery may be run again, and would lock other rows then.
     going = keys.limit(BATCH).with_for_update(skip_locked=True).cte("going")
-    removal = delete(table).where(*(table.c[column.name] == column for column in going.c)).returning(at)
-    count = select(func.count()).select_from(table).where(old, will_be_free)
+    removal = sa.delete(table).where(*(table.c[column.name] == column for column in going.c)).returning(at)
+    count = sa.select(sa.func.count()).select_from(table).where(old, ~sa.or_(False, *lasting_holds))
     return _Task(table, Statement(removal), Statement(count))
 
 
 def _holds(
-    table: Table, rows: FromClause, retention: timedelta | None = None, path: tuple[Table, ...] = ()
-) -> list[ColumnElement[bool]]:
+    table: sa.Table, rows: sa.FromClause, retention: timedelta | None = None, path: tuple[sa.Table, ...] = ()
+) -> list[sa.ColumnElement[bool]]:
     """What may hold a row: that another refers to it, or to a part that would go along.
 
     With `retention`, a row that is to go itself holds nothing. `path` leads here: tables may refer to each other in a
     circle.
     """
-    holds: list[ColumnElement[bool]] = []
+    holds: list[sa.ColumnElement[bool]] = []
     for key in _references_to(table):
         if key.table in path:
             continue
         referring = key.table.alias()
-        found = select(1).where(*(referring.c[e.parent.name] == rows.c[e.column.name] for e in key.elements))
+        found = sa.select(1).where(*(referring.c[e.parent.name] == rows.c[e.column.name] for e in key.elements))
         found = found.select_from(referring)
         beyond = _holds(key.table, referring, retention, (*path, key.table))
         if key.ondelete == "CASCADE":
             if beyond:
-                holds.append(found.where(or_(*beyond)).exists())
+                holds.append(found.where(sa.or_(*beyond)).exists())
         elif retention is None or "deleted_at" not in referring.c:
             holds.append(found.exists())
         else:
             stays = _is_older(referring.c.deleted_at, retention).is_not(True)
-            holds.append(found.where(or_(stays, *beyond)).exists())
+            holds.append(found.where(sa.or_(stays, *beyond)).exists())
     return holds
 
 
-def _references_to(table: Table) -> Iterator[ForeignKeyConstraint]:
+def _references_to(table: sa.Table) -> Iterator[sa.ForeignKeyConstraint]:
     for other in Model.metadata.sorted_tables:
         for key in other.foreign_key_constraints:
             if key.referred_table is table and key.ondelete not in {"SET NULL", "SET DEFAULT"}:
                 yield key
 
 
-def _is_older(at: ColumnElement[datetime], age: timedelta) -> ColumnElement[bool]:
-    return at < func.now() - cast(age, Interval())
+def _is_older(at: sa.ColumnElement[datetime], age: timedelta) -> sa.ColumnElement[bool]:
+    return at < sa.func.now() - sa.cast(age, sa.Interval())

@@ -1,10 +1,9 @@
 """How a database's schema stands to the one that this version of the code needs."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from alembic.config import Config
@@ -14,7 +13,7 @@ from sqlalchemy import Boolean, column, func, select, table
 from sqlalchemy.dialects.postgresql import OID
 
 from shared.rows import Model
-from shared.wire import Database, Row, Statement
+from shared.wire import Database, Record, Statement
 
 ALEMBIC_INI = Path(__file__).parents[2] / "alembic.ini"
 
@@ -40,8 +39,7 @@ _REVISIONS = Statement(select(column("version_num")).select_from(table("alembic_
 _COLUMNS = _column_statement()
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(NamedTuple):
     """How a schema stands to this version's code."""
 
     lacks: frozenset[str]
@@ -63,7 +61,7 @@ def standing_of(connection: psycopg.Connection[Any]) -> Standing:
     """Of the database at the end of a connection in autocommit."""
     cursor = psycopg.RawCursor(connection)
 
-    def read(statement: Statement) -> list[Row]:
+    def read(statement: Statement) -> list[Record]:
         return cursor.execute(statement.text, statement.arguments({})).fetchall()
 
     try:
@@ -73,7 +71,7 @@ def standing_of(connection: psycopg.Connection[Any]) -> Standing:
     return _judged(revisions, read(_COLUMNS) if _unknown(revisions) else [])
 
 
-def _judged(revisions: Iterable[Row], columns: Iterable[Row]) -> Standing:
+def _judged(revisions: Iterable[Record], columns: Iterable[Record]) -> Standing:
     """A schema lacks the migrations of this version that it has not.
 
     One that is ahead, because the next version's migrations ran before its rollout or stayed after it was taken back,
@@ -90,7 +88,7 @@ def _judged(revisions: Iterable[Row], columns: Iterable[Row]) -> Standing:
     return Standing(frozenset(lacks), frozenset(ahead))
 
 
-def _applied(revisions: Iterable[Row]) -> set[str]:
+def _applied(revisions: Iterable[Record]) -> set[str]:
     """The known revisions among these and those before them."""
     known = _known()
     waiting: list[str] = [revision for (revision,) in revisions]
@@ -111,7 +109,7 @@ def before(script: Script) -> list[str]:
     return [revision for given in kinds for revision in ([given] if isinstance(given, str) else given or ())]
 
 
-def _misfits(columns: Iterable[Row]) -> set[str]:
+def _misfits(columns: Iterable[Record]) -> set[str]:
     """Columns that this version names and the schema has not, and such as it has to name and does not know."""
     demanded = {(table, name): is_demanded for table, name, is_demanded in columns}
     needed = {(table.name, column.name) for table in Model.metadata.tables.values() for column in table.columns}
@@ -123,7 +121,7 @@ def _misfits(columns: Iterable[Row]) -> set[str]:
     }
 
 
-def _unknown(revisions: Iterable[Row]) -> set[str]:
+def _unknown(revisions: Iterable[Record]) -> set[str]:
     return {revision for (revision,) in revisions} - _known().keys()
 
 

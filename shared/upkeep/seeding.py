@@ -2,8 +2,11 @@
 
 import sys
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from math import sqrt
 from random import Random
 from typing import Any, overload
@@ -78,21 +81,19 @@ def words(text: str, separator: str | None = None) -> list[str]:
     return [word.strip() for word in text.split(separator)]
 
 
+@dataclass(frozen=True, eq=False)
 class DataSet:
     """One run of `trellis seed`, in one transaction. All modules share it."""
 
-    def __init__(
-        self, connection: Connection[Any], settings: Settings, *, batch: str, seed: int, until: datetime, progress: bool
-    ) -> None:
-        self.connection = connection
-        self.settings = settings
-        self.batch = batch
-        self.seed = seed
-        self.until = until
-        self.progress = progress
-        self.published: dict[str, tuple[str, Ids]] = {}
-        self.counts: dict[str, int] = {}
-        self.sentences: list[str] = []
+    connection: Connection[Any]
+    settings: Settings
+    batch: str
+    seed: int
+    until: datetime
+    progress: bool
+    published: dict[str, tuple[str, Ids]] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    sentences: list[str] = field(default_factory=list)
 
 
 class Seeding:
@@ -174,56 +175,28 @@ class Seeding:
         Rows of several tables may be mixed. Each comes after the rows that its foreign keys name; the first rows of
         the tables come in the order of foreign keys, too.
         """
-        copies: dict[type[Model], _Copy] = {}
-        waiting = 0
-        with click.progressbar(
-            length=total, label=str(model.__tablename__), hidden=not self._data.progress, file=sys.stderr
-        ) as bar:
-            for table, row in rows:
-                copy = copies.get(table)
-                if copy is None:
-                    copy = copies[table] = _Copy(self._data.connection, table, row)
-                copy.add(row)
-                waiting += 1
-                if waiting == BATCH:
-                    bar.update(_flush(copies, model))
-                    waiting = 0
-            bar.update(_flush(copies, model))
-        for table, copy in copies.items():
-            name = str(table.__tablename__)
-            self._data.counts[name] = self._data.counts.get(name, 0) + copy.count
+        rows, name = iter(rows), str(model.__tablename__)
+        tables: dict[type[Model], None] = {}
+        with click.progressbar(length=total, label=name, hidden=not self._data.progress, file=sys.stderr) as bar:
+            while batch := list(islice(rows, BATCH)):
+                tables |= dict.fromkeys(table for table, _ in batch)
+                for table in tables:
+                    some = [row for kind, row in batch if kind is table]
+                    if some:
+                        _write(self._data.connection, table, some)
+                    self._data.counts[str(table.__tablename__)] += len(some)
+                    bar.update(len(some) if table is model else 0)
 
 
-class _Copy:
-    """The rows of one table that wait for the next COPY."""
-
-    def __init__(self, connection: Connection[Any], model: type[Model], row: Mapping[str, Any]) -> None:
-        self._cursor = connection.cursor()
-        self._columns = tuple(row)
-        self._waiting: list[list[Any]] = []
-        self.count = 0
-        table = sql.Identifier(str(model.__tablename__))
-        columns = sql.SQL(", ").join(map(sql.Identifier, row))
-        self._statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(table, columns)
-        self._cursor.execute(sql.SQL("SELECT {} FROM {} LIMIT 0").format(columns, table))
-        self._types = [column.type_code for column in self._cursor.description or ()]
-
-    def add(self, row: Mapping[str, Any]) -> None:
-        if len(row) != len(self._columns):
-            raise SeedingError(f"A row has the columns {', '.join(row)} and another {', '.join(self._columns)}.")
-        self._waiting.append([row[column] for column in self._columns])
-
-    def flush(self) -> int:
-        with self._cursor.copy(self._statement) as copy:
-            copy.set_types(self._types)
-            for row in self._waiting:
-                copy.write_row(row)
-        written = len(self._waiting)
-        self._waiting.clear()
-        self.count += written
-        return written
-
-
-def _flush(copies: Mapping[type[Model], _Copy], counted: type[Model]) -> int:
-    """Write what waits. How many of it are rows of the counted table."""
-    return {table: copy.flush() for table, copy in copies.items()}.get(counted, 0)
+def _write(connection: Connection[Any], model: type[Model], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows of one table with one COPY."""
+    names = list(rows[0])
+    table, columns = sql.Identifier(str(model.__tablename__)), sql.SQL(", ").join(map(sql.Identifier, names))
+    cursor = connection.execute(sql.SQL("SELECT {} FROM {} LIMIT 0").format(columns, table))
+    types = [column.type_code for column in cursor.description or ()]
+    with cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(table, columns)) as copy:
+        copy.set_types(types)
+        for row in rows:
+            if len(row) != len(names):
+                raise SeedingError(f"A row has the columns {', '.join(row)} and another {', '.join(names)}.")
+            copy.write_row([row[name] for name in names])

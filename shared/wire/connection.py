@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from shared.settings import Settings
 from shared.wire.direct import CONNECT_SECONDS, RELIED_ON
-from shared.wire.statements import Row
+from shared.wire.statements import Record
 
 R = TypeVar("R")
 
@@ -31,7 +31,7 @@ _TOO_DEAR = {"jit": "off", "max_parallel_workers_per_gather": "0"}
 """To start either costs more than our slowest statement."""
 
 
-class PostgresConnection(AsyncConnection[Row]):
+class PostgresConnection(AsyncConnection[Record]):
     """Psycopg's connection, which waits at most `deadline_seconds` for PostgreSQL, even a stopped one."""
 
     deadline_seconds: float = CONNECT_SECONDS

@@ -12,8 +12,9 @@ from shared.turns import turn
 from shared.wire.connection import PostgresConnection, connector
 from shared.wire.lane import Lane
 from shared.wire.refusals import translated
-from shared.wire.statements import Row, Statement
+from shared.wire.statements import Record, Statement
 from shared.wire.unit_of_work import UnitOfWork
+from shared.wire.wire import Demand
 
 
 class Database:
@@ -28,23 +29,23 @@ class Database:
 
     @asynccontextmanager
     async def unit_of_work(
-        self, *, dry_run: bool = False, variables: Mapping[str, str] | None = None
+        self, *, dry_run: bool = False, variables: Mapping[str, str] | None = None, demand: Demand | None = None
     ) -> AsyncIterator[UnitOfWork]:
         """One transaction, committed at the end and rolled back whole on any error.
 
         Only the edges open one: the route of a state-changing request, or a command. Services and repositories use the
         one that they are given, and never commit. A dry run does everything, checks every constraint, and rolls back.
-        `variables` are settings of PostgreSQL's for the transaction. Raises CommitInDoubt when the connection is lost
-        during COMMIT.
+        `variables` are settings of PostgreSQL's for the transaction. The first statement raises the refusal of a demand
+        that is not met. Raises CommitInDoubt when the connection is lost during COMMIT.
         """
-        unit = UnitOfWork(self.write_lane, variables or {})
+        unit = UnitOfWork(self.write_lane, variables or {}, demand)
         try:
             yield unit
             await unit.end(dry_run=dry_run)
         finally:
             await unit.close()
 
-    async def read(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
+    async def read(self, statement: Statement, values: Mapping[str, Any]) -> list[Record]:
         """The rows of a statement on the read lane, in AUTOCOMMIT: one round trip."""
         with translated():
             return await self.read_lane.rows(statement, values)
@@ -56,7 +57,7 @@ class Database:
             async with self.read_lane.connection() as connection:
                 yield connection
 
-    async def stream(self, statement: Statement, values: Mapping[str, Any]) -> AsyncGenerator[list[Row], None]:
+    async def stream(self, statement: Statement, values: Mapping[str, Any]) -> AsyncGenerator[list[Record], None]:
         """The rows of a statement with very many rows, in batches, on a connection of the read lane.
 
         At most half of the lane's connections stream at once; beyond that, it raises Unavailable.

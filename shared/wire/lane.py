@@ -13,7 +13,7 @@ from shared.errors import Unavailable
 from shared.turns import take_place
 from shared.wire.connection import PostgresConnection
 from shared.wire.link import DeadlineMissed
-from shared.wire.statements import Row, Statement
+from shared.wire.statements import Record, Statement
 from shared.wire.wire import Wire
 
 _ALL_IN_USE = partial(Unavailable, "Every connection to the database is in use.")
@@ -30,7 +30,7 @@ class Lane:
         self.in_use = 0
         """The number of connections that are taken."""
 
-    async def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
+    async def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Record]:
         """All rows of a statement that only reads. Raises Unavailable when no connection came free in time, and
         psycopg's errors.
         """

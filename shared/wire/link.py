@@ -15,6 +15,7 @@ tests/seams/test_psycopg.py tells when a release changes it.
 
 import asyncio
 import select
+from collections.abc import Sequence
 
 from psycopg import Error, OperationalError
 from psycopg.errors import error_from_result
@@ -41,8 +42,8 @@ class Link:
         self._loop = asyncio.get_running_loop()
         self._deadline = Deadline(self._loop, self._expire)
         self._is_plugged = False
-        self._answer: asyncio.Future[PGresult] | None = None
-        self._result: PGresult | None = None
+        self._answer: asyncio.Future[list[PGresult]] | None = None
+        self._results: list[PGresult] = []
         self._is_pipeline = False
 
     @property
@@ -88,8 +89,8 @@ class Link:
         self._libpq.finish()
         self._settle(OperationalError("The connection was closed."))
 
-    async def _sent(self) -> PGresult:
-        """The result of what libpq was told to send. Raises psycopg's error for one that PostgreSQL reports."""
+    async def _sent(self) -> list[PGresult]:
+        """The results of what libpq was told to send, in its order; see `_demand_success`."""
         self._answer = self._loop.create_future()
         self._deadline.set(self.connection.deadline_seconds)
         try:
@@ -98,15 +99,18 @@ class Link:
                 self._is_plugged = True
             if self._libpq.flush():
                 self._loop.add_writer(self._socket, self._send)
-            result = await self._answer
+            return await self._answer
         except asyncio.CancelledError:
             self.close()  # Even if the answer has come: nobody has noted what was prepared.
             raise
         finally:
             self._deadline.clear()
-        if result.status == ExecStatus.FATAL_ERROR:
-            raise error_from_result(result, self.connection.info.encoding)
-        return result
+
+    def _demand_success(self, results: Sequence[PGresult]) -> None:
+        """Raises psycopg's error for what PostgreSQL refused. It executed nothing after that."""
+        if results[-1].status in {ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED}:
+            refused = next(result for result in results if result.status == ExecStatus.FATAL_ERROR)
+            raise error_from_result(refused, self.connection.info.encoding)
 
     def _send(self) -> None:
         """The socket takes more of a long message."""
@@ -135,8 +139,8 @@ class Link:
                 return
 
     def _look(self) -> None:
-        """Settle the answer if it is complete: NULL follows each result of a pipeline, and a sync mark ends them. The
-        first failure counts, since nothing after it was executed. Raises OperationalError for a malformed answer.
+        """Settle the answer if it is complete: NULL follows each result of a pipeline, and a sync mark ends them.
+        Raises OperationalError for a malformed answer.
         """
         while self._libpq.status == ConnStatus.OK and not self._libpq.is_busy():
             result = self._libpq.get_result()
@@ -146,8 +150,8 @@ class Link:
                 self._libpq.exit_pipeline_mode()
                 self._is_pipeline = False
                 break
-            if result is not None and (self._result is None or self._result.status != ExecStatus.FATAL_ERROR):
-                self._result = result
+            if result is not None:
+                self._results.append(result)
         if self._libpq.status != ConnStatus.OK:
             raise OperationalError("What PostgreSQL sent makes no sense.")
         if not self._is_pipeline and self._libpq.transaction_status != TransactionStatus.ACTIVE:
@@ -158,21 +162,21 @@ class Link:
 
     def _lose(self, error: Error) -> None:
         """End the connection. PostgreSQL's last message, if there is one, tells why."""
-        result = self._result
-        if result is not None and result.error_field(DiagnosticField.SQLSTATE):
-            error = error_from_result(result, self.connection.info.encoding)
+        for result in self._results:
+            if result.error_field(DiagnosticField.SQLSTATE):
+                error = error_from_result(result, self.connection.info.encoding)
         self._settle(error)
         self.close()
 
     def _settle(self, error: Error | None) -> None:
-        """Give the caller the result, or the error. With neither, they wait until the deadline."""
-        answer, result = self._answer, self._result
-        if error is None and result is None:
+        """Give the caller the results, or the error. With neither, they wait until the deadline."""
+        answer, results = self._answer, self._results
+        if error is None and not results:
             return
-        self._answer = self._result = None
+        self._answer, self._results = None, []
         if answer is None or answer.done():
             return
         if error is not None:
             answer.set_exception(error)
-        elif result is not None:
-            answer.set_result(result)
+        else:
+            answer.set_result(results)

@@ -13,7 +13,7 @@ from sqlalchemy import ARRAY, BindParameter, DateTime, Select, UpdateBase
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.types import TypeEngine
 
-Row = tuple[Any, ...]
+Record = tuple[Any, ...]
 
 BATCH = 1000
 
@@ -35,7 +35,7 @@ class Statement:
         self.formats = [_format(compiled.binds[name].type) for name in self._names]
         """How each parameter is sent."""
 
-    async def batches(self, connection: AsyncConnection[Any], values: Mapping[str, Any]) -> AsyncIterator[list[Row]]:
+    async def batches(self, connection: AsyncConnection[Any], values: Mapping[str, Any]) -> AsyncIterator[list[Record]]:
         """All rows, BATCH at a time: neither side holds more of them. Needs an open transaction."""
         async with AsyncRawServerCursor(connection, "batches") as cursor:
             await cursor.execute(self.text, self.arguments(values))
@@ -63,5 +63,5 @@ def _format(kind: TypeEngine[Any]) -> PyFormat:
     return PyFormat.BINARY if is_instant else PyFormat.TEXT
 
 
-Run = Callable[[Statement, Mapping[str, Any]], Awaitable[list[Row]]]
+Run = Callable[[Statement, Mapping[str, Any]], Awaitable[list[Record]]]
 """How a statement is executed: in a unit of work, or on the read lane."""

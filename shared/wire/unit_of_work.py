@@ -11,8 +11,8 @@ from shared.errors import CommitInDoubt, Unavailable
 from shared.wire.lane import Lane
 from shared.wire.orm import session_on
 from shared.wire.refusals import translated
-from shared.wire.statements import Row, Statement
-from shared.wire.wire import Step, Wire
+from shared.wire.statements import Record, Statement
+from shared.wire.wire import Demand, Step, Wire
 
 
 class UnitOfWork:
@@ -21,17 +21,32 @@ class UnitOfWork:
     Whoever opens it ends it; all others only execute. The database's errors come out as domain errors.
     """
 
-    def __init__(self, lane: Lane, variables: Mapping[str, str]) -> None:
-        """`variables` are set in PostgreSQL for the transaction; their values hold no quotes."""
+    def __init__(self, lane: Lane, variables: Mapping[str, str], demand: Demand | None = None) -> None:
+        """`variables` are set in PostgreSQL for the transaction; their values hold no quotes. If the demand is not met,
+        the first statement raises its refusal, and nothing is kept.
+        """
         self.before_first: Callable[[], Awaitable[None]] | None = None
         """Runs in the transaction before its first statement."""
         self._lane = lane
         self._waiting: list[Step] = ["BEGIN", *(f"SET LOCAL {name} = '{value}'" for name, value in variables.items())]
         """These steps travel with the next statement."""
+        if demand is not None:
+            self._waiting.append(demand)
+        self._demand = demand
         self._wire: Wire | None = None
         self._is_in_orm = False
 
-    async def execute(self, statement: Statement, values: Mapping[str, Any]) -> list[Row]:
+    @property
+    def is_unmet(self) -> bool:
+        """Whether it has a demand, and no statement has shown yet that this is met."""
+        return self._demand is not None and not self._demand.is_met
+
+    async def begin(self) -> None:
+        """Begin now, where the demand is to be met before all else. Raises as `execute` does."""
+        if self.is_unmet:
+            await self.command()
+
+    async def execute(self, statement: Statement, values: Mapping[str, Any]) -> list[Record]:
         """All rows of a statement. Raises Unavailable, the errors of constraints, and the like."""
         with translated():
             wire = await self._ready()
@@ -94,6 +109,8 @@ class UnitOfWork:
         """Commit, or check every constraint in a dry run. Raises CommitInDoubt, and the errors of statements and
         constraints that waited until now.
         """
+        if self.is_unmet:
+            await self.command()  # COMMIT would not wait to see whether the demand is met.
         wire = self._wire
         if wire is None:
             return
@@ -147,4 +164,4 @@ class UnitOfWork:
             yield
         finally:
             if wire.sendings != sendings:
-                self._waiting = []
+                self._waiting = [self._demand] if self._demand and self.is_unmet else []

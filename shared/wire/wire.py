@@ -7,18 +7,33 @@ time of a read.
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 from typing import Any
 
 from psycopg.adapt import Transformer
+from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
+from shared.errors import DomainError
 from shared.wire.connection import PostgresConnection
 from shared.wire.link import Link
-from shared.wire.statements import Row, Statement
+from shared.wire.statements import Record, Statement
 
-Step = str | tuple[Statement, Mapping[str, Any]]
+
+@dataclass
+class Demand:
+    """A statement that has to give a row, and the error that is raised when it gives none."""
+
+    statement: Statement
+    values: Mapping[str, Any]
+    refusal: type[DomainError]
+    is_met: bool = False
+    """Whether it has given one."""
+
+
+Step = str | tuple[Statement, Mapping[str, Any]] | Demand
 """A command, or a statement and its values."""
 
 MOST_PREPARED = 100
@@ -41,7 +56,7 @@ class Wire(Link):
         self._transformer = Transformer(connection)
         self._prepared: OrderedDict[Statement, bytes] = OrderedDict()
 
-    async def rows(self, statement: Statement, values: Mapping[str, Any], before: Sequence[Step] = ()) -> list[Row]:
+    async def rows(self, statement: Statement, values: Mapping[str, Any], before: Sequence[Step] = ()) -> list[Record]:
         """All rows. The steps `before` are executed first, in the same round trip; see `run`."""
         result = await self._result_of([*before, (statement, values)])
         self._transformer.set_pgresult(result)
@@ -49,9 +64,10 @@ class Wire(Link):
 
     async def run(self, *steps: Step) -> None:
         """Execute these in one round trip, and drop their answers. When PostgreSQL refuses one, it executes none after
-        that. A command that is sent alone may be several, separated by semicolons.
+        that; but a demand that is not met stops none, so do not commit along with it. A command that is sent alone may
+        be several, separated by semicolons.
 
-        Raises psycopg's errors, DeadlineMissed among them, and KeyError for a value that is missing.
+        Raises the refusal of a demand, psycopg's errors, DeadlineMissed among them, and KeyError for a missing value.
         """
         await self._result_of(steps)
 
@@ -62,7 +78,7 @@ class Wire(Link):
         self.is_fresh = False
         for step in steps:
             if not isinstance(step, str):
-                await self._prepare(step[0])
+                await self._prepare(step.statement if isinstance(step, Demand) else step[0])
         is_pipeline = len(steps) > 1
         sends = [self._send_of(step, is_pipeline) for step in steps]
         self.sendings += 1
@@ -73,7 +89,14 @@ class Wire(Link):
             send()
         if is_pipeline:
             self._libpq.pipeline_sync()
-        return await self._sent()
+        results = await self._sent()
+        for step, result in zip(steps, results, strict=False):  # Of several commands in one step come several.
+            if isinstance(step, Demand) and result.status == ExecStatus.TUPLES_OK:
+                step.is_met = bool(result.ntuples)
+                if not step.is_met:
+                    raise step.refusal
+        self._demand_success(results)
+        return results[-1]
 
     def _send_of(self, step: Step, is_pipeline: bool) -> Callable[[], None]:
         """The function that sends the step. It is made before anything is sent, so that bad values stop all of it."""
@@ -82,7 +105,7 @@ class Wire(Link):
             if is_pipeline:  # A pipeline takes no simple query.
                 return partial(self._libpq.send_query_params, text, None)
             return partial(self._libpq.send_query, text)
-        statement, values = step
+        statement, values = (step.statement, step.values) if isinstance(step, Demand) else step
         sent = self._transformer.dump_sequence(statement.arguments(values), statement.formats)
         return partial(self._libpq.send_query_prepared, self._prepared[statement], sent, self._transformer.formats)
 
@@ -94,8 +117,8 @@ class Wire(Link):
         while len(self._prepared) >= MOST_PREPARED:
             _, name = self._prepared.popitem(last=False)
             self._libpq.send_close_prepared(name)
-            await self._sent()
+            self._demand_success(await self._sent())
         name = b"trellis_%d" % id(statement)
         self._libpq.send_prepare(name, statement.text)
-        await self._sent()
+        self._demand_success(await self._sent())
         self._prepared[statement] = name

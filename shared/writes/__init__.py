@@ -1,14 +1,13 @@
 """Writes: the repository's verbs, and what every change has.
 
 Preconditions, idempotency keys, bulk imports, the check of what a change was allowed, and what a module lets others do
-with its rows. It begins and commits
-nothing: the unit of work is opened at the edge. It knows no HTTP.
+with its rows. It begins and commits nothing: the unit of work is opened at the edge. It knows no HTTP.
 """
 
 from shared.writes.api import Api
 from shared.writes.change import Change, Permission
 from shared.writes.idempotency import Answer, Idempotency, Keyed
-from shared.writes.importing import Batch, BulkInsert, Import, Imported, ImportFailed, LineError
+from shared.writes.importing import BulkInsert, Import, Imported, ImportFailed, LineBatch, LineError
 from shared.writes.preconditions import Precondition, PreconditionFailed, PreconditionRequired, Tags, VersionMismatch
 from shared.writes.repository import Repository
 from shared.writes.resources import Resources
@@ -17,7 +16,6 @@ from shared.writes.verbs import Verbs
 __all__ = [
     "Answer",
     "Api",
-    "Batch",
     "BulkInsert",
     "Change",
     "Idempotency",
@@ -25,6 +23,7 @@ __all__ = [
     "ImportFailed",
     "Imported",
     "Keyed",
+    "LineBatch",
     "LineError",
     "Permission",
     "Precondition",

@@ -49,7 +49,7 @@ class ImportFailed(Invalid):
 
 
 @dataclass
-class Batch(Generic[I]):
+class LineBatch(Generic[I]):
     """Lines that follow one another."""
 
     rows: dict[int, I] = field(default_factory=dict)
@@ -67,13 +67,13 @@ class Batch(Generic[I]):
 class Import(Generic[I]):
     """Iterate over it for the batches. The rows that a batch still has at the end of its turn count as imported."""
 
-    def __init__(self, batches: Iterator[Batch[I]], *, partial: bool) -> None:
+    def __init__(self, batches: Iterator[LineBatch[I]], *, partial: bool) -> None:
         """Unless `partial`, one bad line is enough for all to be given up."""
         self._batches = batches
         self._partial = partial
         self._outcome = Imported(imported=0, failed=0, errors=[])
 
-    async def __aiter__(self) -> AsyncIterator[Batch[I]]:
+    async def __aiter__(self) -> AsyncIterator[LineBatch[I]]:
         # In a thread: a thousand lines take longer to check than other requests should have to wait.
         while (batch := await asyncio.to_thread(next, self._batches, None)) is not None:
             yield batch
@@ -85,7 +85,7 @@ class Import(Generic[I]):
             raise ImportFailed(self._outcome)
         return self._outcome
 
-    def _count(self, batch: Batch[I]) -> None:
+    def _count(self, batch: LineBatch[I]) -> None:
         told = self._outcome
         told.imported += len(batch.rows)
         told.failed += batch.failed
@@ -107,7 +107,7 @@ class BulkInsert(Generic[I]):
         self._list = TypeAdapter(list[schema])  # type: ignore[valid-type]
         self._statement = Statement(_insert(model, self._names, same))
 
-    async def store(self, change: Change, batch: Batch[I], **same: object) -> Mapping[int, UUID]:
+    async def store(self, change: Change, batch: LineBatch[I], **same: object) -> Mapping[int, UUID]:
         """The new rows' ids by line. The lines that a unique rule forbids are refused."""
         ids = {line: uuid7() for line in batch.rows}
         if not ids:

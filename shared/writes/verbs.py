@@ -5,19 +5,7 @@ from functools import lru_cache
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    Index,
-    Uuid,
-    bindparam,
-    delete,
-    func,
-    literal_column,
-    null,
-    select,
-    tuple_,
-    update,
-)
+import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import SQLModel
 from uuid_utils.compat import uuid7
@@ -32,7 +20,7 @@ M = TypeVar("M", bound=SQLModel)
 
 Names = frozenset[str]
 
-_DELETION_ID: ColumnElement[UUID] = bindparam("with_deletion_id", type_=Uuid())
+_DELETION_ID: sa.ColumnElement[UUID] = sa.bindparam("with_deletion_id", type_=sa.Uuid())
 
 
 class Verbs(Generic[M]):
@@ -105,31 +93,31 @@ class Verbs(Generic[M]):
                     conflict.obstacle = BlockingRow(self._table.name, id)
             raise
 
-    def _matching(self, names: Names) -> list[ColumnElement[bool]]:
-        return [self._table.c[name] == bindparam(name, type_=self._table.c[name].type) for name in sorted(names)]
+    def _matching(self, names: Names) -> list[sa.ColumnElement[bool]]:
+        return [self._table.c[name] == sa.bindparam(name, type_=self._table.c[name].type) for name in sorted(names)]
 
-    def _deleted(self, names: Names) -> list[ColumnElement[bool]]:
+    def _deleted(self, names: Names) -> list[sa.ColumnElement[bool]]:
         return [*self._matching(names), self._table.c.deleted_at.is_not(None)]
 
     def _select(self, names: Names) -> Any:
-        return select(*self._columns).where(*self._matching(names), *live(self._table))
+        return sa.select(*self._columns).where(*self._matching(names), *live(self._table))
 
     def _insert(self, names: Names) -> Any:
         return insert(self._table).values(_parameters(names))
 
-    def _upsert(self, rule: Index, names: Names) -> Any:
+    def _upsert(self, rule: sa.Index, names: Names) -> Any:
         row = insert(self._table).values(_parameters(names))
         replaced = sorted(names - {"id"} - {column.name for column in rule.columns})
         upsert = row.on_conflict_do_update(constraint=rule, set_={name: row.excluded[name] for name in replaced})
         return upsert.returning(self._table.c.id, self._table.c.version)
 
     def _update(self, names: Names) -> Any:
-        keys = [column == bindparam(f"key_{column.name}", type_=column.type) for column in self._table.primary_key]
+        keys = [column == sa.bindparam(f"key_{column.name}", type_=column.type) for column in self._table.primary_key]
         given = _parameters(names) or {"version": self._table.c.version}  # Its trigger counts every update.
-        return update(self._table).where(*keys).values(given)
+        return sa.update(self._table).where(*keys).values(given)
 
     def _remove(self, names: Names) -> Any:
-        return delete(self._table).where(*self._matching(names)).returning(literal_column("1"))
+        return sa.delete(self._table).where(*self._matching(names)).returning(sa.literal_column("1"))
 
     def _delete(self, names: Names) -> Any:
         return self._deletion_of(*self._matching(names))
@@ -137,27 +125,27 @@ class Verbs(Generic[M]):
     def _delete_along(self, column: str) -> Any:
         (key,) = self._table.c[column].foreign_keys
         referred = key.column.table.alias()
-        gone = select(referred.c[key.column.name]).where(referred.c.deletion_id == _DELETION_ID)
+        gone = sa.select(referred.c[key.column.name]).where(referred.c.deletion_id == _DELETION_ID)
         return self._deletion_of(among(self._table.c[column], gone))
 
-    def _deletion_of(self, *conditions: ColumnElement[bool]) -> Any:
-        deleted = update(self._table).where(*conditions, *live(self._table))
-        return deleted.values(deleted_at=func.now(), deletion_id=_DELETION_ID)
+    def _deletion_of(self, *conditions: sa.ColumnElement[bool]) -> Any:
+        deleted = sa.update(self._table).where(*conditions, *live(self._table))
+        return deleted.values(deleted_at=sa.func.now(), deletion_id=_DELETION_ID)
 
     def _restore(self, names: Names) -> Any:
-        restored = update(self._table).where(*self._deleted(names))
-        return restored.values(deleted_at=null(), deletion_id=null())
+        restored = sa.update(self._table).where(*self._deleted(names))
+        return restored.values(deleted_at=sa.null(), deletion_id=sa.null())
 
-    def _obstacle(self, rule: Index, names: Names) -> Any:
+    def _obstacle(self, rule: sa.Index, names: Names) -> Any:
         """The live row that has the values of a deleted one in the columns of the rule."""
-        values = [v if isinstance(v, ColumnElement) else literal_column(str(v)) for v in rule.expressions]
-        wanted = select(*values).select_from(self._table).where(*self._deleted(names)).correlate(None)
-        same = select(self._table.c.id).where(tuple_(*values).in_(wanted), *live(self._table))
-        return same.order_by(self._table.c.id).limit(literal_column("1"))
+        values = [v if isinstance(v, sa.ColumnElement) else sa.literal_column(str(v)) for v in rule.expressions]
+        wanted = sa.select(*values).select_from(self._table).where(*self._deleted(names)).correlate(None)
+        same = sa.select(self._table.c.id).where(sa.tuple_(*values).in_(wanted), *live(self._table))
+        return same.order_by(self._table.c.id).limit(sa.literal_column("1"))
 
 
 def _parameters(names: Names) -> Mapping[str, Any]:
-    return {name: bindparam(name) for name in sorted(names)}
+    return {name: sa.bindparam(name) for name in sorted(names)}
 
 
 def _compiled(written: Callable[..., Any], *shape: Any) -> Statement:

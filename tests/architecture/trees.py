@@ -55,7 +55,7 @@ NOTES = {
 
         from modules.notes.container import NotesContainer
         from modules.notes.service import NoteService
-        from shared.http.routes.routing import operation, resource_router
+        from shared.http.routes import operation, resource_router
 
         router = resource_router("/notes")
 

@@ -72,7 +72,7 @@ class TestHeadersThatMeanNothing:
         assert (await refreshed(client, token)).json()["error"] == "invalid_grant"
 
     async def test_are_not_asked_for_where_changes_need_a_version(self, application, client, ann, monkeypatch):
-        monkeypatch.setattr(application.http.mutations(), "_require_if_match", True)
+        monkeypatch.setattr(application.http.mutations(), "require_if_match", True)
         answer = await client.post("/auth/token", data=SIGN_IN)
         assert (await refreshed(client, answer.json()["refresh_token"])).status_code == 200
 

@@ -265,7 +265,7 @@ class TestPreconditions:
 
     async def test_are_required_of_operations_and_not_of_the_batch(self, ann, application, monkeypatch):
         tag = await TagFactory.saved(owner_id=ann.id)
-        monkeypatch.setattr(application.http.mutations(), "_require_if_match", True)
+        monkeypatch.setattr(application.http.mutations(), "require_if_match", True)
         change = {"method": "PATCH", "path": f"/tags/{tag.id}", "body": {"color": "#123456"}}
         failed(await run(ann, TAG, change), 428, 1, "precondition_required")
         await done(ann, TAG, change | {"if_match": '"1-"'})

@@ -232,7 +232,7 @@ class TestWhereOneIsRequired:
     @pytest.fixture(autouse=True)
     def required(self, application, monkeypatch):
         """As TRELLIS_REQUIRE_IF_MATCH has it."""
-        monkeypatch.setattr(application.http.mutations(), "_require_if_match", True)
+        monkeypatch.setattr(application.http.mutations(), "require_if_match", True)
 
     @pytest.mark.parametrize("what", ROW_CHANGES)
     async def test_a_change_without_one_is_refused(self, admin, database, world, what):

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from fastapi import APIRouter
 from httpx2 import AsyncClient, Response
+from sqlmodel import select
 
 from modules.projects.models import Project
 from modules.projects.tests.factories import ProjectFactory
@@ -14,9 +15,12 @@ from modules.tags.models import Tag
 from modules.tags.tests.factories import TagFactory
 from modules.users.models import UserSession
 from shared.auth import Principal
-from shared.errors import Unauthenticated
+from shared.errors import Invalid, Unauthenticated
 from shared.http.routes.authentication import CurrentChange, PublicChange
-from shared.http.routes.routing import Route, operation
+from shared.http.routes.routing import Route
+from shared.http.routes.traits import operation
+from shared.schemas import Patch
+from shared.wire import Demand
 from shared.writes import Change
 from shared.writes.preconditions import (
     Precondition,
@@ -143,10 +147,8 @@ UNIT: Any = None
 """For what needs no transaction."""
 
 
-@pytest.fixture
-async def http(application, ann, tags, projects) -> AsyncIterator[AsyncClient]:
-    """A client of a small application whose endpoints lock what they are told; Ann calls."""
-    router = APIRouter(route_class=Route)
+def of_rows(router: APIRouter, projects: Any, tags: Any) -> None:
+    """Endpoints that lock what they are told."""
 
     async def rename(change: Change, project_id: UUID, tag_id: UUID) -> None:
         await projects.lock(change, project_id, "change")
@@ -166,14 +168,48 @@ async def http(application, ann, tags, projects) -> AsyncIterator[AsyncClient]:
     async def change_named(change: CurrentChange, project_id: UUID, tag_id: UUID) -> None:
         await rename(change.about(tag_id), project_id, tag_id)
 
+
+def of_callers(router: APIRouter, tags: Any) -> None:
+    """Endpoints that differ in when they execute something."""
+
     @router.post("/tags")
     async def add(change: CurrentChange) -> None:
         await tags.add(change, owner_id=change.caller.user_id, name="new", slug="new", color="#000000")
 
+    @router.post("/nothing")
+    async def nothing(change: CurrentChange) -> None:
+        """No statement."""
+
+    @router.post("/failing")
+    async def failing(change: CurrentChange) -> None:
+        raise Invalid
+
+    @router.post("/later")
+    async def failing_later(change: CurrentChange) -> None:
+        await add(change)  # Its statement waits for the next one.
+        raise Invalid
+
+    @router.post("/body")
+    async def needs_body(change: CurrentChange, body: Patch) -> None:
+        raise AssertionError
+
     @router.post("/public")
+    @operation(public=True)
     async def public(change: PublicChange) -> bool:
         return change.principal is not None
 
+    @router.post("/slow")
+    @operation(slow=True)
+    async def slow(change: CurrentChange) -> bool:
+        return change.principal is not None
+
+
+@pytest.fixture
+async def http(application, ann, tags, projects) -> AsyncIterator[AsyncClient]:
+    """A client of a small application; Ann calls."""
+    router = APIRouter(route_class=Route)
+    of_rows(router, projects, tags)
+    of_callers(router, tags)
     headers = {"Authorization": f"Bearer {ann.token}"}
     async with bound_client(router, application.kernel, application.http, headers=headers) as client:
         yield client
@@ -207,24 +243,24 @@ class TestARequestWithIfMatch:
 
 @pytest.fixture
 def asked(application, database, monkeypatch) -> list[str]:
-    """The statements that ask who calls, and the connections that are taken for writing, as they come."""
+    """Where the session is looked for, as it comes: by itself, or with a unit of work's statements."""
     log: list[str] = []
-    read, take = database.read, database.write_lane.take
+    read, wire = database.read, database.write_lane.wire
+    sent = wire._result_of
     # Those that the routes have, should another test have had the container make another one.
-    authenticators = (application.http.mutations()._authenticator, application.kernel.authenticator())
+    authenticators = (application.http.mutations().authenticator, application.kernel.authenticator())
     who_calls = {authenticator._statement for authenticator in authenticators}
 
     async def logged_read(statement: Any, values: Any) -> Any:
-        if statement in who_calls:
-            log.append("who calls")
+        log.extend(["by itself"] if statement in who_calls else [])
         return await read(statement, values)
 
-    async def logged_take() -> Any:
-        log.append("connection")
-        return await take()
+    async def logged_steps(steps: Any) -> Any:
+        log.extend("along with others" for step in steps if isinstance(step, Demand))
+        return await sent(steps)
 
     monkeypatch.setattr(database, "read", logged_read)
-    monkeypatch.setattr(database.write_lane, "take", logged_take)
+    monkeypatch.setattr(wire, "_result_of", logged_steps)
     return log
 
 
@@ -232,7 +268,7 @@ KEY = {"Idempotency-Key": "k"}
 
 
 class TestWhoCalls:
-    """Found out once, at the edge, before a connection for writing is taken."""
+    """The session is looked for once, with the first statement of the change, or before it where work comes first."""
 
     @pytest.fixture(params=[{}, KEY], ids=["without a key", "with a key"])
     def headers(self, request) -> dict[str, str]:
@@ -244,28 +280,37 @@ class TestWhoCalls:
         async with database.orm() as session:
             await session.delete(await session.get(UserSession, ann.session_id))
 
-    async def test_is_asked_once(self, http, asked, headers):
+    async def test_is_asked_once_with_the_first_statement(self, http, asked, headers):
         assert (await http.post("/tags", headers=headers)).status_code == 200
-        assert asked == ["who calls", "connection"]
+        assert asked == ["along with others"]
 
-    async def test_is_told_to_a_public_endpoint_too(self, http, asked, headers):
-        assert (await http.post("/public", headers=headers)).json() is True
-        assert asked.count("who calls") == 1
-
-    @pytest.mark.usefixtures("has_ended")
-    async def test_is_asked_once_where_the_session_has_ended(self, http, asked, headers):
-        assert_unauthenticated(await http.post("/tags", headers=headers))
-        assert asked.count("who calls") == 1
+    @pytest.mark.parametrize("path", ["/public", "/slow"])
+    async def test_is_asked_first_by_a_public_and_by_a_slow_endpoint(self, http, asked, headers, path):
+        assert (await http.post(path, headers=headers)).json() is True
+        assert asked == ["by itself"]
 
     @pytest.mark.usefixtures("has_ended")
-    async def test_takes_no_connection_for_writing_where_the_session_has_ended(self, http, asked, headers):
-        assert_unauthenticated(await http.post("/tags", headers=headers))
-        assert "connection" not in asked
+    async def test_is_nobody_for_a_public_endpoint_once_the_session_has_ended(self, http, headers):
+        assert (await http.post("/public", headers=headers)).json() is False
+
+    @pytest.mark.usefixtures("has_ended")
+    @pytest.mark.parametrize("path", ["/tags", "/nothing", "/failing", "/later", "/slow"])
+    async def test_is_all_that_one_is_told_whose_session_has_ended(self, http, ann, database, headers, path):
+        """Whether or not a statement is executed, and whatever else is wrong."""
+        assert_unauthenticated(await http.post(path, headers=headers))
+        assert not (await database.sql(select(Tag))).all()
+
+    @pytest.mark.usefixtures("has_ended")
+    async def test_is_asked_before_a_refusal_of_the_body(self, http):
+        assert_unauthenticated(await http.post("/body", content=b"{}"))
+
+    @pytest.mark.usefixtures("has_ended")
+    async def test_is_refused_as_no_operation_of_a_batch(self, ann):
+        operations = [{"method": "POST", "path": "/tags", "body": {"name": "x"}}]
+        is_problem(await ann.post("/batch", json={"operations": operations}), 401, "invalid_token")
 
     @pytest.mark.parametrize("token", ["x", "a.b.c", "{}x"])
-    async def test_is_not_asked_for_a_token_that_is_none_and_no_connection_taken(
-        self, http, ann, asked, headers, token
-    ):
+    async def test_is_not_asked_for_a_token_that_is_none(self, http, ann, asked, headers, token):
         credentials = {"Authorization": f"Bearer {token.format(ann.token)}"}
         assert_unauthenticated(await http.post("/tags", headers=headers | credentials))
         assert asked == []

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from shared.http.edge.complexity import DEEPEST, MOST_LINE_VALUES, MOST_VALUES, is_too_complex
+from shared.http.edge.complexity import DEEPEST, MOST_VALUES, is_too_complex
+from shared.http.imports.lines import MOST_LINE_VALUES
 
 ID = "00000000-0000-0000-0000-000000000000"
 

@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from modules.projects.router import router as projects
 from shared.auth.principal import Principal
 from shared.http.routes.authentication import Administrator, Caller, CurrentPrincipal, current_principal
-from shared.http.routes.routing import Route, Traits, operation
+from shared.http.routes.routing import Route
+from shared.http.routes.traits import Traits, operation
 from tests.applications import client_of
 
 

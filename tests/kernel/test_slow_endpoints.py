@@ -11,7 +11,8 @@ from httpx2 import AsyncClient
 from sqlalchemy import column, func, insert, literal, select, table, text
 
 from shared.http.routes.authentication import PublicChange
-from shared.http.routes.routing import Route, operation
+from shared.http.routes.routing import Route
+from shared.http.routes.traits import operation
 from shared.wire.database import Database
 from shared.wire.statements import Statement
 from tests.applications import client_of

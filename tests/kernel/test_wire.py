@@ -13,7 +13,7 @@ from shared.errors import DomainError, Unavailable
 from shared.settings import Settings
 from shared.wire import connection
 from shared.wire.database import Database
-from shared.wire.statements import Row, Statement
+from shared.wire.statements import Record, Statement
 from tests.patience import PATIENCE
 from tests.scripted import End, Fault, ScriptedPostgres
 
@@ -22,20 +22,20 @@ LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
 SILENT = {End.SILENCE, End.LAST_WORDS_SILENCE, End.HALF_A_MESSAGE_SILENCE}
 """Only the deadline ends these."""
 
-Request = Callable[[Database], Awaitable[list[Row]]]
+Request = Callable[[Database], Awaitable[list[Record]]]
 
 
-async def read(database: Database) -> list[Row]:
+async def read(database: Database) -> list[Record]:
     return await database.read(ONE, {})
 
 
-async def write(database: Database) -> list[Row]:
+async def write(database: Database) -> list[Record]:
     """The first time it prepares, the second time BEGIN and the rest travel with it in a pipeline."""
     async with database.unit_of_work(variables={"trellis.origin": "a test"}) as unit:
         return await unit.execute(ONE, {})
 
 
-async def write_by_session(database: Database) -> list[Row]:
+async def write_by_session(database: Database) -> list[Record]:
     async with database.unit_of_work() as unit:
         async with unit.orm() as session:
             await session.execute(text("SELECT 1"))

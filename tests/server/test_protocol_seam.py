@@ -48,11 +48,13 @@ class TestUvicorn:
         own = {name for name, value in ours.items() if inspect.isfunction(value) and name[0] != "_"}
         assert own - vars(HttpToolsProtocol).keys() == {"finish", "await_request"}
 
-    def test_makes_a_cycle_of_these(self):
-        assert [*inspect.signature(RequestResponseCycle).parameters] == [
-            *("scope", "transport", "flow", "logger", "access_logger", "access_log", "default_headers"),
-            *("message_event", "expect_100_continue", "keep_alive", "on_response"),
-        ]
+    def test_makes_a_cycle_of_these_and_starts_it_as_a_task(self):
+        made = inspect.getsource(HttpToolsProtocol.on_headers_complete)
+        assert "httptools.parse_url(self.url)" in made
+        assert "scope=self.scope" in made
+        assert "expect_100_continue=self.expect_100_continue" in made
+        assert "self._start_asgi_task(self.cycle, app)" in made
+        assert "self.loop.create_task(" in inspect.getsource(HttpToolsProtocol._start_asgi_task)
 
     @pytest.mark.parametrize(
         ("of", "names"),
@@ -62,7 +64,7 @@ class TestUvicorn:
             (
                 HttpToolsProtocol,
                 {"app", "cycle", "connections", "flow", "headers", "loop", "parser", "pipeline", "scope", "transport"}
-                | {"server_state", "timeout_keep_alive", "url", "_start_asgi_task"},
+                | {"server_state", "timeout_keep_alive", "url", "expect_100_continue"},
             ),
         ],
     )

@@ -14,7 +14,7 @@ from modules.projects.models import Project, Role, Status
 from modules.projects.tests.factories import MemberFactory, ProjectFactory, ProjectTagFactory
 from modules.tags.tests.factories import TagFactory
 from modules.users.models import Role as AccountRole
-from shared.wire.statements import Row, Statement
+from shared.wire.statements import Record, Statement
 from shared.wire.wire import Step, Wire
 from tests.callers import Caller
 from tests.database import RolledBackDatabase
@@ -58,7 +58,7 @@ def statements(database: RolledBackDatabase) -> Iterator[list[str]]:
 
     async def noted(
         self: Wire, statement: Statement, values: Mapping[str, Any], before: Sequence[Step] = ()
-    ) -> list[Row]:
+    ) -> list[Record]:
         executed.append(statement.text.decode())
         return await rows(self, statement, values, before)
 

@@ -244,7 +244,7 @@ class TestIfNoneMatch:
 class TestWhereIfMatchIsRequired:
     @pytest.fixture(autouse=True)
     def required(self, application: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(application.http.mutations(), "_require_if_match", True)
+        monkeypatch.setattr(application.http.mutations(), "require_if_match", True)
 
     async def test_a_new_one_needs_none(self, ann: Caller) -> None:
         assert (await put(ann, "42")).status_code == 201

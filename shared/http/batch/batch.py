@@ -11,14 +11,16 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.config import JsonDict
+from starlette.exceptions import HTTPException
 
-from shared.errors import Conflict
-from shared.http.batch.operations import REFUSALS, answer_of, is_dry_run, refusal, request_within, route_of, takes_json
-from shared.http.batch.references import Place, Results, filled, filled_path, has_references, invalid, parsed
-from shared.http.edge import problem
-from shared.http.routes import CurrentChange, Route, resource_router
+from shared.errors import Conflict, DomainError
+from shared.http.batch.operations import answer_of, request_within, route_of, takes_json
+from shared.http.batch.references import Place, Results, filled, filled_path, invalid, parsed
+from shared.http.edge import MEDIA_TYPE, status_of
+from shared.http.routes import CurrentChange, Route, answer_to, resource_router
 from shared.schemas import Input, Text
 from shared.wire import UnitOfWork
 
@@ -53,8 +55,9 @@ class BatchFailed(Conflict):
 
     def __init__(self, index: int, refusal: Response) -> None:
         super().__init__()
-        self.index = index
-        self.refusal = refusal
+        told = json.loads(bytes(refusal.body))
+        self.members = {"status": told["status"], "retryable": told["retryable"], "index": index, "problem": told}
+        self.headers = {name: value for name, value in refusal.headers.items() if not name.startswith("content-")}
 
 
 class Operation(Input):
@@ -111,25 +114,15 @@ def install_batch(app: FastAPI, most_bytes: int) -> None:
 
         Later operations may refer to the results of earlier ones. An idempotency key or a dry run is for the whole.
         """
+        await change.unit.begin()  # A session that has ended is no operation's failure.
         await _check(request, data.operations)
         return await _carry_out(request, data.operations, change.unit, Results(most_bytes))
 
     for route in router.routes:
         if isinstance(route, Route) and route.openapi_extra:
             described = route.openapi_extra["parameters"]
-            route.openapi_extra["parameters"] = [
-                parameter for parameter in described if parameter["name"] not in {"If-Match", "Prefer"}
-            ]
+            described[:] = [one for one in described if one["name"] not in {"If-Match", "Prefer"}]
     app.router.routes.extend(router.routes)
-    app.add_exception_handler(BatchFailed, _failed)
-
-
-async def _failed(request: Request, error: Exception) -> Response:
-    assert isinstance(error, BatchFailed)
-    refusal = json.loads(bytes(error.refusal.body))
-    members = {"status": refusal["status"], "retryable": refusal["retryable"], "index": error.index, "problem": refusal}
-    headers = {name: value for name, value in error.refusal.headers.items() if not name.startswith("content-")}
-    return problem(request, error, headers=headers, members=members)
 
 
 async def _check(outer: Request, operations: Sequence[Operation]) -> None:
@@ -138,9 +131,8 @@ async def _check(outer: Request, operations: Sequence[Operation]) -> None:
         place = ("operations", index)
         find = partial(_unknown_yet, position=index)
         filled(operation.body, find, (*place, "body"))
-        filled_path(operation.path, find, (*place, "path"))
-        if not has_references(operation.path):
-            await _routed(outer, index, operation, operation.path)
+        if filled_path(operation.path, find, (*place, "path")) == operation.path:
+            await _routed(outer, index, operation, operation.path)  # With references, it is known only later.
 
 
 def _unknown_yet(reference: object, place: Place, position: int) -> str:
@@ -158,9 +150,11 @@ async def _carry_out(outer: Request, operations: Sequence[Operation], unit: Unit
         route, request = await _routed(outer, index, operation, path)
         async with _failing(index, request):
             response = await answer_of(route, request, b"" if body is None else json.dumps(body).encode())
+            if response.headers.get("content-type") == MEDIA_TYPE:
+                raise BatchFailed(index, response)
+            if response.status_code >= 400:
+                raise HTTPException(response.status_code, headers=response.headers)
             await unit.flush()  # What the database refuses now is this operation's, and not the next one's.
-        if response.status_code >= 400:
-            raise BatchFailed(index, response)
         is_secret |= "no-store" in response.headers.get("cache-control", "")
         content = bytes(response.body) if response.headers.get("content-type") == "application/json" else b"null"
         results.add(content)
@@ -170,13 +164,12 @@ async def _carry_out(outer: Request, operations: Sequence[Operation], unit: Unit
 
 
 async def _routed(outer: Request, index: int, operation: Operation, path: str) -> tuple[Route, Request]:
-    has_body = operation.body is not None
-    request = request_within(outer, operation.method, path, operation.if_match, has_body=has_body)
+    request = request_within(outer, operation.method, path, operation.if_match, has_body=operation.body is not None)
     async with _failing(index, request):
         route = route_of(request)
     if route is outer.scope["route"] or route.traits.slow or not route.traits.repeatable or not takes_json(route):
         raise invalid(("operations", index, "path"), "This operation cannot be part of a batch", "not_in_batch")
-    if is_dry_run(request):
+    if "dry_run" in request.query_params:
         raise invalid(("operations", index, "path"), "A dry run is one of the whole batch", "not_in_batch")
     return route, request
 
@@ -186,8 +179,12 @@ async def _failing(index: int, request: Request) -> AsyncIterator[None]:
     """Raises BatchFailed when the operation inside is refused."""
     try:
         yield
-    except REFUSALS as error:
-        raise BatchFailed(index, await refusal(request, error)) from error
+    except BatchFailed:
+        raise
+    except (DomainError, RequestValidationError, HTTPException) as error:
+        if isinstance(error, DomainError) and status_of(type(error)) >= 500:
+            raise  # It is a failure of ours: the whole batch may be retried.
+        raise BatchFailed(index, await answer_to(request.app, request, error)) from error
 
 
 def _result(response: Response, content: bytes) -> bytes:

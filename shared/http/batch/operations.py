@@ -3,17 +3,11 @@
 from urllib.parse import quote, unquote
 
 from fastapi import Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.params import Form
-from starlette.exceptions import HTTPException
 from starlette.types import Message, Scope
 
-from shared.errors import DomainError
-from shared.http.edge import JSON, MEDIA_TYPE, problem_of_status, status_of
-from shared.http.routes import API_PREFIX, Route, RouteTable, answer_to, handled
-
-REFUSALS = (DomainError, RequestValidationError, HTTPException)
-"""What a route raises to refuse a request."""
+from shared.http.edge import JSON
+from shared.http.routes import API_PREFIX, Route, RouteTable, handled
 
 _SHARED = ("type", "http_version", "scheme", "server", "client", "root_path", "app")
 _SHARED_HEADERS = {b"authorization", b"x-request-id"}
@@ -30,8 +24,8 @@ def request_within(outer: Request, method: str, path: str, if_match: str | None,
         headers.append((b"content-type", JSON.encode()))
     if if_match is not None:
         headers.append((b"if-match", if_match.encode()))
-    scope: Scope = {name: outer.scope[name] for name in _SHARED if name in outer.scope}
-    of_its_own: Scope = {
+    scope: Scope = {
+        **{name: outer.scope[name] for name in _SHARED if name in outer.scope},
         "asgi": {"version": "3.0", "spec_version": "2.4"},  # From 2.4 on, an answer does not wait for a disconnect.
         "method": method,
         "path": unquote(raw_path),
@@ -40,7 +34,7 @@ def request_within(outer: Request, method: str, path: str, if_match: str | None,
         "headers": headers,
         "state": {**outer.scope["state"]},
     }
-    return Request({**scope, **of_its_own})
+    return Request(scope)
 
 
 def route_of(request: Request) -> Route:
@@ -57,12 +51,7 @@ def takes_json(route: Route) -> bool:
     """Whether its body, if it has one, is JSON: no form, and no upload of another media type."""
     described = (route.openapi_extra or {}).get("requestBody", {}).get("content", {})
     is_form = route.body_field is not None and isinstance(route.body_field.field_info, Form)
-    return not is_form and (not described or "application/json" in described)
-
-
-def is_dry_run(request: Request) -> bool:
-    """Whether the operation asks about a dry run, which only the whole batch may."""
-    return "dry_run" in request.query_params
+    return not is_form and (not described or JSON in described)
 
 
 async def answer_of(route: Route, request: Request, body: bytes) -> Response:
@@ -83,13 +72,4 @@ async def answer_of(route: Route, request: Request, body: bytes) -> Response:
     start, *rest = sent
     response = Response(b"".join(message.get("body", b"") for message in rest), start["status"])
     response.raw_headers = list(start["headers"])
-    if response.status_code >= 400 and response.headers.get("content-type") != MEDIA_TYPE:
-        return problem_of_status(request, response.status_code, response.headers)
     return response
-
-
-async def refusal(request: Request, error: Exception) -> Response:
-    """The application's problem for an error. A failure of ours is raised again: the whole batch may be retried."""
-    if isinstance(error, DomainError) and status_of(type(error)) >= 500:
-        raise error
-    return await answer_to(request.app, request, error)

@@ -32,11 +32,6 @@ def invalid(place: Place, message: str, code: str = "invalid_reference") -> Requ
     return RequestValidationError([{"type": code, "loc": ("body", *place), "msg": message}])
 
 
-def has_references(path: str) -> bool:
-    """Whether the path has references, so that it is known only while the batch runs."""
-    return _IN_PATH.search(path) is not None
-
-
 def filled(value: Any, find: Find, place: Place) -> Any:
     """A copy of a JSON value, with each reference replaced by its value."""
     if len(place) > DEEPEST:
@@ -67,20 +62,17 @@ class Results:
 
     def __init__(self, most_bytes: int) -> None:
         """`most_bytes` limits the JSON that all references bring in: a few references can copy very much."""
-        self._contents: list[bytes] = []
-        self._bodies: dict[int, Any] = {}
+        self._answers: list[Any] = []
         self._bytes_left = most_bytes
 
     def add(self, content: bytes) -> None:
         """The next operation's answer, as JSON."""
-        self._contents.append(content)
+        self._answers.append(json.loads(content))
 
     def find(self, reference: object, place: Place) -> Any:
         """The value of a reference. Raises RequestValidationError when there is none, and TooLarge."""
-        index, steps = parsed(reference, place, len(self._contents))
-        if index not in self._bodies:
-            self._bodies[index] = json.loads(self._contents[index])
-        value = self._bodies[index]
+        index, steps = parsed(reference, place, len(self._answers))
+        value = self._answers[index]
         for step in steps:
             if isinstance(value, dict) and step in value:
                 value = value[step]

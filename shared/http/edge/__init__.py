@@ -5,7 +5,7 @@ knows no module, no resource and no unit of work.
 """
 
 from shared.http.edge.bodies import JSON, json_body, kind_of
-from shared.http.edge.complexity import MESSAGE, MOST_LINE_VALUES, TOO_COMPLEX, is_too_complex
+from shared.http.edge.complexity import TOO_COMPLEX, is_too_complex
 from shared.http.edge.entity_tags import document_tag, page_tag, precondition_tags, tags_in
 from shared.http.edge.headers import bearer_token, elements
 from shared.http.edge.health import health_router
@@ -24,7 +24,6 @@ from shared.http.edge.problems import (
     install_problems,
     problem,
     problem_catalogue,
-    problem_of_status,
     status_of,
 )
 from shared.http.edge.request_id import request_id_of
@@ -33,9 +32,7 @@ __all__ = [
     "ANY_PROBLEM",
     "JSON",
     "MEDIA_TYPE",
-    "MESSAGE",
     "MOST_ERRORS",
-    "MOST_LINE_VALUES",
     "REFUSAL",
     "TOO_COMPLEX",
     "HeadTooLarge",
@@ -60,7 +57,6 @@ __all__ = [
     "preferred",
     "problem",
     "problem_catalogue",
-    "problem_of_status",
     "request_id_of",
     "status_of",
     "tags_in",

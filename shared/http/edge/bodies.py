@@ -4,12 +4,12 @@ import codecs
 import json
 import re
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 
-from shared.http.edge.complexity import MESSAGE, TOO_COMPLEX, is_too_complex
+from shared.http.edge.complexity import TOO_COMPLEX, is_too_complex
 from shared.http.edge.headers import elements, sole
 from shared.http.edge.media_types import media_type
 from shared.http.edge.problems import MalformedBody, UnsupportedMediaType
@@ -22,6 +22,10 @@ _BEYOND_JSON = re.compile(r'"[^"]*"?|(NaN|-?Infinity|-?[0-9]{4301,})|[0-9]+')
 """Finds, outside of strings, what Python's parser takes beyond JSON or fails on: names of numbers, and integers of too
 many digits. Strings and other integers are matched whole, so that the search never begins within one.
 """
+
+
+_DECODER = json.JSONDecoder(parse_constant=int)
+"""Fails with a ValueError at NaN and Infinity, as `int` does."""
 
 
 def kind_of(request: Request, taken: Sequence[str]) -> str:
@@ -51,7 +55,7 @@ async def json_body(request: Request) -> Any:
         raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": "Field required"}])
     kind_of(request, (MERGE_PATCH, JSON) if request.method == "PATCH" else (JSON,))
     if is_too_complex(content):
-        raise RequestValidationError([{"type": TOO_COMPLEX, "loc": ("body",), "msg": MESSAGE}])
+        raise RequestValidationError([TOO_COMPLEX])
     try:
         # A byte order mark may be ignored (RFC 8259 §8.1), and some programs always write one.
         text = content.removeprefix(codecs.BOM_UTF8).decode()
@@ -71,21 +75,10 @@ def read_json(text: str) -> Any:
     except RecursionError:
         raise _malformed("This is nested too deeply") from None
     except ValueError:
-        at = next((match.start(1) for match in _BEYOND_JSON.finditer(_without_escapes(text)) if match[1]), 0)
+        outline = text.replace(r"\\", "__").replace(r"\"", "__")  # As long; each quote begins or ends a string.
+        at = next((match.start(1) for match in _BEYOND_JSON.finditer(outline) if match[1]), 0)
         found = json.JSONDecodeError("Not a number, or one of too many digits", text, at)
         raise _malformed(f"This is not JSON: {found}") from None
-
-
-def _without_escapes(text: str) -> str:
-    """The text, as long as before, in which each quote begins or ends a string."""
-    return text.replace(r"\\", "__").replace(r"\"", "__")
-
-
-def _no_number(_: str) -> NoReturn:
-    raise ValueError
-
-
-_DECODER = json.JSONDecoder(parse_constant=_no_number)
 
 
 def _malformed(detail: str) -> MalformedBody:

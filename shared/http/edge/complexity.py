@@ -6,13 +6,15 @@ import re
 
 MOST_VALUES = 20_000
 """Of a body. A batch of 100 operations with 100 ids each has 11,000; to refuse as many unknown fields takes 10 ms."""
-MOST_LINE_VALUES = 2_000
-"""Of a line of an import, which is one resource."""
 DEEPEST = 100
 """How deep a value may be nested; without this limit, Python's stack is the limit."""
 
-TOO_COMPLEX = "too_complex"
-MESSAGE = f"Input should have fewer values, and be at most {DEEPEST} levels deep"
+TOO_COMPLEX = {
+    "type": "too_complex",
+    "loc": ("body",),
+    "msg": f"Input should have fewer values, and be at most {DEEPEST} levels deep",
+}
+"""What is wrong with such a body, as pydantic tells its errors."""
 
 _TEXT = re.compile(rb'"[^"]*"?')
 """A string without escapes. One that never closes matches to the end: otherwise the search would begin anew at each

@@ -24,13 +24,10 @@ _ALWAYS = (
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 """Every answer has these headers, and no endpoint sets them."""
-_NOTHING_ACTIVE = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+_NOTHING_ACTIVE = b"default-src 'none'; frame-ancestors 'none'"
 _OWN_PAGES = (
-    b"content-security-policy",
-    (
-        b"default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
-        b"img-src 'self' data:; worker-src blob:; frame-ancestors 'none'"
-    ),
+    b"default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    b"img-src 'self' data:; worker-src blob:; frame-ancestors 'none'"
 )
 """The documentation pages start with an inline script."""
 
@@ -41,7 +38,7 @@ REFUSAL = "refusal"
 
 
 class RequestContext:
-    """Pure ASGI: Starlette's BaseHTTPMiddleware would hide a disconnected client."""
+    """Pure ASGI, for HTTP alone: Starlette's BaseHTTPMiddleware would hide a disconnected client."""
 
     def __init__(self, app: ASGIApp, max_body_bytes: int, larger: Mapping[str, int] | None = None) -> None:
         """`larger` has greater limits for some paths."""
@@ -50,9 +47,6 @@ class RequestContext:
         self._larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         scope = {**scope, "headers": trimmed(scope["headers"])}
         id = request_id_of(scope)
         request_id = current_request_id.set(id)
@@ -81,7 +75,7 @@ class RequestContext:
     async def _respond(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         limit = self._larger.get(scope["path"], self._max_body_bytes)
         length = value_of(scope["headers"], b"content-length")
-        refusal = _refusal(scope)
+        refusal: DomainError | None = scope["state"].get(REFUSAL)
         if refusal is None and length.isdigit() and int(length[:20]) > limit:
             refusal = TooLarge()
         if refusal is not None:
@@ -95,18 +89,13 @@ class RequestContext:
             await response(scope, receive, answer.send)
 
 
-def _refusal(scope: Scope) -> DomainError | None:
-    refusal: DomainError | None = scope["state"].get(REFUSAL)
-    return refusal
-
-
 def _within(limit: int, scope: Scope, receive: Receive) -> Receive:
     received = 0
 
     async def receive_within_limit() -> Message:
         nonlocal received
         message = await receive()
-        if (refusal := _refusal(scope)) is not None:
+        if (refusal := scope["state"].get(REFUSAL)) is not None:
             raise HTTPException(status_of(type(refusal)))
         received += len(message.get("body", b""))
         if received > limit:
@@ -135,7 +124,7 @@ class _Answer:
             kind = value_of(headers, b"content-type")
             is_refusal = message["status"] >= 400 and kind != _PROBLEM
             self.refusal = (message["status"], Headers(raw=headers)) if is_refusal else None
-            policy = _OWN_PAGES if kind.startswith(b"text/html") else _NOTHING_ACTIVE
+            policy = (b"content-security-policy", _OWN_PAGES if kind.startswith(b"text/html") else _NOTHING_ACTIVE)
             message = {**message, "headers": [*headers, *_ALWAYS, policy, self._request_id]}
         elif self._is_head and "body" in message:
             message = {**message, "body": b""}

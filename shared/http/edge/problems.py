@@ -1,7 +1,7 @@
 """Problem details (RFC 9457): every error, also the framework's, becomes one kind of answer."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -124,30 +124,25 @@ class Obstacle(BaseModel):
     id: UUID
 
 
-class Problem(BaseModel):
-    """An error (RFC 9457)."""
-
-    type: str = Field(examples=["/problems/project_not_found"])
-    title: str
-    status: int
-    detail: str
-    instance: str = Field(description="The path of the request.")
-    code: str = Field(description="Stable: let programs decide by it.", examples=["project_not_found"])
-    request_id: str
-    retryable: bool = Field(description="Whether the same request may succeed later.")
-    errors: list[InputError] = Field([], description="For invalid input: what is wrong, and where.")
-    failed: int | None = Field(None, description="Of an import: how many lines are wrong.")
-    obstacle: Obstacle | None = Field(None, description="For a conflict: the row in the way, if you may see it.")
-
-
 class ProblemKind(BaseModel):
     """An entry of the catalogue of errors."""
 
-    code: str
+    code: str = Field(description="Stable: let programs decide by it.", examples=["project_not_found"])
     title: str
     status: int
     detail: str
-    retryable: bool
+    retryable: bool = Field(description="Whether the same request may succeed later.")
+
+
+class Problem(ProblemKind):
+    """An error (RFC 9457)."""
+
+    type: str = Field(examples=["/problems/project_not_found"])
+    instance: str = Field(description="The path of the request.")
+    request_id: str
+    errors: list[InputError] = Field([], description="For invalid input: what is wrong, and where.")
+    failed: int | None = Field(None, description="Of an import: how many lines are wrong.")
+    obstacle: Obstacle | None = Field(None, description="For a conflict: the row in the way, if you may see it.")
 
 
 def status_of(error: type[DomainError]) -> HTTPStatus:
@@ -155,19 +150,14 @@ def status_of(error: type[DomainError]) -> HTTPStatus:
     return next((STATUS[kind] for kind in error.__mro__ if kind in STATUS), HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def problem(
-    request: Request,
-    error: DomainError,
-    inputs: Sequence[Mapping[str, str]] = (),
-    headers: Mapping[str, str] | None = None,
-    members: Mapping[str, Any] | None = None,
-) -> Response:
-    """The answer for an error. `members` are added to its document, or replace members of it."""
+def problem(request: Request, error: DomainError, headers: Mapping[str, str] | None = None) -> Response:
+    """The answer for an error. The error's `members` are added to its document, or replace members of it; its
+    `headers`, if it has any, are sent.
+    """
     kind = type(error)
-    if error.pointer is not None:
-        inputs = [*inputs, {"pointer": error.pointer, "code": kind.code, "message": error.detail}]
-    if error.parameter is not None:
-        inputs = [*inputs, {"parameter": _quoted(error.parameter), "code": kind.code, "message": error.detail}]
+    places = {"pointer": error.pointer, "parameter": error.parameter}
+    wrong = {"code": kind.code, "message": error.detail}
+    inputs = [{place: _quoted(name), **wrong} for place, name in places.items() if name is not None]
     document: dict[str, Any] = {
         "type": f"/problems/{kind.code}",
         "title": kind.title,
@@ -179,13 +169,11 @@ def problem(
         "retryable": kind.retryable,
         **({"errors": inputs} if inputs else {}),
         **error.members,
-        **(members or {}),
     }
     kept = {name: value for base in reversed(kind.__mro__) for name, value in HEADERS.get(base, {}).items()}
     if isinstance(error, VersionMismatch):
         kept["ETag"] = document_tag(error.version, error.content)
-    if isinstance(error, UnsupportedMediaType):
-        kept |= error.headers
+    kept |= getattr(error, "headers", {})
     if isinstance(error, errors.TooManyRequests):
         kept["Retry-After"] = str(error.retry_after)
     content = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
@@ -210,26 +198,22 @@ def problem_of_status(request: Request, status: int, headers: Mapping[str, str] 
 
 def install_problems(app: FastAPI) -> None:
     """Answer every error of the application and of the framework with a problem."""
-    app.add_exception_handler(DomainError, _domain_error)
-    app.add_exception_handler(RequestValidationError, _invalid_input)
-    app.add_exception_handler(HTTPException, _framework_error)
 
+    @app.exception_handler(DomainError)
+    async def domain_error(request: Request, error: DomainError) -> Response:
+        return problem(request, error)
 
-async def _domain_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, DomainError)
-    return problem(request, error)
+    @app.exception_handler(RequestValidationError)
+    async def invalid_input(request: Request, error: RequestValidationError) -> Response:
+        invalid = InvalidInput()
+        invalid.members = {"errors": [input_error(found) for found in error.errors()[:MOST_ERRORS]]}
+        return problem(request, invalid)
 
-
-async def _invalid_input(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    return problem(request, InvalidInput(), [input_error(found) for found in error.errors()[:MOST_ERRORS]])
-
-
-async def _framework_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    if error.status_code == 400:
-        return problem(request, MalformedBody())
-    return problem_of_status(request, error.status_code, error.headers)
+    @app.exception_handler(HTTPException)
+    async def framework_error(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 400:
+            return problem(request, MalformedBody())
+        return problem_of_status(request, error.status_code, error.headers)
 
 
 # Pydantic's messages for these quote the input. A rejected value may be a secret and is never echoed.
@@ -239,8 +223,6 @@ _MESSAGES = {"uuid_parsing": "Input should be a valid UUID", "value_error": "Inp
 def input_error(found: Mapping[str, Any]) -> dict[str, str]:
     """An error of pydantic's as an entry of `errors`. Its `loc` begins with `body`, `path`, `query` or `header`."""
     source, *path = found["loc"]
-    if found["type"] == "json_invalid":
-        path = []
     if source == "body":
         place = {"pointer": "".join(f"/{_escaped(_quoted(step))}" for step in path)}
     else:

@@ -18,14 +18,13 @@ from fastapi import APIRouter, Query, Request, Response
 from shared.auth import Authenticator
 from shared.errors import TooManyRequests, Unauthenticated, Unavailable
 from shared.http.edge import bearer_token, kind_of
-from shared.http.imports.lines import batches
+from shared.http.imports.lines import I, batches
 from shared.http.reads import CSV, NDJSON
 from shared.http.routes import Route
 from shared.schemas import Input
 from shared.turns import Turns, turn
 from shared.writes import Import, Imported
 
-I = TypeVar("I", bound=Input)  # noqa: E741 (for input)
 E = TypeVar("E", bound=Callable[..., Any])
 
 Mode = Annotated[
@@ -38,12 +37,10 @@ IN_MEMORY = 1 << 20
 
 MOST_OF_ONE = 2
 """Imports of one account at once, including those that are still being received."""
-RETRY_AFTER = 5
-"""Seconds, for an account that has as many."""
 LONGEST_WAIT = 30.0
 """Seconds that an upload waits for its turn: long, since to send it again would cost more."""
 
-_TOO_MANY_OF_ONE = partial(TooManyRequests, "You have as many imports running as one may.", retry_after=RETRY_AFTER)
+_TOO_MANY_OF_ONE = partial(TooManyRequests, "You have as many imports running as one may.", retry_after=5)
 _TOO_MANY_AT_WORK = partial(Unavailable, "Too many imports are running just now.")
 
 log = logging.getLogger("trellis")

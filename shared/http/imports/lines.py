@@ -8,15 +8,17 @@ from typing import IO, Any, Generic, TypeVar, get_origin
 from pydantic import TypeAdapter, ValidationError
 
 from shared.errors import TooLarge
-from shared.http.edge import MESSAGE, MOST_ERRORS, MOST_LINE_VALUES, TOO_COMPLEX, input_error, is_too_complex
+from shared.http.edge import MOST_ERRORS, TOO_COMPLEX, input_error, is_too_complex
 from shared.http.reads import CSV, NDJSON
 from shared.schemas import Input
-from shared.writes import Batch, Imported, ImportFailed, LineError
+from shared.writes import Imported, ImportFailed, LineBatch, LineError
 
 I = TypeVar("I", bound=Input)  # noqa: E741 (for input)
 
 MOST_LINES = 1_000_000
 """A line may have two bytes only, and all lines are imported in one transaction."""
+MOST_LINE_VALUES = 2_000
+"""Of a line, which is one resource. See `is_too_complex`."""
 LONGEST = 1 << 20
 """Bytes of a line, including line breaks within quoted cells."""
 BATCH_LINES = 1000
@@ -27,7 +29,6 @@ _BOM = b"\xef\xbb\xbf"
 _NOT_JSON = {"pointer": "", "code": "json_invalid", "message": "JSON decode error"}
 _NOT_CSV = {"pointer": "", "code": "csv_invalid", "message": "Line should be CSV as in RFC 4180"}
 _CELLS = {"pointer": "", "code": "cells", "message": "Line should have as many cells as the header"}
-_TOO_COMPLEX = {"pointer": "", "code": TOO_COMPLEX, "message": MESSAGE}
 _TOO_LONG = {"pointer": "", "code": "line_too_long", "message": f"Line should have at most {LONGEST} bytes"}
 
 
@@ -38,21 +39,20 @@ class _BadLine(Exception):
         self.errors = errors
 
 
-def batches(file: IO[bytes], media_type: str, schema: type[I]) -> Iterator[Batch[I]]:
+def batches(file: IO[bytes], media_type: str, schema: type[I]) -> Iterator[LineBatch[I]]:
     """The lines of a file, in batches. Raises TooLarge past MOST_LINES, and ImportFailed when the header of a CSV is
     wrong.
     """
-    lines = _Lines(file)
-    records = {NDJSON: _NdjsonRecords, CSV: _CsvRecords}[media_type](lines, schema)
+    records = {NDJSON: _NdjsonRecords, CSV: _CsvRecords}[media_type](file, schema)
     while (batch := _batch(records)) is not None:
         yield batch
 
 
-def _batch(records: "_Records[I]") -> Batch[I] | None:
+def _batch(records: "_Records[I]") -> LineBatch[I] | None:
     """The next lines; None at the end."""
-    batch: Batch[I] = Batch()
-    most = records.lines.bytes_read + BATCH_BYTES
-    while len(batch.rows) + batch.failed < BATCH_LINES and records.lines.bytes_read < most:
+    batch: LineBatch[I] = LineBatch()
+    most = records.bytes_read + BATCH_BYTES
+    while len(batch.rows) + batch.failed < BATCH_LINES and records.bytes_read < most:
         try:
             row = next(records)
         except StopIteration:
@@ -71,43 +71,32 @@ def _batch(records: "_Records[I]") -> Batch[I] | None:
     return batch
 
 
-class _Lines:
-    """The raw lines of a file."""
+class _Records(Iterator[I | None], Generic[I]):
+    """The inputs, one after the other; None for a blank line. After a _BadLine, the next input can be read."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self.number = 0
-        """The number of the last line."""
-        self.bytes_read = 0
+    line = 1
+    """The line where the last input began."""
+    room = MOST_ERRORS
+    """How many more errors are listed; later lines are only counted."""
+    count = 0
+    bytes_read = 0
+    _lines_read = 0
+
+    def __init__(self, file: IO[bytes], schema: type[I]) -> None:
         self._file = file
         self._file.seek(len(_BOM) if file.read(len(_BOM)) == _BOM else 0)
+        self._schema: TypeAdapter[I] = TypeAdapter(schema)
 
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
+    def _read(self) -> bytes:
+        """The next line; empty at the end of the file."""
         line = self._file.readline(LONGEST + 1)
-        if not line:
-            raise StopIteration
-        self.number += 1
+        self._lines_read += 1
         self.bytes_read += len(line)
         if len(line) <= LONGEST:
             return line
         while not line.endswith(b"\n") and line:
             line = self._file.readline(LONGEST)
         raise _BadLine(_TOO_LONG)
-
-
-class _Records(Iterator[I | None], Generic[I]):
-    """The inputs, one after the other; None for a blank line. After a _BadLine, the next input can be read."""
-
-    def __init__(self, lines: _Lines, schema: type[I]) -> None:
-        self.lines = lines
-        self.line = 1
-        """The line where the last input began."""
-        self.room = MOST_ERRORS
-        """How many more errors are listed; later lines are only counted."""
-        self.count = 0
-        self._schema: TypeAdapter[I] = TypeAdapter(schema)
 
     def _checked(self, value: object) -> I:
         try:
@@ -123,12 +112,14 @@ class _NdjsonRecords(_Records[I]):
     """A JSON object a line."""
 
     def __next__(self) -> I | None:
-        self.line = self.lines.number + 1
-        line = next(self.lines)
+        self.line = self._lines_read + 1
+        line = self._read()
+        if not line:
+            raise StopIteration
         if line.isspace():
             return None
         if is_too_complex(line, MOST_LINE_VALUES):
-            raise _BadLine(_TOO_COMPLEX)
+            raise _BadLine(input_error(TOO_COMPLEX))
         try:
             return self._schema.validate_json(line)
         except ValidationError:
@@ -141,11 +132,13 @@ class _NdjsonRecords(_Records[I]):
 class _CsvRecords(_Records[I]):
     """A row a line, after a header that names the fields; an empty cell is an absent field, that of a list is JSON."""
 
-    def __init__(self, lines: _Lines, schema: type[I]) -> None:
-        super().__init__(lines, schema)
+    _began = 0
+    """The number of bytes before the row."""
+
+    def __init__(self, file: IO[bytes], schema: type[I]) -> None:
+        super().__init__(file, schema)
         self._lists = {name for name, field in schema.model_fields.items() if get_origin(field.annotation) is list}
-        self._began = 0
-        self._rows = csv.reader(map(self._text, lines), strict=True)
+        self._rows = csv.reader(iter(self._text, ""), strict=True)
         self._header = self._read_header([*schema.model_fields])
 
     def __next__(self) -> I | None:
@@ -155,42 +148,35 @@ class _CsvRecords(_Records[I]):
         if len(cells) != len(self._header):
             raise _BadLine(_CELLS)
         given = {name: cell for name, cell in zip(self._header, cells, strict=True) if cell}
-        return self._checked({name: self._list(name, cell) for name, cell in given.items()})
+        lists = {name: _parsed(cell, f"/{name}") for name, cell in given.items() if name in self._lists}
+        return self._checked(given | lists)
 
     def _read_header(self, known: Sequence[str]) -> list[str]:
-        wrong: Sequence[Mapping[str, str]]
         try:
             header = self._cells()
             wrong = [_column(name, known) for n, name in enumerate(header) if name not in known or name in header[:n]]
+            if wrong:
+                raise _BadLine(*wrong)
         except StopIteration:
             return []
         except _BadLine as error:
-            header, wrong = [], error.errors
-        if wrong:
-            errors = [LineError(line=self.line, **one) for one in wrong[:MOST_ERRORS]]
-            raise ImportFailed(Imported(imported=0, failed=1, errors=errors))
+            errors = [LineError(line=self.line, **one) for one in error.errors[:MOST_ERRORS]]
+            raise ImportFailed(Imported(imported=0, failed=1, errors=errors)) from None
         return header
 
     def _cells(self) -> list[str]:
-        self.line, self._began = self.lines.number + 1, self.lines.bytes_read
+        self.line, self._began = self._lines_read + 1, self.bytes_read
         try:
             return next(self._rows)
         except csv.Error:
             raise _BadLine(_NOT_CSV) from None
 
-    def _text(self, line: bytes) -> str:
-        """Bytes that are not UTF-8 become halves of surrogate pairs, which no field takes."""
-        if self.lines.bytes_read - self._began > LONGEST:
+    def _text(self) -> str:
+        """The next line. Bytes that are not UTF-8 become halves of surrogate pairs, which no field takes."""
+        line = self._read()
+        if self.bytes_read - self._began > LONGEST:
             raise _BadLine(_TOO_LONG)
         return line.decode(errors="surrogateescape")
-
-    def _list(self, name: str, cell: str) -> object:
-        if name not in self._lists:
-            return cell
-        try:
-            return _parsed(cell)
-        except _BadLine:
-            raise _BadLine({**_NOT_JSON, "pointer": f"/{name}"}) from None
 
 
 def _column(name: str, known: Sequence[str]) -> dict[str, str]:
@@ -200,8 +186,8 @@ def _column(name: str, known: Sequence[str]) -> dict[str, str]:
     return input_error(found)
 
 
-def _parsed(text: bytes | str) -> Any:
+def _parsed(text: bytes | str, pointer: str = "") -> Any:
     try:
         return json.loads(text.decode() if isinstance(text, bytes) else text)
     except (ValueError, RecursionError):
-        raise _BadLine(_NOT_JSON) from None
+        raise _BadLine({**_NOT_JSON, "pointer": pointer}) from None

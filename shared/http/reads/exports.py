@@ -3,11 +3,10 @@
 import csv
 import json
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from functools import partial
 from io import StringIO
 from typing import Any
-from uuid import UUID
 
 from fastapi import Request
 from fastapi.responses import StreamingResponse
@@ -48,31 +47,15 @@ async def export_response(
 
     The first batch is read before the answer begins, so that an error in the statement is answered as a problem.
     """
-    batches = _in_turn(request.scope["route"].provided("exports"), caller.user_id, batches)
     media_type = preferred(request.headers.getlist("accept"), (NDJSON, CSV))
     if media_type is None:
         raise NotAcceptable(f"An export is {NDJSON} or {CSV}.")
+    turns: Turns = request.scope["route"].provided("exports")
     as_csv = media_type == CSV
-    first: list[bytes] = await anext(batches, [])
-    write = csv_lines(columns) if as_csv else ndjson_lines
-    header = _rows([columns]) if as_csv else b""
-    lines = _lines(header + write(first), batches, write)
+    header, write = (_rows([columns]), partial(_csv, columns)) if as_csv else (b"", _ndjson)
+    lines = _written(turns.of(caller.user_id), header, batches, write)
+    await anext(lines)
     return ExportResponse(lines, media_type, f"{name}.{'csv' if as_csv else 'ndjson'}")
-
-
-def ndjson_lines(documents: Sequence[bytes]) -> bytes:
-    """A document a line."""
-    return b"".join(document + b"\n" for document in documents)
-
-
-def csv_lines(columns: Sequence[str]) -> Callable[[Sequence[bytes]], bytes]:
-    """A document a line (RFC 4180). Null is empty; embedded documents, arrays and booleans are JSON."""
-
-    def write(documents: Sequence[bytes]) -> bytes:
-        parsed = (json.loads(document) for document in documents)
-        return _rows([[_cell(document[column]) for column in columns] for document in parsed])
-
-    return write
 
 
 def export_turns() -> Turns:
@@ -81,19 +64,26 @@ def export_turns() -> Turns:
     return Turns(MOST_OF_ONE, 0, refusal)
 
 
-async def _in_turn(turns: Turns, account: UUID, batches: Documents) -> Documents:
-    async with turns.of(account), aclosing(batches):
-        async for batch in batches:
-            yield batch
-
-
-async def _lines(
-    start: bytes, batches: Documents, write: Callable[[Sequence[bytes]], bytes]
+async def _written(
+    turn: AbstractAsyncContextManager[None], header: bytes, batches: Documents, write: Callable[[list[bytes]], bytes]
 ) -> AsyncGenerator[bytes, None]:
-    async with aclosing(batches):
-        yield start
+    async with turn, aclosing(batches):
+        first: list[bytes] = await anext(batches, [])
+        yield b""  # From here on, nothing is refused.
+        yield header + write(first)
         async for batch in batches:
             yield write(batch)
+
+
+def _ndjson(documents: Sequence[bytes]) -> bytes:
+    """A document a line."""
+    return b"".join(document + b"\n" for document in documents)
+
+
+def _csv(columns: Sequence[str], documents: Sequence[bytes]) -> bytes:
+    """A document a line (RFC 4180). Null is empty; embedded documents, arrays and booleans are JSON."""
+    parsed = (json.loads(document) for document in documents)
+    return _rows([[_cell(document[column]) for column in columns] for document in parsed])
 
 
 def _rows(rows: Sequence[Sequence[Any]]) -> bytes:

@@ -1,6 +1,7 @@
 """Filters: `name=x`, `name[operator]=x`. The type of the field decides which operators it has, and parses the value."""
 
 import re
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, get_args
 
@@ -8,7 +9,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field, TypeAdapter
 from pydantic_core import PydanticCustomError
 
 from shared.errors import InvalidInput
-from shared.http.reads.parameters import MOST_VALUES, Given, Parameter, once_in, several_in, valid
+from shared.http.reads.parameters import MOST_VALUES, Given, parameter, valid
 from shared.reads import Collection
 from shared.schemas import Date, Text
 
@@ -38,13 +39,13 @@ class Filters:
     def __init__(self, collection: Collection) -> None:
         types = {name: _plain_type(collection.document.model_fields[name].annotation) for name in collection.filters}
         self._operators = {name: _operators(kind) for name, kind in types.items()}
-        self._adapters = {name: TypeAdapter(_bounded(kind)) for name, kind in types.items()}
+        self._adapters = {name: TypeAdapter(_BOUNDED.get(kind, kind)) for name, kind in types.items()}
         self._custom = collection.custom
 
     def custom_in(self, given: Given) -> dict[str, list[str]]:
         """The values of each custom filter; takes them out of the parameters. Raises InvalidInput."""
         return {
-            name: sorted({valid(SHORT_TEXT, text, name) for text in several_in(given, name)})
+            name: sorted({valid(SHORT_TEXT, text, name) for text in given.several(name)})
             for name in sorted(self._custom.keys() & given.keys())
         }
 
@@ -52,22 +53,18 @@ class Filters:
         """Field, operator and value of each filter. Whatever is still given must be one. Raises InvalidInput."""
         return [(found := self._filter(name), self._value(found, given, name)) for name in sorted(given)]
 
-    def parameters(self) -> list[Parameter]:
-        """The parameters that `filters_in` reads."""
-        found = []
+    def parameters(self) -> list[dict[str, Any]]:
+        """The parameters that `custom_in` and `filters_in` read."""
+        texts = {"type": "array", "items": {"type": "string"}}
+        found = [parameter(name, texts, custom.description) for name, custom in self._custom.items()]
         for field, adapter in self._adapters.items():
             one: dict[str, Any] = adapter.json_schema()
             one.pop("$defs", None)
             for operator in self._operators[field]:
                 name = field if operator == "eq" else f"{field}[{operator}]"
                 schema = {"type": "array", "items": one, "maxItems": MOST_VALUES} if operator == "in" else one
-                found.append(Parameter(name, schema, _MEANING[operator].format(field), by_comma=operator == "in"))
+                found.append(parameter(name, schema, _MEANING[operator].format(field), by_comma=operator == "in"))
         return found
-
-    def custom_parameters(self) -> list[Parameter]:
-        """The parameters that `custom_in` reads."""
-        texts = {"type": "array", "items": {"type": "string"}}
-        return [Parameter(name, texts, custom.description) for name, custom in self._custom.items()]
 
     def _filter(self, name: str) -> tuple[str, str]:
         match = _NAME.fullmatch(name)
@@ -83,8 +80,8 @@ class Filters:
     def _value(self, found: tuple[str, str], given: Given, name: str) -> Any:
         field, operator = found
         if operator == "in":
-            return [valid(self._adapters[field], text, name) for text in several_in(given, name)]
-        text = once_in(given, name)
+            return [valid(self._adapters[field], text, name) for text in given.several(name)]
+        text = given.once(name)
         if operator == "contains":
             return "%" + re.sub(r"([\\%_])", r"\\\1", valid(SHORT_TEXT, text, name)) + "%"
         return valid(self._adapters[field], text, name)
@@ -102,19 +99,17 @@ def _operators(kind: Any) -> tuple[str, ...]:
     return (*EQUALITY, *ORDER) if kind in {int, float, date, datetime} else EQUALITY
 
 
-def _bounded(kind: Any) -> Any:
-    """The type of a filter's value: within what PostgreSQL can compare with the column."""
-    if kind is str:
-        return ShortText
-    if kind is int:
-        return Annotated[int, Field(ge=-(2**63), lt=2**63)]
-    if kind is datetime:
-        return Annotated[AwareDatetime, BeforeValidator(_no_number)]
-    return Date if kind is date else kind
-
-
 def _no_number(text: str) -> str:
     """Pydantic would read a number as seconds since 1970."""
     if not re.match(r"\d{4}-", text):
         raise PydanticCustomError("datetime", "Input should be a date and time like 2026-12-31T12:00:00Z")
     return text
+
+
+_BOUNDED: Mapping[Any, Any] = {
+    str: ShortText,
+    int: Annotated[int, Field(ge=-(2**63), lt=2**63)],
+    datetime: Annotated[AwareDatetime, BeforeValidator(_no_number)],
+    date: Date,
+}
+"""The type of a filter's value where the field's allows more than PostgreSQL can compare with the column."""

@@ -1,13 +1,12 @@
 """The HTTP side of the journal: the history of a row, all of it for administrators, and the change feed."""
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
 from shared.feed import ChangeRead, Changes
-from shared.http.reads.parameters import LIMIT, Parameter, limit_in, none_left, parameters_in, text_in
+from shared.http.reads.parameters import LIMIT, Given, parameter
 from shared.http.reads.queries import described, list_query
 from shared.http.reads.responses import PageOf, page_response
 from shared.http.routes import Administrator, Caller, resource_router
@@ -27,27 +26,11 @@ class ChangesRead(BaseModel):
     has_more: bool = Field(description="Whether more changes can be read right now.")
 
 
-@dataclass(frozen=True)
-class ChangesQuery:
-    """What a poll asks for."""
-
-    after: str | None
-    limit: int
-
-
-_AFTER = Parameter(
+_AFTER = parameter(
     "after",
     {"type": "string"},
     "`next_cursor` of the previous poll; `latest` for a cursor of now; leave it out for all changes that are kept.",
 )
-_PARAMETERS = [_AFTER.described(), LIMIT.described()]
-
-
-async def _changes_query(request: Request) -> ChangesQuery:
-    given = parameters_in(request.scope["query_string"])
-    query = ChangesQuery(text_in(given, "after", most=16_000), limit_in(given))
-    none_left(given)
-    return query
 
 
 def journal_router(journal: Journal, changes: Changes) -> APIRouter:
@@ -59,15 +42,18 @@ def journal_router(journal: Journal, changes: Changes) -> APIRouter:
         """Who changed what, newest first."""
         return page_response(request, await journal.page(principal, query))
 
-    @feed.get("", response_model=ChangesRead, openapi_extra={"parameters": _PARAMETERS})
-    async def follow(caller: Caller, query: Annotated[ChangesQuery, Depends(_changes_query)]) -> Response:
+    @feed.get("", response_model=ChangesRead, openapi_extra={"parameters": [_AFTER, LIMIT]})
+    async def follow(request: Request, caller: Caller) -> Response:
         """The changes of everything in your lists: each change once, after the changes it depends on.
 
         To keep a copy, take a cursor with `after=latest`, list everything, then follow. An entry says that a resource
         changed; read the resource to see what it is now. A resource that you see only through another one comes and
         goes with that one, without an entry of its own.
         """
-        page = await changes.page(caller, query.after, query.limit)
+        given = Given.of(request.scope["query_string"])
+        after, limit = given.text("after", most=16_000), given.limit()
+        given.none_left()
+        page = await changes.page(caller, after, limit)
         return Response(page.to_json(), headers={"Cache-Control": "no-store"}, media_type="application/json")
 
     return APIRouter(routes=[*administration.routes, *feed.routes])

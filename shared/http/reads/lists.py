@@ -5,18 +5,7 @@ from typing import Any
 
 from shared.errors import InvalidInput
 from shared.http.reads.filters import Filters
-from shared.http.reads.parameters import (
-    LIMIT,
-    Given,
-    Parameter,
-    choice_in,
-    limit_in,
-    parameters_in,
-    several_in,
-    several_of,
-    text_in,
-)
-from shared.http.reads.views import view_in, view_parameters
+from shared.http.reads.parameters import LIMIT, Given, choice_of, parameter, several_of, view_parameters
 from shared.reads import RELEVANCE, Collection, ListQuery, Shape, Sort
 
 COUNTS = ("none", "estimated", "exact")
@@ -36,12 +25,13 @@ class ListGrammar:
 
     def parse(self, raw: bytes) -> ListQuery:
         """What a raw query string asks for. Raises InvalidInput, which names the parameter."""
-        given = parameters_in(raw)
-        if not self.collection.paged:
-            _refuse_paging(given)
-        view, sort = view_in(given, self.collection.document), self._sort_in(given)
-        cursor, limit, count = text_in(given, "cursor", most=4000), limit_in(given), choice_in(given, "count", COUNTS)
-        deleted = choice_in(given, "deleted", TRASH) if self.collection.has_trash else "exclude"
+        given = Given.of(raw)
+        paging = [name for name in _PAGING if name in given]
+        if paging and not self.collection.paged:
+            raise InvalidInput("This has no pages, and no order but that of the ids.", parameter=paging[0])
+        view, sort = given.view(self.collection.document), self._sort_in(given)
+        cursor, limit, count = given.text("cursor", most=4000), given.limit(), given.choice("count", COUNTS)
+        deleted = given.choice("deleted", TRASH) if self.collection.has_trash else "exclude"
         search = self._search_in(given, sort)
         custom, filters = self._filters.custom_in(given), self._filters.filters_in(given)
         shape = Shape(
@@ -54,28 +44,25 @@ class ListGrammar:
             count=count,
             deleted=deleted,
         )
-        return ListQuery(
-            shape, search | custom | {f"filter_{n}": value for n, (_, value) in enumerate(filters)}, cursor
-        )
+        values = search | custom | {f"filter_{n}": value for n, (_, value) in enumerate(filters)}
+        return ListQuery(shape, values, cursor)
 
-    def parameters(self) -> list[Parameter]:
+    def parameters(self) -> list[dict[str, Any]]:
         """Every parameter that `parse` reads."""
         found = self._paging_parameters() if self.collection.paged else []
         if self.collection.search:
             words = {"type": "string", "maxLength": LONGEST_SEARCH}
-            found.append(
-                Parameter("q", words, 'Words to search for. `-word` excludes one; `"a phrase"` keeps its order.')
-            )
+            meaning = 'Words to search for. `-word` excludes one; `"a phrase"` keeps its order.'
+            found.append(parameter("q", words, meaning))
         if self.collection.has_trash:
-            trash = {"type": "string", "enum": list(TRASH), "default": TRASH[0]}
-            found.append(Parameter("deleted", trash, "Whether to list the deleted rows that you may restore."))
-        found += [*self._filters.custom_parameters(), *view_parameters(self.collection.document)]
-        return [*found, *self._filters.parameters()]
+            meaning = "Whether to list the deleted rows that you may restore."
+            found.append(parameter("deleted", choice_of(TRASH), meaning))
+        return [*found, *view_parameters(self.collection.document), *self._filters.parameters()]
 
     def _sort_in(self, given: Given) -> tuple[Sort, ...]:
         if "sort" not in given:
             return self.collection.default_sort
-        sort = tuple((name.removeprefix("-"), name.startswith("-")) for name in several_in(given, "sort"))
+        sort = tuple((name.removeprefix("-"), name.startswith("-")) for name in given.several("sort"))
         names = [name for name, _ in sort]
         if not set(names) <= set(self._sorts) or len(set(names)) < len(names) or (RELEVANCE, False) in sort:
             raise InvalidInput(f"Sort by each of these at most once: {', '.join(self._sorts)}.", parameter="sort")
@@ -83,29 +70,22 @@ class ListGrammar:
 
     def _search_in(self, given: Given, sort: tuple[Sort, ...]) -> dict[str, Any]:
         """The parameter `q` of the statement, if there is one."""
-        text = text_in(given, "q", most=LONGEST_SEARCH) if self.collection.search else None
+        text = given.text("q", most=LONGEST_SEARCH) if self.collection.search else None
         if text is not None:
             return {"q": text}
         if (RELEVANCE, True) in sort:
             raise InvalidInput("Sorting by relevance needs a search: give q.", parameter="sort")
         return {}
 
-    def _paging_parameters(self) -> list[Parameter]:
-        counts = {"type": "string", "enum": list(COUNTS), "default": COUNTS[0]}
+    def _paging_parameters(self) -> list[dict[str, Any]]:
         found = [
             LIMIT,
-            Parameter("cursor", {"type": "string"}, "`next_cursor` of the previous page."),
-            Parameter("count", counts, "Add `count`, the number of rows on all pages."),
+            parameter("cursor", {"type": "string"}, "`next_cursor` of the previous page."),
+            parameter("count", choice_of(COUNTS), "Add `count`, the number of rows on all pages."),
         ]
         if self.collection.sorts:
             named = [written for name in self._sorts for written in (name, f"-{name}") if written != RELEVANCE]
             default = {"default": [f"-{name}" if down else name for name, down in self.collection.default_sort]}
             meaning = "Sort by these, the first one first; `-` sorts in descending order."
-            found.append(Parameter("sort", several_of(named) | default, meaning, by_comma=True))
+            found.append(parameter("sort", several_of(named) | default, meaning, by_comma=True))
         return found
-
-
-def _refuse_paging(given: Given) -> None:
-    for name in _PAGING:
-        if name in given:
-            raise InvalidInput("This has no pages, and no order but that of the ids.", parameter=name)

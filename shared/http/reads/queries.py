@@ -7,8 +7,7 @@ from typing import Any
 from fastapi import Request
 
 from shared.http.reads.lists import ListGrammar
-from shared.http.reads.parameters import none_left, parameters_in
-from shared.http.reads.views import view_in, view_parameters
+from shared.http.reads.parameters import Given, view_parameters
 from shared.reads import Collection, Document, ListQuery, View
 
 MOST_KEPT = 1000
@@ -30,9 +29,9 @@ def document_view(document: type[Document]) -> Callable[[Request], Awaitable[Vie
 
     @lru_cache(MOST_KEPT)
     def parse(raw: bytes) -> View:
-        given = parameters_in(raw)
-        view = view_in(given, document)
-        none_left(given)
+        given = Given.of(raw)
+        view = given.view(document)
+        given.none_left()
         return view
 
     async def view(request: Request) -> View:
@@ -44,12 +43,12 @@ def document_view(document: type[Document]) -> Callable[[Request], Awaitable[Vie
 def described(of: Collection | type[Document]) -> dict[str, Any]:
     """What the OpenAPI document says about it: the `openapi_extra` of the endpoint."""
     parameters = ListGrammar(of).parameters() if isinstance(of, Collection) else view_parameters(of)
-    told: dict[str, Any] = {"parameters": [parameter.described() for parameter in parameters]}
     if isinstance(of, Collection) and not of.paged:  # An export is streamed, so it has no ETag.
-        return told
-    return told | {
+        return {"parameters": parameters}
+    return {
+        "parameters": parameters,
         "responses": {
             "200": {"headers": {"ETag": {"schema": {"type": "string"}, "description": "For `If-None-Match`."}}},
             "304": {"description": "Not modified: your copy, which `If-None-Match` names, is up to date."},
-        }
+        },
     }

@@ -17,8 +17,9 @@ from shared.http.routes.fastapi_seam import answer_to, handled, operations_in
 from shared.http.routes.injection import Binder, UnresolvedError
 from shared.http.routes.mutations import Mutations, change_turns
 from shared.http.routes.path_keys import key_parameter, path_key
-from shared.http.routes.routing import API_PREFIX, Route, operation, resource_router
+from shared.http.routes.routing import API_PREFIX, Route, resource_router
 from shared.http.routes.table import RouteTable
+from shared.http.routes.traits import operation
 from shared.http.routes.wishes import IF_NONE_MATCH
 
 __all__ = [

@@ -42,7 +42,7 @@ Caller = Annotated[Principal, Depends(caller)]
 
 
 async def current_principal(request: Request, token: _Token, authenticator: _Authenticator) -> Principal:
-    """The caller, with a checked session: by the edge for a change, else by a statement. Raises Unauthenticated."""
+    """The caller, whose session is checked: for a change with its first statement, else now. Raises Unauthenticated."""
     change: Change | None = request.scope["state"].get(CHANGE)
     if change is not None and change.principal is not None:
         return change.principal
@@ -56,8 +56,10 @@ async def current_principal(request: Request, token: _Token, authenticator: _Aut
 CurrentPrincipal = Annotated[Principal, Depends(current_principal)]
 
 
-async def administrator(principal: CurrentPrincipal) -> Principal:
+async def administrator(principal: CurrentPrincipal, authenticator: _Authenticator) -> Principal:
     """The caller, an administrator. Raises AdministratorsOnly."""
+    if principal.is_admin is None:
+        principal = await authenticator.checked(principal)
     principal.require_admin()
     return principal
 

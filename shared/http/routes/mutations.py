@@ -6,7 +6,8 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from uuid import UUID
 
 from fastapi import Request, Response
@@ -15,14 +16,13 @@ from shared.auth import READ, Authenticator, Principal
 from shared.errors import CommitInDoubt, Conflict, Contended, DomainError, Unauthenticated, Unavailable
 from shared.http.edge import bearer_token, request_id_of
 from shared.http.routes.endpoints import Handle
+from shared.http.routes.traits import Traits
 from shared.http.routes.wishes import Wishes
 from shared.rows import Origin
 from shared.settings import Settings
 from shared.turns import Turns
 from shared.wire import Database, Run
 from shared.writes import Answer, Change, Idempotency, Keyed, Permission, Precondition, Resources
-
-Once = Callable[[Request, Handle, Change, Keyed], Awaitable[Response]]
 
 CHANGE = "change"
 """The key of the Change in the state of a request."""
@@ -40,28 +40,19 @@ def change_turns(settings: Settings) -> Turns:
     return Turns(max(1, settings.pool_size * 3 // 4), settings.pool_wait_seconds, TooManyChanges)
 
 
+@dataclass(eq=False)
 class Mutations:
     """Runs the endpoints that change state."""
 
-    def __init__(
-        self,
-        database: Database,
-        authenticator: Authenticator,
-        idempotency: Idempotency,
-        resources: Resources,
-        turns: Turns,
-        *,
-        require_if_match: bool,
-    ) -> None:
-        self._database = database
-        self._authenticator = authenticator
-        self._idempotency = idempotency
-        self._resources = resources
-        self._turns = turns
-        self._require_if_match = require_if_match
+    database: Database
+    authenticator: Authenticator
+    idempotency: Idempotency
+    resources: Resources
+    turns: Turns
+    require_if_match: bool
 
     async def run(
-        self, request: Request, handle: Handle, wishes: Wishes, *, is_slow: bool, target: UUID | None
+        self, request: Request, handle: Handle, wishes: Wishes, traits: Traits, target: UUID | None
     ) -> Response:
         """The endpoint's answer, after the commit; within a batch, the batch commits later.
 
@@ -74,76 +65,78 @@ class Mutations:
                 change = replace(outer, precondition=precondition, target=target, is_settled=False)
                 response = await self._handle(request, handle, change)
             else:
-                response = await self._committed(request, handle, wishes, precondition, target, is_slow=is_slow)
+                new = partial(Change, precondition=precondition, target=target)
+                response = await self._committed(request, handle, wishes, traits, new)
         except Conflict as conflict:
             # Only its own transaction shows what a batch has done so far.
-            read = self._database.read if outer is None else outer.unit.execute
+            read = self.database.read if outer is None else outer.unit.execute
             await self._name_obstacle(conflict, request.scope["state"].get(CHANGE), read)
             raise
         return _minimal(response) if wishes.is_minimal else response
 
     async def _committed(
-        self,
-        request: Request,
-        handle: Handle,
-        wishes: Wishes,
-        precondition: Precondition | None,
-        target: UUID | None,
-        *,
-        is_slow: bool,
+        self, request: Request, handle: Handle, wishes: Wishes, traits: Traits, new: Callable[..., Change]
     ) -> Response:
-        principal = await self._principal(request)
+        principal = await self._principal(request, traits)
         # The whole body, before a connection is taken: a slow client holds none. An upload is on disk.
         content = getattr(request.state, "content_digest", None) or await request.body()
         keyed = self._keyed(request, wishes, principal, content)
         # A caller with an invalid token is probably refused: take no connection before that either.
-        is_doubtful = principal is None and bearer_token(request.headers) is not None
-        once = self._once_late if is_slow or is_doubtful else self._once
+        is_late = traits.slow or (principal is None and bearer_token(request.headers) is not None)
+        answer = partial(self._once_late if is_late else self._once, keyed) if keyed else self._handle
         variables = _origin(principal, request).variables()
         attempts = 0
         while True:
             attempts += 1
             try:
+                demand = self.authenticator.demand(principal) if principal and principal.is_admin is None else None
                 async with (
-                    self._turns.of(principal.user_id if principal else None),
-                    self._database.unit_of_work(dry_run=wishes.dry_run, variables=variables) as unit,
+                    self.turns.of(principal.user_id if principal else None),
+                    self.database.unit_of_work(dry_run=wishes.dry_run, variables=variables, demand=demand) as unit,
                 ):
-                    change = Change(unit, principal, precondition, target)
-                    if keyed is None:
-                        return await self._handle(request, handle, change)
-                    return await once(request, handle, change, keyed)
+                    change = new(unit, principal)
+                    return await self._within_session(answer(request, handle, change), change)
             except (Contended, CommitInDoubt) as error:
                 # After a commit in doubt, the next attempt finds by the key whether it was kept.
                 if attempts == MOST_ATTEMPTS or (isinstance(error, CommitInDoubt) and keyed is None):
                     raise
             await asyncio.sleep(random.uniform(0, 0.05 * attempts))  # noqa: S311 (to not meet again)
 
-    async def _once(self, request: Request, handle: Handle, change: Change, keyed: Keyed) -> Response:
+    async def _within_session(self, answer: Awaitable[Response], change: Change) -> Response:
+        """The answer. Whoever has no session any more is told that, and not what else is wrong. Raises InvalidToken."""
+        try:
+            return await answer
+        except Exception:
+            if change.principal is not None and change.unit.is_unmet:
+                await self.authenticator.checked(change.principal)
+            raise
+
+    async def _once(self, keyed: Keyed, request: Request, handle: Handle, change: Change) -> Response:
         """The answer that was kept under the key, or else a new one, which is kept."""
-        known = await self._idempotency.begin(change.unit, keyed)
+        known = await self.idempotency.begin(change.unit, keyed)
         if known is not None:
             return await self._replay(request, handle, change, known)
-        return await self._kept(request, handle, change, keyed)
+        return await self._kept(keyed, request, handle, change)
 
-    async def _once_late(self, request: Request, handle: Handle, change: Change, keyed: Keyed) -> Response:
+    async def _once_late(self, keyed: Keyed, request: Request, handle: Handle, change: Change) -> Response:
         """The same for a slow endpoint, or a caller with an invalid token: until its first statement, the key is not
         locked, and no connection is held.
         """
-        known = await self._idempotency.look(keyed)
+        known = await self.idempotency.look(keyed)
         if known is not None:
             return await self._replay(request, handle, change, known)
 
         async def begin() -> None:
-            if await self._idempotency.begin(change.unit, keyed) is not None:
+            if await self.idempotency.begin(change.unit, keyed) is not None:
                 raise Contended  # An answer was kept since we looked: the next attempt finds it.
 
         change.unit.before_first = begin
-        return await self._kept(request, handle, change, keyed)
+        return await self._kept(keyed, request, handle, change)
 
-    async def _kept(self, request: Request, handle: Handle, change: Change, keyed: Keyed) -> Response:
+    async def _kept(self, keyed: Keyed, request: Request, handle: Handle, change: Change) -> Response:
         response = await self._handle(request, handle, change)
         if _is_to_be_kept(response):
-            await self._idempotency.keep(change.unit, keyed, _answer(response, change))
+            await self.idempotency.keep(change.unit, keyed, _answer(response, change))
         return response
 
     async def _replay(self, request: Request, handle: Handle, change: Change, known: Answer) -> Response:
@@ -151,7 +144,7 @@ class Mutations:
         if change.principal is not None:
             try:
                 for permission in known.permissions:
-                    await self._resources.demand(change.unit.execute, change.principal, permission)
+                    await self.resources.demand(change.unit.execute, change.principal, permission)
             except DomainError as refusal:
                 await self._handle(request, handle, change)
                 raise refusal from None  # A fresh request would succeed, but this is a replay: roll back and refuse.
@@ -169,25 +162,31 @@ class Mutations:
             return
         resource, id = conflict.obstacle
         with suppress(DomainError, LookupError):  # Nobody sees rows of a table that is no resource.
-            await self._resources.demand(read, change.principal, Permission(resource, READ, id))
+            await self.resources.demand(read, change.principal, Permission(resource, READ, id))
             conflict.members = {**conflict.members, "obstacle": {"resource": resource, "id": str(id)}}
 
     def _keyed(self, request: Request, wishes: Wishes, principal: Principal | None, content: bytes) -> Keyed | None:
         if wishes.key is None or wishes.dry_run:
             return None
         target = request.scope.get("raw_path", b"") + b"?" + request.scope["query_string"]
-        return self._idempotency.keyed(wishes.key, principal, request.method.encode(), target, content)
+        return self.idempotency.keyed(wishes.key, principal, request.method.encode(), target, content)
 
     def _precondition(self, wishes: Wishes) -> Precondition | None:
-        if wishes.if_match is None and wishes.if_none_match is None and not self._require_if_match:
+        if wishes.if_match is None and wishes.if_none_match is None and not self.require_if_match:
             return None
-        return Precondition(wishes.if_match, wishes.if_none_match, self._require_if_match)
+        return Precondition(wishes.if_match, wishes.if_none_match, self.require_if_match)
 
-    async def _principal(self, request: Request) -> Principal | None:
-        """The caller, or None. Endpoints that need a caller refuse an invalid token themselves."""
+    async def _principal(self, request: Request, traits: Traits) -> Principal | None:
+        """The caller, or None. Endpoints that need a caller refuse an invalid token themselves.
+
+        A slow endpoint is to do no work for a session that has ended, and a public one goes on without it, so these two
+        have it checked first. Of all others, the first statement of the unit of work demands it.
+        """
         token = bearer_token(request.headers)
         with suppress(Unauthenticated):
-            return await self._authenticator.principal(token) if token is not None else None
+            if token is not None:
+                caller = self.authenticator.caller(token)
+                return await self.authenticator.checked(caller) if traits.slow or traits.public else caller
         return None
 
 

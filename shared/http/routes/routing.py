@@ -1,9 +1,9 @@
 """The routes of modules: a state-changing request runs in one unit of work, committed before the reply is sent."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -16,38 +16,13 @@ from shared.http.routes.endpoints import Handle, direct_way, json_checked
 from shared.http.routes.fastapi_seam import last_id
 from shared.http.routes.injection import Binder, Unbound, takes
 from shared.http.routes.mutations import Mutations
+from shared.http.routes.traits import Traits
 from shared.http.routes.wishes import PARAMETERS, Wishes
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 """Methods that change nothing (RFC 9110 §9.2.1): their reads take the read lane."""
 
 API_PREFIX = "/api/v1"
-
-E = TypeVar("E", bound=Callable[..., Any])
-
-
-@dataclass(frozen=True)
-class Traits:
-    """What an endpoint declares of itself, by the decorator `operation`."""
-
-    public: bool = False
-    """Anybody may call it. The start refuses any other endpoint that takes no caller."""
-    slow: bool = False
-    """It works long before its first statement: it hashes a password, or sends mail. So it cannot be part of a batch,
-    whose transaction would stay open meanwhile, and its idempotency key is locked only with that statement."""
-    repeatable: bool = True
-    """False: it takes no precondition, dry run or idempotency key. A sign-in, for example."""
-    about: str | None = None
-    """The parameter of the path whose row `If-Match` is about; by default the last one that is a UUID."""
-
-    def __call__(self, endpoint: E) -> E:
-        """Declare them of an endpoint."""
-        endpoint.__dict__["traits"] = self
-        return endpoint
-
-
-operation = Traits
-"""The decorator of an endpoint that has traits: `@operation(public=True)`."""
 
 
 class Route(APIRoute):
@@ -113,8 +88,7 @@ class Route(APIRoute):
         async def mutate(request: Request) -> Response:
             wishes = Wishes.of(request) if self.traits.repeatable else Wishes.none_in(request)
             mutations: Mutations = self.provided("mutations")
-            target = self._target(request)
-            return await mutations.run(request, handle, wishes, is_slow=self.traits.slow, target=target)
+            return await mutations.run(request, handle, wishes, self.traits, self._target(request))
 
         return mutate
 

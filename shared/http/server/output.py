@@ -17,25 +17,11 @@ class Output(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self._transport.write(data)
 
-    def get_write_buffer_size(self) -> int:
-        return self._transport.get_write_buffer_size()
-
     def is_closing(self) -> bool:
         return self._is_over() or self._transport.is_closing()
 
     def close(self) -> None:
         self._finish()
-
-    def end(self) -> bool:
-        """Send no more, but still receive. Whether that is possible."""
-        if not self._transport.can_write_eof() or self._transport.is_closing():
-            return False
-        self._transport.write_eof()
-        return True
-
-    def close_now(self) -> None:
-        """Receive no more, and send what was written."""
-        self._transport.close()
 
     def abort(self) -> None:
         self._transport.abort()

@@ -6,10 +6,7 @@ tests/server/test_protocol_seam.py tells when a release changes it.
 
 import asyncio
 from collections import OrderedDict
-from typing import Any, ClassVar
-
-from uvicorn.config import Config
-from uvicorn.server import ServerState
+from typing import ClassVar
 
 from shared.deadline import Deadline
 from shared.errors import DomainError, Unavailable
@@ -37,23 +34,17 @@ class BoundedProtocol(RequestProtocol):
     waiting: ClassVar["OrderedDict[BoundedProtocol, None]"]
     """Idle connections, the longest idle first. They are closed when there are too many connections."""
 
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
-        self._deadline = Deadline(self.loop, self._overdue)
-        self._reader_deadline = Deadline(self.loop, self._demand_reader)
-        self._unsent = 0
+    _unsent = 0
+    """Bytes of the answer that the client had yet to read when the deadline of the reader was set."""
 
     # The connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As uvicorn has it.
         super().connection_made(transport)
-        self.transport = self._output = Output(transport, lambda: self._phase is Phase.END, self.finish)
+        self._socket = transport
+        self.transport = Output(transport, lambda: self._phase is Phase.END, self.finish)
+        self._deadline = Deadline(self.loop, self._overdue)
+        self._reader_deadline = Deadline(self.loop, self._demand_reader)
         self._deadline.set(self.settings.head_seconds)
         if len(self.connections) > self.settings.max_connections:
             if not self.waiting:
@@ -79,21 +70,17 @@ class BoundedProtocol(RequestProtocol):
         """Close it once all is sent. From a client that still sends, receive for a moment more."""
         if self._phase is Phase.END:
             return
-        is_mid_request = self.is_mid_request
+        is_mid_request = self._has_begun or self._parsed < len(self._received)
         self._phase, self._received, self._parsed = Phase.END, b"", 0
         self._expect_reader()
         if not self._unsent:
             self.waiting[self] = None
         self._deadline.set(LINGERING)
-        if is_mid_request and self._output.end():
+        if is_mid_request and self._socket.can_write_eof() and not self._socket.is_closing():
+            self._socket.write_eof()
             self.flow.resume_reading()
         else:
-            self._output.close_now()
-
-    @property
-    def is_over(self) -> bool:
-        """Whether there is nothing more to be sent."""
-        return self._phase is Phase.END
+            self._socket.close()
 
     # The request
 
@@ -149,19 +136,19 @@ class BoundedProtocol(RequestProtocol):
             self._refuse(Unavailable("The server is about to stop.") if self._stops else RequestTimeout())
         elif self._phase is Phase.HEAD:
             self.finish()
-        elif self.transport.get_write_buffer_size():
+        elif self._socket.get_write_buffer_size():
             self._deadline.set(LINGERING)  # The reader has its own deadline.
         else:
             self.transport.abort()
 
     def _expect_reader(self) -> None:
-        self._unsent = self.transport.get_write_buffer_size()
+        self._unsent = self._socket.get_write_buffer_size()
         self._reader_deadline.set(self.settings.body_seconds)
 
     def _demand_reader(self) -> None:
         """Abort if the client has read less than the least rate."""
         before = self._unsent
-        if not self.transport.get_write_buffer_size():
+        if not self._socket.get_write_buffer_size():
             return
         self._expect_reader()
         if before - self._unsent < self.settings.min_bytes_per_second * self.settings.body_seconds:

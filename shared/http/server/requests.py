@@ -7,13 +7,11 @@ tests/server/test_protocol_seam.py tells when a release changes it.
 import asyncio
 import re
 from enum import Enum, auto
-from typing import Any, ClassVar
+from typing import ClassVar
 from urllib.parse import unquote
 
 import httptools
-from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.server import ServerState
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from shared.errors import DomainError
 from shared.http.edge import REFUSAL, HeadTooLarge, MalformedRequest
@@ -41,32 +39,22 @@ class RequestProtocol(HttpToolsProtocol):
 
     settings: ClassVar[Settings]
 
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
-        self._phase = Phase.HEAD
+    _phase = Phase.HEAD
+    _received = b""
+    _parsed = 0
+    """How many of the received bytes the parser has had."""
+    _fault: DomainError | None = None
+    _has_begun = False
+    """Whether the parser is within a request."""
+    _keeps_alive = _stops = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As uvicorn has it.
+        super().connection_made(transport)
         self._framing = Framing(self.settings.max_head_bytes)
-        self._received = b""
-        self._parsed = 0
-        """How many of the received bytes the parser has had."""
-        self._fault: DomainError | None = None
-        self._has_begun = False
-        """Whether the parser is within a request."""
-        self._keeps_alive = self._stops = False
 
     def shutdown(self) -> None:
         self._stops = True
         super().shutdown()
-
-    @property
-    def is_mid_request(self) -> bool:
-        """Whether the client has sent more than is answered."""
-        return self._has_begun or self._parsed < len(self._received)
 
     def data_received(self, data: bytes) -> None:
         if self._phase is Phase.END:
@@ -166,21 +154,11 @@ class RequestProtocol(HttpToolsProtocol):
         """Pass the request, as far as it is known, to the application, which answers with the problem."""
         if not self._has_begun:
             self.on_message_begin()
-        self.scope["method"] = self.parser.get_method().decode() if self.url else "-"
-        self.scope["raw_path"] = path = _AUTHORITY.sub(b"", self.url.partition(b"?")[0], 1)
-        self.scope["path"], self.scope["query_string"] = unquote(path), b""
+        target, self.url, self.expect_100_continue = self.url, b"/", False
+        super().on_headers_complete()  # With a target that can be parsed.
+        self.cycle.keep_alive = False
+        self.scope["raw_path"] = path = _AUTHORITY.sub(b"", target.partition(b"?")[0], 1)
+        self.scope["path"] = unquote(path)
+        if not target:
+            self.scope["method"] = "-"
         self.scope["state"][REFUSAL] = error
-        self.cycle = RequestResponseCycle(
-            scope=self.scope,
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=self.access_log,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=False,
-            keep_alive=False,
-            on_response=self.on_response_complete,
-        )
-        self._start_asgi_task(self.cycle, self.app)

@@ -1,0 +1,31 @@
+"""What an endpoint declares of itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+E = TypeVar("E", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What an endpoint declares of itself, by the decorator `operation`."""
+
+    public: bool = False
+    """Anybody may call it. The start refuses any other endpoint that takes no caller."""
+    slow: bool = False
+    """It works long before its first statement: it hashes a password, or sends mail. So it cannot be part of a batch,
+    whose transaction would stay open meanwhile, and its idempotency key is locked only with that statement."""
+    repeatable: bool = True
+    """False: it takes no precondition, dry run or idempotency key. A sign-in, for example."""
+    about: str | None = None
+    """The parameter of the path whose row `If-Match` is about; by default the last one that is a UUID."""
+
+    def __call__(self, endpoint: E) -> E:
+        """Declare them of an endpoint."""
+        endpoint.__dict__["traits"] = self
+        return endpoint
+
+
+operation = Traits
+"""The decorator of an endpoint that has traits: `@operation(public=True)`."""
