@@ -16,12 +16,12 @@ from shared.http.edge import (
     ANY_PROBLEM,
     RequestContext,
     health_router,
-    install_openapi,
     install_problems,
     operation_id,
     problem_catalogue,
 )
 from shared.http.imports import ImportRoute
+from shared.http.openapi import install_openapi
 from shared.http.reads import journal_router
 from shared.http.routes import Binder, Dispatch, Route
 

@@ -4,7 +4,7 @@ The request's id, headers and body, errors as problems, the log, health, and the
 knows no module, no resource and no unit of work.
 """
 
-from shared.http.edge.bodies import JSON, json_body, kind_of
+from shared.http.edge.bodies import JSON, MERGE_PATCH, json_body, kind_of
 from shared.http.edge.complexity import TOO_COMPLEX, is_too_complex
 from shared.http.edge.entity_tags import document_tag, page_tag, precondition_tags, tags_in
 from shared.http.edge.headers import bearer_token, elements
@@ -12,13 +12,14 @@ from shared.http.edge.health import health_router
 from shared.http.edge.logs import log_configuration
 from shared.http.edge.media_types import preferred
 from shared.http.edge.middleware import REFUSAL, RequestContext
-from shared.http.edge.openapi import ANY_PROBLEM, install_openapi, operation_id
+from shared.http.edge.openapi import ANY_PROBLEM, operation_id
 from shared.http.edge.problems import (
     MEDIA_TYPE,
     MOST_ERRORS,
     HeadTooLarge,
     MalformedRequest,
     NotAcceptable,
+    Problem,
     RequestTimeout,
     input_error,
     install_problems,
@@ -32,12 +33,14 @@ __all__ = [
     "ANY_PROBLEM",
     "JSON",
     "MEDIA_TYPE",
+    "MERGE_PATCH",
     "MOST_ERRORS",
     "REFUSAL",
     "TOO_COMPLEX",
     "HeadTooLarge",
     "MalformedRequest",
     "NotAcceptable",
+    "Problem",
     "RequestContext",
     "RequestTimeout",
     "bearer_token",
@@ -45,7 +48,6 @@ __all__ = [
     "elements",
     "health_router",
     "input_error",
-    "install_openapi",
     "install_problems",
     "is_too_complex",
     "json_body",
