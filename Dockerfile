@@ -9,6 +9,9 @@ COPY app app
 COPY modules modules
 COPY shared shared
 COPY migrations migrations
+# What the pages are made of.
+COPY CHANGELOG.md ./
+COPY docs docs
 RUN find modules -type d -name tests -prune -exec rm -r {} + \
  && /opt/venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation --no-index -e . \
  && /opt/venv/bin/pip check \

@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 COMPILE = .venv-lock/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-annotate --no-header
 NODE_PEERS := $(patsubst %/package-lock.json,%/node_modules/.package-lock.json,$(wildcard benchmarks/peers/*/package-lock.json))
+CLIENT_TOOLS := tests/clients/node_modules/.package-lock.json
 # Of pip's settings those count that say where packages come from. What is installed, and where to, says this file.
 unexport $(filter-out %_URL %_LINKS %_INDEX %_HOST %_PROXY %CERT %_DIR %_FILE %_TIMEOUT %_RETRIES %_PROVIDER,\
 	$(filter PIP_%,$(.VARIABLES)))
@@ -15,7 +16,8 @@ unexport PYTHONPATH PYTHONHOME
 export TRELLIS_ENVIRONMENT ?= development
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test crashes terminations mutants lint format bench bench-profile bench-growth lock licences clean
+.PHONY: help serve test openapi crashes terminations mirror mutants clients lint format bench bench-profile bench-growth \
+	lock licences clean
 
 help:  ## Tell what can be made.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -27,14 +29,23 @@ serve: .venv/installed  ## Serve on http://127.0.0.1:8000, over the embedded Pos
 test: .venv/installed  ## Run the whole test suite; PYTEST='--cov' measures the coverage.
 	@$(BIN)/pytest $(PYTEST)
 
+openapi: .venv/installed  ## Write docs/openapi.json and docs/api.md anew, and tell what changed since the newest release.
+	@$(BIN)/python -m tests.openapi $(OPENAPI)
+
 crashes: .venv/installed  ## Kill the server and PostgreSQL while clients write, ROUNDS=20 times, and look for what is lost.
 	@$(BIN)/python -m tests.server.crashes --rounds $(or $(ROUNDS),20) $(CRASHES)
 
 terminations: .venv/installed  ## End COUNT=1000 connections to PostgreSQL while clients ask, and look for requests without an answer.
 	@$(BIN)/python -m tests.server.terminations --count $(or $(COUNT),1000)
 
+mirror: .venv/installed  ## Follow the guide's recipe for MINUTES=5 while others write and the server is killed, and compare.
+	@$(BIN)/python -m tests.server.mirror --minutes $(or $(MINUTES),5) $(MIRROR)
+
 mutants: .venv/installed  ## Run mutants of the kernel against the tests; MUTANTS='--count 200 --seed 1', or --help.
 	@$(BIN)/python -m tests.mutants $(MUTANTS)
+
+clients: .venv/installed .venv-clients/locked $(CLIENT_TOOLS)  ## Have generators, linters and schemathesis read the document; CLIENTS=--short, or names.
+	@$(BIN)/python -m tests.clients $(CLIENTS)
 
 lint: .venv/installed  ## Check format, style, types and architecture.
 	@$(BIN)/ruff format --check .
@@ -59,6 +70,7 @@ lock: .venv-lock/locked  ## Take the newest releases that pyproject.toml allows 
 	@$(COMPILE) --extra build pyproject.toml --output-file requirements/runtime.txt
 	@$(COMPILE) --all-extras --constraint requirements/runtime.txt pyproject.toml --output-file requirements/development.txt
 	@$(COMPILE) --python-version 3.11 benchmarks/requirements.in --output-file benchmarks/requirements.txt
+	@$(COMPILE) --python-version 3.11 --constraint requirements/development.txt tests/clients/requirements.in --output-file tests/clients/requirements.txt
 	@echo uv | $(COMPILE) --python-version 3.11 - --output-file requirements/locking.txt
 
 licences: .venv/installed  ## List the licences of what is installed at run time, into LICENSES.md.
@@ -74,6 +86,9 @@ licences: .venv/installed  ## List the licences of what is installed at run time
 
 .venv-bench/locked: benchmarks/requirements.txt
 	$(call install_locked,.venv-bench)
+
+.venv-clients/locked: tests/clients/requirements.txt
+	$(call install_locked,.venv-clients)
 
 .venv-lock/locked: requirements/locking.txt
 	$(call install_locked,.venv-lock)
@@ -91,9 +106,9 @@ define install_locked
 	@touch $@
 endef
 
-# Without npm there is nothing to install, and the benchmark leaves these peers out.
-$(NODE_PEERS): %/node_modules/.package-lock.json: %/package-lock.json
+# Without npm there is nothing to install, and what needs it is left out.
+$(NODE_PEERS) $(CLIENT_TOOLS): %/node_modules/.package-lock.json: %/package-lock.json
 	@if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund --prefix $*; else echo "No npm: without $*."; fi
 
 clean:  ## Remove what was installed and made, but not the data.
-	@rm -rf .venv .venv-bench .venv-lock $(NODE_PEERS:/.package-lock.json=) .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .mutants *.egg-info
+	@rm -rf .venv .venv-bench .venv-clients .venv-lock $(patsubst %/.package-lock.json,%,$(NODE_PEERS) $(CLIENT_TOOLS)) tests/clients/generated .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .mutants *.egg-info

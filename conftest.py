@@ -21,7 +21,7 @@ from tests.database import TEMPLATE, RolledBackDatabase, clone, template
 from tests.factories import RowFactory
 from tests.patience import PATIENCE
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "tests.answers"]
 
 # A slow machine finds no fault: an example may take its time, and so may what makes it.
 hypothesis.settings.register_profile(

@@ -6,14 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.binding import bound_routes, refuse_twins
 from app.container import Application
+from app.pages import install_pages
 from shared.http.batch import install_batch
 from shared.http.edge import (
-    ANY_PROBLEM,
     RequestContext,
     health_router,
     install_problems,
@@ -57,6 +56,7 @@ def create_app(application: Application) -> FastAPI:
         title="Trellis",
         version=importlib.metadata.version("trellis"),
         description=DESCRIPTION,
+        license_info={"name": "MIT", "identifier": "MIT"},
         lifespan=lifespan,
         generate_unique_id_function=operation_id,
         redirect_slashes=False,
@@ -64,11 +64,9 @@ def create_app(application: Application) -> FastAPI:
         redoc_url=None,
     )
     install_problems(app)
-    install_openapi(app)
+    install_openapi(app, application.handlers(), kernel.repositories())
     routes = app.router.routes
-    # The documentation pages, with local files instead of a CDN's.
-    pages = FastAPIOffline(title=app.title, openapi_url=app.openapi_url)
-    routes.extend(route for route in pages.routes if getattr(route, "path", None) != app.openapi_url)
+    route_with_page = install_pages(app)
     for module in application.modules:
         # Copied, not included: FastAPI matches included routers again at every level.
         routes.extend(bound_routes(application, module, app))
@@ -78,7 +76,7 @@ def create_app(application: Application) -> FastAPI:
     binder = Binder(kernel, kernel, application.http, app)
     routes[first:] = [route.bound(binder) for route in routes[first:] if isinstance(route, Route)]
     routes.extend(health_router(kernel.database()).routes)
-    app.include_router(problem_catalogue(), responses=ANY_PROBLEM)
+    routes.extend(problem_catalogue(route_with_page).routes)
     refuse_twins(routes)
     app.front = RequestContext(
         Dispatch(app, app.otherwise),

@@ -1,7 +1,9 @@
 """The composition root: the discovered modules, each in its container, put together on the kernel."""
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dependency_injector import providers
 from dependency_injector.containers import Container
@@ -30,6 +32,15 @@ class Application:
             for provider in container.providers.values():
                 if isinstance(provider, providers.Singleton):
                     provider()
+
+    def handlers(self) -> dict[type[Event], list[tuple[Callable[..., Awaitable[None]], type]]]:
+        """For each event the methods that handle it, in start order, with their classes."""
+        found = defaultdict[type[Event], list[tuple[Callable[..., Awaitable[None]], type]]](list)
+        for module in self.modules:
+            for event, method in module.handles.items():
+                service: Any = self.containers[module.name].providers["service"]
+                found[event].append((method, service.cls))
+        return found
 
 
 def compose(settings: Settings, modules: Sequence[Module]) -> Application:

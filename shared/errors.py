@@ -7,8 +7,10 @@ the client reads, and `constraint=` names the database constraints that decide i
 import inspect
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 from uuid import UUID
+
+from pydantic import BaseModel, Field
 
 
 class DomainError(Exception):
@@ -21,6 +23,8 @@ class DomainError(Exception):
     """The database constraint whose violation means this error."""
     members: Mapping[str, Any] = {}
     """Extra members of the problem document (RFC 9457 §3.2), set for the class or for one error."""
+    document: ClassVar[type[BaseModel] | None] = None
+    """The schema of `members`, where an error sets them."""
 
     catalogue: ClassVar[dict[str, type["DomainError"]]] = {}
     """Every error there is, by code."""
@@ -74,17 +78,28 @@ class Gone(DomainError):
     """What this refers to is no longer kept."""
 
 
-class BlockingRow(NamedTuple):
+class Obstacle(BaseModel):
     """A row that stands in the way."""
 
-    resource: str
-    id: UUID
+    resource: str = Field(description="The kind of the row, as the change feed names it.", examples=["projects"])
+    id: UUID = Field(description="Its id.")
+
+
+class Hindrance(BaseModel):
+    """What a conflict tells beside all that a problem has."""
+
+    obstacle: Obstacle | None = Field(
+        None,
+        description="The row in the way, if that is known and you may see it.",
+        examples=[{"resource": "tags", "id": "019c2f4e-0000-7000-8000-000000000000"}],
+    )
 
 
 class Conflict(DomainError):
     """The request conflicts with the present state of the resource."""
 
-    obstacle: BlockingRow | None = None
+    document: ClassVar[type[BaseModel] | None] = Hindrance
+    obstacle: Obstacle | None = None
     """The row in the way, where that is known. The caller is told of it if they may see it."""
 
 
@@ -92,8 +107,28 @@ class Invalid(DomainError):
     """The input breaks a rule."""
 
 
+class InputError(BaseModel):
+    """One thing that is wrong with the input."""
+
+    pointer: str | None = Field(None, description="JSON Pointer (RFC 6901) into the body.")
+    parameter: str | None = Field(None, description="The name of a parameter of the path or the query, or of a header.")
+    code: str = Field(description="What is wrong, for programs.")
+    message: str = Field(description="What is wrong, in words. The rejected value is never quoted.")
+
+
+class InputErrors(BaseModel):
+    """What a problem with the input tells beside all that a problem has."""
+
+    errors: list[InputError] = Field(
+        description="What is wrong, and where.",
+        examples=[[{"pointer": "/name", "code": "missing", "message": "Field required"}]],
+    )
+
+
 class InvalidInput(Invalid):
     """The request does not fit its schema. See `errors`."""
+
+    document = InputErrors
 
 
 class TooLarge(DomainError):

@@ -23,6 +23,7 @@ from shared.turns import Turns
 from shared.wire.database import Database
 from shared.writes.idempotency import Idempotency
 from shared.writes.resources import Resources
+from tests.answers import SMALL
 from tests.patience import PATIENCE
 
 
@@ -55,5 +56,5 @@ async def bound_client(
     install_problems(app)
     edge = RequestContext(Dispatch(app, app), max_body_bytes=1000)
     transport = ASGITransport(app=edge, raise_app_exceptions=False)
-    async with AsyncClient(transport=transport, base_url="http://test", **options) as client:
+    async with AsyncClient(transport=transport, base_url=SMALL, **options) as client:
         yield client

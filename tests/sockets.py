@@ -1,6 +1,7 @@
 """Clients that send exactly these bytes, when a client library would not."""
 
 import json
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from tests.answers import record
 from tests.patience import PATIENCE
 from tests.servers import Server
 
@@ -32,9 +34,13 @@ class Connection:
         host, _, port = server.url.removeprefix("http://").rpartition(":")
         self.socket = socket.create_connection((host, int(port)), PATIENCE)
         self._answers = self.socket.makefile("rb")
+        self._requested: list[tuple[str, str]] = []
+        """Method and path of the requests whose answers are recorded."""
 
     def send(self, *pieces: bytes, pause: float = 0) -> None:
         """One after the other, until the server takes no more."""
+        if named := re.match(rb"([A-Z]+) (/[^ ?]*)", b"".join(pieces)[:1000]):
+            self._requested.append((named[1].decode(), named[2].decode("latin-1")))
         with suppress(ConnectionError):
             for piece in pieces:
                 self.socket.sendall(piece)
@@ -49,7 +55,10 @@ class Connection:
             name, _, value = line.partition(": ")
             headers[name.lower()] = value
         body = self._answers.read(int(headers["content-length"])) if "content-length" in headers else b""
-        return Answer(int(status.split()[1]), headers, body)
+        answer = Answer(int(status.split()[1]), headers, body)
+        if self._requested:
+            record(*self._requested.pop(0), answer.status, headers.get("content-type", ""), body)
+        return answer
 
     def read_all(self) -> bytes:
         """What comes until the server closes."""

@@ -21,8 +21,6 @@ from modules.projects.schemas import (
 from modules.projects.service import ProjectService
 from shared.http.imports import importing, lines_of
 from shared.http.reads import (
-    CSV,
-    NDJSON,
     ExportResponse,
     HistoryQuery,
     PageOf,
@@ -35,6 +33,7 @@ from shared.http.reads import (
     page_response,
 )
 from shared.http.routes import (
+    IF_MATCH,
     IF_NONE_MATCH,
     Caller,
     CurrentChange,
@@ -56,7 +55,11 @@ ProjectLines = Annotated[Import[ProjectCreate], Depends(lines_of(ProjectCreate))
 ExternalId = Annotated[str, Depends(path_key("external_id"))]
 ProjectView = Annotated[View, Depends(document_view(ProjectRead))]
 
-router = resource_router("/projects")
+router = resource_router(
+    "/projects",
+    about="Projects, with their members and tags. An owner shares a project by giving others a role in it. A deleted "
+    "one is in the trash until it is purged, and can be restored.",
+)
 
 
 @router.post("", status_code=201, response_model=ProjectRead)
@@ -76,7 +79,6 @@ async def list(request: Request, caller: Caller, query: ProjectsQuery, repositor
     "/export",
     status_code=200,
     response_class=ExportResponse,
-    responses={200: {"description": "One project per line.", "content": {NDJSON: {}, CSV: {}}}},
     openapi_extra=described(PROJECTS.without_pages()),
 )
 async def export(request: Request, principal: CurrentPrincipal, query: ExportQuery, repository: Repository) -> Response:
@@ -85,7 +87,7 @@ async def export(request: Request, principal: CurrentPrincipal, query: ExportQue
     return await export_response(request, principal, repository.export(principal, query), columns, "projects")
 
 
-@importing(router, ProjectCreate, {"external_id": "crm/42", "name": "Relaunch", "due_on": "2026-12-31", "tag_ids": []})
+@importing(router, ProjectCreate, {"external_id": "crm/43", "name": "Relaunch", "due_on": "2026-12-31", "tag_ids": []})
 async def import_(lines: ProjectLines, change: CurrentChange, service: Service) -> Imported:
     """Create many projects from a file."""
     return await service.import_(change, lines)
@@ -96,7 +98,7 @@ async def import_(lines: ProjectLines, change: CurrentChange, service: Service) 
     "/by-external-id/{external_id:key}",
     response_model=ProjectRead,
     responses={201: {"model": ProjectRead, "description": "The project is new."}},
-    openapi_extra={"parameters": [key_parameter("external_id"), IF_NONE_MATCH]},
+    openapi_extra={"parameters": [key_parameter("external_id"), IF_MATCH, IF_NONE_MATCH]},
 )
 async def upsert(
     request: Request, external_id: ExternalId, data: ProjectReplace, change: CurrentChange, service: Service

@@ -1,7 +1,8 @@
 """Requests and documents of projects."""
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
@@ -11,13 +12,23 @@ from modules.projects.models import Project, ProjectMember, ProjectTag, Role, St
 from modules.projects.policy import carries, role_of_caller
 from modules.tags.api import TagSummary
 from modules.users.api import UserSummary
+from shared.auth import ADMIN
 from shared.reads import Collection, CustomFilter, Derived, Document, Each, Many, One, OnRequest
 from shared.rows import live, table_of
 from shared.schemas import UNCHANGED, Date, Input, Key, Line, Patch, Text
 
+Name = Annotated[Line, Field(description="What it is called, on one line.", examples=["Relaunch"])]
 Description = Annotated[Text, Field(max_length=10_000)]
-TagIds = Annotated[list[UUID], Field(max_length=100)]
-"""All tags of a project. A repeated id counts once."""
+TagIds = Annotated[
+    list[UUID], Field(max_length=100, description="All tags of the project. A repeated id counts once.", examples=[[]])
+]
+
+About = Field(description="What it is about.", examples=["A new shop, with a till that works offline."])
+Stage = Field(description="How far it is.", examples=["active"])
+Start = Field(description="The day on which it begins.", examples=["2026-10-01"])
+Due = Field(description="The day on which it is to be done, not before it begins.", examples=["2026-12-31"])
+OwnKey = Field(description="Your own key for it, unique among your live projects.", examples=["crm/42"])
+"""Words for members that several requests have."""
 
 
 _projects, _members = table_of(Project), table_of(ProjectMember)
@@ -36,12 +47,21 @@ MEMBERSHIPS = union_all(
 """The owner of each project, from the project's row, and its members."""
 
 
+class CallersRole(StrEnum):
+    """What the caller is to a project; `admin` when they see it as an administrator alone."""
+
+    VIEWER = Role.VIEWER.value
+    EDITOR = Role.EDITOR.value
+    OWNER = Role.OWNER.value
+    ADMIN = ADMIN
+
+
 class MemberRead(Document, of=MEMBERSHIPS):
     """The owner or a member of a project."""
 
-    user: Annotated[UserSummary, One("user_id")]
-    role: Role
-    since: datetime
+    user: Annotated[UserSummary, One("user_id")] = Field(description="The account.")
+    role: Role = Field(description="What it is to the project.")
+    since: datetime = Field(description="Since when it has shared in the project.")
 
 
 MEMBERS = Collection(MemberRead, sorts=(), default_sort=(("place", False), ("since", False)), key="user_id")
@@ -51,17 +71,23 @@ class ProjectRead(Document, of=Project):
     """A project."""
 
     id: UUID
-    external_id: str | None
-    owner_id: UUID
-    name: str
-    description: str | None
-    status: Status
-    starts_on: date | None
-    due_on: date | None
-    tags: Annotated[list[TagSummary], Many(ProjectTag, order_by="name")]
-    my_role: Annotated[Role | Literal["admin"], Derived(role_of_caller)]
-    owner: Annotated[UserSummary | None, One("owner_id"), OnRequest] = None
-    members: Annotated[list[MemberRead] | None, Each("project_id", ("place", "since", "user_id")), OnRequest] = None
+    external_id: str | None = Field(description="The owner's own key for it.")
+    owner_id: UUID = Field(description="The account that it belongs to.")
+    name: str = Field(description="What it is called.")
+    description: str | None = Field(description="What it is about.")
+    status: Status = Field(description="How far it is.")
+    starts_on: date | None = Field(description="The day on which it begins.")
+    due_on: date | None = Field(description="The day on which it is to be done.")
+    tags: Annotated[list[TagSummary], Many(ProjectTag, order_by="name")] = Field(
+        description="The tags that it carries, by name."
+    )
+    my_role: Annotated[CallersRole, Derived(role_of_caller)] = Field(description="What you are to it.")
+    owner: Annotated[UserSummary | None, One("owner_id"), OnRequest] = Field(
+        None, description="The account that it belongs to, if `include` names it."
+    )
+    members: Annotated[list[MemberRead] | None, Each("project_id", ("place", "since", "user_id")), OnRequest] = Field(
+        None, description="The owner and the members, if `include` names them."
+    )
     created_at: datetime
     updated_at: datetime
     version: int
@@ -74,7 +100,7 @@ PROJECTS = Collection(
     search="search",
     custom={
         "tag": CustomFilter(
-            carries, "The project carries the tag with this slug. Repeat it for more tags: all must match."
+            carries, "The project carries the tag with this slug. Repeat it for more tags: all must match.", "to-do"
         )
     },
 )
@@ -83,33 +109,33 @@ PROJECTS = Collection(
 class ProjectReplace(Input):
     """A whole project, without its `external_id`."""
 
-    name: Line
-    description: Description | None = None
-    status: Status = Status.ACTIVE
-    starts_on: Date | None = None
-    due_on: Date | None = None
+    name: Name
+    description: Annotated[Description | None, About] = None
+    status: Annotated[Status, Stage] = Status.ACTIVE
+    starts_on: Annotated[Date | None, Start] = None
+    due_on: Annotated[Date | None, Due] = None
     tag_ids: TagIds = Field(default_factory=list)
 
 
 class ProjectCreate(ProjectReplace):
     """A new project."""
 
-    external_id: Key | None = None
+    external_id: Annotated[Key | None, OwnKey] = None
 
 
 class ProjectUpdate(Patch):
     """A change of a project; `tag_ids` replaces all of its tags."""
 
-    name: Line = UNCHANGED
-    external_id: Key | None = UNCHANGED
-    description: Description | None = UNCHANGED
-    status: Status = UNCHANGED
-    starts_on: Date | None = UNCHANGED
-    due_on: Date | None = UNCHANGED
+    name: Name = UNCHANGED
+    external_id: Annotated[Key | None, OwnKey] = UNCHANGED
+    description: Annotated[Description | None, About] = UNCHANGED
+    status: Annotated[Status, Stage] = UNCHANGED
+    starts_on: Annotated[Date | None, Start] = UNCHANGED
+    due_on: Annotated[Date | None, Due] = UNCHANGED
     tag_ids: TagIds = UNCHANGED
 
 
 class MemberWrite(Input):
     """The role to give somebody in a project."""
 
-    role: Role
+    role: Role = Field(description="What they are to be to the project.", examples=["editor"])

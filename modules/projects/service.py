@@ -102,7 +102,7 @@ class ProjectService:
         return await self._projects.document(change, id)
 
     async def set_member(self, change: Change, id: UUID, user_id: UUID, role: Role) -> None:
-        """Give somebody a role. Raises ProjectNotFound, ProjectForbidden, UserNotFound, LastOwner."""
+        """Give somebody a role. Raises ProjectNotFound, ProjectForbidden, UserNotFound, LastOwner, ExternalIdTaken."""
         project = await self._projects.lock(change, id, "manage")
         if project.owner_id == user_id:
             if role is not Role.OWNER:
@@ -123,7 +123,7 @@ class ProjectService:
 
     async def remove_member(self, change: Change, id: UUID, user_id: UUID) -> None:
         """Somebody leaves. Everyone may do so on their own. Raises ProjectNotFound, ProjectForbidden, MemberNotFound,
-        LastOwner.
+        LastOwner, ExternalIdTaken.
         """
         project = await self._projects.lock(change, id, "leave" if user_id == change.caller.user_id else "manage")
         if project.owner_id == user_id:
@@ -141,7 +141,7 @@ class ProjectService:
         await self._events.publish(change, ProjectDeleted(event.deletion_id))
 
     async def restore_owned(self, change: Change, event: UserRestored) -> None:
-        """They come back with it, but for those deleted before."""
+        """They come back with it, but for those deleted before. Raises ExternalIdTaken."""
         await self._projects.restore(change, deletion_id=event.deletion_id)
         await self._projects.memberships.restore(change, deletion_id=event.deletion_id)
         await self._events.publish(change, ProjectRestored(event.deletion_id))
@@ -164,7 +164,7 @@ class ProjectService:
                 raise TagNotAttachable(pointer=f"/tag_ids/{index}")
 
     async def _hand_over(self, change: Change, project: Project) -> None:
-        """The project passes from its owner to the co-owner of longest standing. Raises LastOwner."""
+        """The project passes from its owner to the co-owner of longest standing. Raises LastOwner, ExternalIdTaken."""
         heir = await self._projects.first_co_owner(change, project.id)
         # An account that is being deleted just now takes its memberships along, and inherits nothing.
         if heir is None or not await self._users.hold_live(change, [heir.user_id]):

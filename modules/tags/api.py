@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from uuid import UUID
 
+from pydantic import Field
 from sqlalchemy import ARRAY, Uuid, bindparam, func
 
 from modules.tags.errors import TagNotFound
@@ -22,9 +23,9 @@ class TagSummary(Summary, of=Tag):
     """A tag as other documents embed it."""
 
     id: UUID
-    name: str
-    slug: str
-    color: str
+    name: str = Field(description="What it says.")
+    slug: str = Field(description="Its name in links and filters.")
+    color: str = Field(description="Red, green and blue in hexadecimal.")
 
 
 class TagsApi(Api):

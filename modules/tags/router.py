@@ -7,6 +7,7 @@ from dependency_injector.wiring import Provide
 from fastapi import Depends, Request, Response
 
 from modules.tags.container import TagsContainer
+from modules.tags.errors import TagNotFound
 from modules.tags.repository import TagRepository
 from modules.tags.schemas import TAGS, TagCreate, TagRead, TagUpdate
 from modules.tags.service import TagService
@@ -20,7 +21,7 @@ from shared.http.reads import (
     list_query,
     page_response,
 )
-from shared.http.routes import Caller, CurrentChange, resource_router
+from shared.http.routes import Caller, CurrentChange, operation, resource_router
 from shared.reads import HISTORY, HistoryRead, ListQuery, View
 
 Service = Annotated[TagService, Provide[TagsContainer.service]]
@@ -28,10 +29,15 @@ Repository = Annotated[TagRepository, Provide[TagsContainer.repository]]
 TagsQuery = Annotated[ListQuery, Depends(list_query(TAGS))]
 TagView = Annotated[View, Depends(document_view(TagRead))]
 
-router = resource_router("/tags")
+router = resource_router(
+    "/tags",
+    about="Labels on projects. A tag is its owner's; whoever sees a project sees the tags on it. Links and filters "
+    "name it by its slug.",
+)
 
 
 @router.post("", status_code=201, response_model=TagRead)
+@operation(never=(TagNotFound,))  # A tag stays its maker's.
 async def create(data: TagCreate, change: CurrentChange, service: Service) -> Response:
     """Create a tag."""
     id, document = await service.create(change, data)

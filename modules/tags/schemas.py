@@ -15,7 +15,7 @@ from shared.extensions import Extensions
 from shared.reads import Collection, Derived, Document
 from shared.schemas import UNCHANGED, Input, Line, Patch, Text
 
-Name = Annotated[Line, Field(max_length=50)]
+Name = Annotated[Line, Field(max_length=50, description="What it says, on one line.", examples=["To do"])]
 
 
 def _slug(text: str) -> str:
@@ -31,7 +31,12 @@ Slug = Annotated[
     Field(description="Letters and digits of any script, joined by single hyphens; kept in lower case."),
     Field(examples=["to-do"], json_schema_extra={"minLength": 1, "maxLength": LONGEST}),
 ]
-Color = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$"), AfterValidator(str.lower)]
+Color = Annotated[
+    str,
+    StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$"),
+    AfterValidator(str.lower),
+    Field(description="Red, green and blue in hexadecimal; kept in lower case.", examples=["#2e7d32"]),
+]
 
 DEFAULT_COLOR = "#808080"
 
@@ -44,11 +49,13 @@ class TagRead(Document, of=Tag):
     """A tag."""
 
     id: UUID
-    owner_id: UUID
-    name: str
-    slug: str
-    color: str
-    project_count: Annotated[int, Derived(_project_count)]
+    owner_id: UUID = Field(description="The account that it belongs to.")
+    name: str = Field(description="What it says.")
+    slug: str = Field(description="Its name in links and filters, unique among the live tags of its owner.")
+    color: str = Field(description="Red, green and blue in hexadecimal, such as `#2e7d32`.")
+    project_count: Annotated[int, Derived(_project_count)] = Field(
+        description="How many projects that you see carry it."
+    )
     created_at: datetime
     updated_at: datetime
     version: int
@@ -66,7 +73,7 @@ class TagCreate(Input):
     """A new tag."""
 
     name: Name
-    slug: Annotated[Slug | None, Field(description="Made from the name unless given.")] = None
+    slug: Annotated[Slug | None, Field(description="Made from the name unless given.", examples=["to-do"])] = None
     color: Color = DEFAULT_COLOR
 
 

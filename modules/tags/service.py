@@ -51,5 +51,5 @@ class TagService:
         await self._tags.delete_along(change, "owner_id", event.deletion_id)
 
     async def restore_owned(self, change: Change, event: UserRestored) -> None:
-        """They come back with it, but for those deleted before."""
+        """They come back with it, but for those deleted before. Raises SlugTaken."""
         await self._tags.restore(change, deletion_id=event.deletion_id)

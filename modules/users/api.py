@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from pydantic import Field
+
 from modules.users.errors import UserNotFound
 from modules.users.models import User
 from modules.users.repository import UserRepository
@@ -16,7 +18,7 @@ class UserSummary(Summary, of=User):
     """An account as other documents embed it."""
 
     id: UUID
-    full_name: str
+    full_name: str = Field(description="The person's name.")
 
 
 class UserDeleted(Deleted):

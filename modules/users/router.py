@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from modules.users.container import UsersContainer
-from modules.users.errors import InvalidGrant, InvalidRequest
+from modules.users.errors import InvalidGrant, InvalidRequest, LastAdministrator, UserForbidden, UserNotFound
 from modules.users.repository import UserRepository
 from modules.users.schemas import (
     USERS,
@@ -26,7 +26,7 @@ from modules.users.schemas import (
 from modules.users.service import UserService
 from modules.users.sessions import SessionService
 from shared.errors import InvalidInput
-from shared.http.edge import problem
+from shared.http.edge import NEVER_STORED, problem
 from shared.http.reads import (
     HistoryQuery,
     PageOf,
@@ -84,25 +84,39 @@ class OAuthRoute(Route):
         return handle_form
 
 
-users = resource_router("/users")
-auth = resource_router("/auth", OAuthRoute)
+users = resource_router(
+    "/users",
+    about="Accounts. Anybody may register one, and finds it at `/users/me`. All else is for administrators.",
+)
+auth = resource_router(
+    "/auth",
+    OAuthRoute,
+    about="Signing in and out with OAuth 2 tokens. An access token lasts some minutes; a refresh token gives the next "
+    "pair, once. These are no changes to repeat: they take no idempotency key and no dry run.",
+)
 
 
 @users.post("", status_code=201, response_model=UserRead)
-@operation(public=True, slow=True)
+@operation(public=True, slow=True, never=(UserNotFound,))  # Nobody asks again as the one who was made.
 async def register(data: UserCreate, change: PublicChange, service: Users) -> Response:
     """Register an account."""
     id, document = await service.register(change, data)
     return created_response(document, f"/api/v1/users/{id}")
 
 
+# Whose account is deleted has no session any more, and one is allowed everything here.
+_OWN = operation(never=(UserNotFound, UserForbidden))
+
+
 @users.get("/me", response_model=UserRead, openapi_extra=described(UserRead))
+@_OWN
 async def get_me(request: Request, caller: Caller, view: UserView, repository: Repository) -> Response:
     """Get your own account."""
     return document_response(request, await repository.get(caller.user_id, caller, view))
 
 
 @users.patch("/me", response_model=UserRead)
+@operation(never=(*_OWN.never, LastAdministrator))
 async def update_me(request: Request, data: UserUpdate, change: CurrentChange, service: Users) -> Response:
     """Change your own profile."""
     me = change.caller.user_id
@@ -110,6 +124,7 @@ async def update_me(request: Request, data: UserUpdate, change: CurrentChange, s
 
 
 @users.delete("/me", status_code=204)
+@_OWN
 async def delete_me(change: CurrentChange, service: Users) -> None:
     """Delete your own account, with your projects and tags, and end every session."""
     me = change.caller.user_id
@@ -145,7 +160,12 @@ async def history(
     return page_response(request, await repository.history(user_id, principal, query))
 
 
+_ADMINISTRATION = operation(never=(UserForbidden,))
+"""An administrator may do all of it."""
+
+
 @users.patch("/{user_id}", response_model=UserRead)
+@_ADMINISTRATION
 async def update(
     request: Request, user_id: UUID, data: UserAdministration, change: AdministratorsChange, service: Users
 ) -> Response:
@@ -154,19 +174,21 @@ async def update(
 
 
 @users.delete("/{user_id}", status_code=204)
+@_ADMINISTRATION
 async def delete(user_id: UUID, change: AdministratorsChange, service: Users) -> None:
     """Delete any account, with its projects and tags. For administrators."""
     await service.delete(change, user_id)
 
 
 @users.post("/{user_id}/restore", response_model=UserRead)
+@_ADMINISTRATION
 async def restore(request: Request, user_id: UUID, change: AdministratorsChange, service: Users) -> Response:
     """Restore an account, with what was deleted along with it. For administrators."""
     return document_response(request, await service.restore(change, user_id))
 
 
-@auth.post("/token", response_model=Tokens)
-@operation(public=True, slow=True, repeatable=False)
+@auth.post("/token", response_model=Tokens, responses=NEVER_STORED)
+@operation(public=True, slow=True, repeatable=False, never=(InvalidInput,))  # It is an InvalidRequest here.
 async def token(
     request: Request,
     response: Response,
@@ -183,8 +205,8 @@ async def token(
     return tokens
 
 
-@auth.post("/revoke")
-@operation(public=True, repeatable=False)
+@auth.post("/revoke", response_class=Response)
+@operation(public=True, repeatable=False, never=(InvalidInput,))
 async def revoke(form: Annotated[RevocationRequest, Form()], change: PublicChange, service: Sessions) -> Response:
     """Sign out: revoke a refresh token, and so end its session."""
     await service.revoke(change, form.token)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, Field, StrictBool
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from modules.users.models import Role, User
@@ -15,6 +16,8 @@ from shared.schemas import UNCHANGED, Input, Line, Patch, Text
 LONGEST_EMAIL = 254
 """A path has 256 characters (RFC 5321 §4.5.3.1.3), two of which are the brackets around the address."""
 LONGEST_PASSWORD = 256
+_EMAIL, _PASSWORD = "ada@example.com", "correct horse battery staple"
+"""Of the account that the examples are about: registered by one, signed in by the next."""
 
 
 def normalised_email(address: str) -> str | None:
@@ -34,7 +37,17 @@ def _email(address: str) -> str:
     return normalised
 
 
-Email = Annotated[Text, Field(max_length=LONGEST_EMAIL, json_schema_extra={"format": "email"}), AfterValidator(_email)]
+Email = Annotated[
+    Text,
+    Field(
+        max_length=LONGEST_EMAIL,
+        json_schema_extra={"format": "email"},
+        description="The e-mail address, which one account may have.",
+        examples=[_EMAIL],
+    ),
+    AfterValidator(_email),
+]
+FullName = Annotated[Line, Field(description="The person's name, on one line.", examples=["Ada Lovelace"])]
 Password = Annotated[Text, Field(min_length=8, max_length=LONGEST_PASSWORD, json_schema_extra={"format": "password"})]
 """Taken exactly as sent, without rules for its characters (NIST SP 800-63B §5.1.1.2, ASVS 6.2.5 and 6.2.8)."""
 RefreshTokenText = Annotated[Text, Field(max_length=1000)]
@@ -45,11 +58,11 @@ class UserRead(Document, of=User):
     """An account."""
 
     id: UUID
-    email: str
-    full_name: str
-    role: Role
-    is_active: bool
-    email_verified: bool
+    email: str = Field(description="The e-mail address.")
+    full_name: str = Field(description="The person's name.")
+    role: Role = Field(description="What it may do beyond its own affairs.")
+    is_active: bool = Field(description="Whether it may sign in.")
+    email_verified: bool = Field(description="Whether the address is known to be the person's.")
     created_at: datetime
     updated_at: datetime
     version: int
@@ -67,55 +80,63 @@ class UserCreate(Input):
     """A registration."""
 
     email: Email
-    password: Password
-    full_name: Line
+    password: Password = Field(description="At least 8 characters, taken exactly as sent.", examples=[_PASSWORD])
+    full_name: FullName
 
 
 class UserUpdate(Patch):
     """A change of one's own profile."""
 
     email: Email = UNCHANGED
-    full_name: Line = UNCHANGED
+    full_name: FullName = UNCHANGED
 
 
 class UserAdministration(UserUpdate):
     """A change of an account by an administrator."""
 
-    role: Role = UNCHANGED
-    is_active: StrictBool = UNCHANGED
+    role: Annotated[Role, Field(description="What it may do beyond its own affairs.", examples=["user"])] = UNCHANGED
+    is_active: Annotated[StrictBool, Field(description="Whether it may sign in.", examples=[True])] = UNCHANGED
 
 
 class PasswordChange(Input):
     """A new password, and the present one as proof."""
 
-    current_password: Annotated[Text, Field(max_length=LONGEST_PASSWORD)]
-    new_password: Password
+    current_password: Annotated[Text, Field(max_length=LONGEST_PASSWORD, json_schema_extra={"format": "password"})] = (
+        Field(description="The present one.", examples=[_PASSWORD])
+    )
+    new_password: Password = Field(
+        description="At least 8 characters, taken exactly as sent.", examples=["a longer horse battery staple"]
+    )
 
 
 class TokenRequest(BaseModel):
     """The form of the token endpoint (RFC 6749 §4.3.2 and §6). Unknown parameters are ignored, as §3.2 says."""
 
-    grant_type: Annotated[Text, Field(max_length=50)] | None = Field(None, description="`password` or `refresh_token`")
-    username: Annotated[Text, Field(max_length=LONGEST_EMAIL)] | None = Field(
-        None, description="The e-mail address, for `password`."
+    grant_type: Annotated[Text, Field(max_length=50)] | SkipJsonSchema[None] = Field(
+        None, description="`password` or `refresh_token`.", examples=["password"]
     )
-    password: Annotated[Text, Field(max_length=LONGEST_PASSWORD)] | None = Field(
-        None, json_schema_extra={"format": "password"}
+    username: Annotated[Text, Field(max_length=LONGEST_EMAIL)] | SkipJsonSchema[None] = Field(
+        None, description="The e-mail address, for `password`.", examples=[_EMAIL]
     )
-    refresh_token: RefreshTokenText | None = Field(None, description="For `refresh_token`.")
+    password: Annotated[Text, Field(max_length=LONGEST_PASSWORD)] | SkipJsonSchema[None] = Field(
+        None, description="For `password`.", examples=[_PASSWORD], json_schema_extra={"format": "password"}
+    )
+    refresh_token: RefreshTokenText | SkipJsonSchema[None] = Field(None, description="For `refresh_token`.")
 
 
 class RevocationRequest(BaseModel):
     """The form of the revocation endpoint (RFC 7009 §2.1)."""
 
-    token: RefreshTokenText = Field(min_length=1, description="A refresh token.")
+    token: RefreshTokenText = Field(
+        min_length=1, description="A refresh token. One that is not known is revoked already.", examples=["3kTqZ0x9"]
+    )
 
 
 class Tokens(BaseModel):
     """A successful answer of the token endpoint (RFC 6749 §5.1)."""
 
-    access_token: str
-    refresh_token: str
-    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 (a scheme's name)
+    access_token: str = Field(description="Send it as `Authorization: Bearer …`.")
+    refresh_token: str = Field(description="Good once, for the next pair of tokens.")
+    token_type: Literal["Bearer"] = Field("Bearer", description="How the access token is sent (RFC 6750).")
     expires_in: int = Field(description="Seconds until the access token expires.")
-    scope: str
+    scope: str = Field(description="What the token allows.")

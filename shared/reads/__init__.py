@@ -4,12 +4,12 @@ Documents and collections are declared here, compiled to statements in which Pos
 package changes no row, and knows neither query strings nor HTTP.
 """
 
-from shared.reads.borders import faults
+from shared.reads.borders import columns_in, faults
 from shared.reads.collection import DEFAULT_ROWS, RELEVANCE, Collection, CustomFilter, ListQuery, Shape, Sort
 from shared.reads.cursors import Cursors
 from shared.reads.history import HISTORY, JOURNAL, HistoryRead, Journal, JournalRead
 from shared.reads.listing import Documents, Listing, Page
-from shared.reads.projection import WHOLE, Derived, Document, Each, Many, One, OnRequest, Projector, View
+from shared.reads.projection import WHOLE, Derived, Document, Each, Many, One, OnRequest, Projector, View, marker_of
 from shared.reads.reader import Reader, Representation
 from shared.reads.summary import Summary
 
@@ -42,5 +42,7 @@ __all__ = [
     "Sort",
     "Summary",
     "View",
+    "columns_in",
     "faults",
+    "marker_of",
 ]

@@ -57,20 +57,20 @@ def _shown(document: type[Document]) -> Iterator[tuple[TableClause, str]]:
         marker = marker_of(field)
         if isinstance(marker, Derived):
             # What other modules contribute is theirs to show.
-            yield from _columns(marker.compute(document.rows, Extensions()))
+            yield from columns_in(marker.compute(document.rows, Extensions()))
         elif marker is not None:
             yield from _shown(document_in(field.annotation))
         elif name in document.rows.c:
-            yield from _columns(document.rows.c[name])
+            yield from columns_in(document.rows.c[name])
 
 
-def _columns(expression: ColumnElement[object]) -> Iterator[tuple[TableClause, str]]:
+def columns_in(expression: ColumnElement[object]) -> Iterator[tuple[TableClause, str]]:
     """The tables and columns that an expression uses, through aliases and subqueries."""
     for part in visitors.iterate(expression):
         if not isinstance(part, ColumnElement):
             continue
         for base in part.base_columns:
             if base is not part:
-                yield from _columns(base)
+                yield from columns_in(base)
             elif isinstance(part, ColumnClause) and isinstance(part.table, TableClause):
                 yield part.table, part.name

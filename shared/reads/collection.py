@@ -65,6 +65,8 @@ class CustomFilter:
     condition: Callable[[FromClause, ColumnElement[Any]], ColumnElement[bool]]
     """Takes the rows, and the distinct values as an array of text."""
     description: str
+    example: str = "x"
+    """A value, for the OpenAPI document."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from pydantic import Field
 from sqlalchemy import ColumnElement, FromClause, Table, Uuid, bindparam, case, false, func, null, select
 
 from shared.auth import CALLER_IS_ADMIN, RESTORE, Policy, Principal, admitted, gate
@@ -20,22 +21,22 @@ from shared.wire import Database, Statement
 class HistoryRead(Document, of=JournalEntry):
     """A change of a row, or of a part of it. `before` and `after` have the columns that changed; of a part, all."""
 
-    id: int
-    at: datetime
-    action: Action
-    part: str | None
-    actor_id: UUID | None
-    before: dict[str, Any] | None
-    after: dict[str, Any] | None
+    id: int = Field(description="The number of the change.")
+    at: datetime = Field(description="When it happened.")
+    action: Action = Field(description="What happened to the row, or to the part.")
+    part: str | None = Field(description="The part that changed; null when it is the row itself.")
+    actor_id: UUID | None = Field(description="The account that did it; null when that was no account.")
+    before: dict[str, Any] | None = Field(description="The former values of the columns; null of what is new.")
+    after: dict[str, Any] | None = Field(description="The new values of the columns; null of what was removed.")
 
 
 class JournalRead(HistoryRead):
     """A change of any row, with the session and the request that it came from."""
 
-    resource: str
-    subject_id: UUID
-    session_id: UUID | None
-    request_id: str | None
+    resource: str = Field(description="The resource that changed, or whose part did.")
+    subject_id: UUID = Field(description="The id of the resource.")
+    session_id: UUID | None = Field(description="The session that it came from; null when there was none.")
+    request_id: str | None = Field(description="The request that it came from; null when there was none.")
 
 
 HISTORY = Collection(HistoryRead, filters=("action", "part", "actor_id", "at"), sorts=(), default_sort=(("at", True),))

@@ -28,20 +28,30 @@ class LineError(BaseModel):
 
     line: int = Field(description="Where it begins in the file, whose first line is 1.")
     pointer: str = Field(description="JSON Pointer (RFC 6901) into the line; in CSV the column is the first step.")
-    code: str
-    message: str
+    code: str = Field(description="What kind of fault it is. Let programs decide by it.", examples=["missing"])
+    message: str = Field(description="What is wrong, for people.", examples=["Field required"])
 
 
-class Imported(BaseModel):
+class WrongLines(BaseModel):
+    """What an import tells of the lines that are wrong."""
+
+    failed: int = Field(description="How many lines are not imported.", examples=[1])
+    errors: list[LineError] = Field(
+        description=f"The first {MOST_ERRORS} things that are wrong, by line.",
+        examples=[[{"line": 3, "pointer": "/name", "code": "missing", "message": "Field required"}]],
+    )
+
+
+class Imported(WrongLines):
     """What became of an import."""
 
     imported: int = Field(description="How many lines are imported.")
-    failed: int = Field(description="How many lines are not.")
-    errors: list[LineError] = Field(description=f"The first {MOST_ERRORS} things that are wrong, by line.")
 
 
 class ImportFailed(Invalid):
     """Lines are wrong, as `errors` tells, so nothing was imported. With `mode=partial` the good ones would be."""
+
+    document = WrongLines
 
     def __init__(self, outcome: Imported) -> None:
         super().__init__()

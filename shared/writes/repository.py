@@ -31,7 +31,8 @@ class Repository(Reader[M]):
 
     async def document(self, change: Change, id: UUID) -> Representation:
         """The document as the change leaves it. It is read behind the gate, after all locks are held, so that a session
-        that ended meanwhile changes nothing. Raises `absent`, and InvalidToken.
+        that ended meanwhile changes nothing. Raises InvalidToken, and `absent` where the caller has lost sight of the
+        row, meanwhile or before the answer is asked for again under an idempotency key.
         """
         change.allow(self.resource(), READ, id)
         return await self._document(change, id)
@@ -70,13 +71,17 @@ class Repository(Reader[M]):
 
     async def upsert(self, change: Change, by: Sequence[str], **columns: Any) -> tuple[UUID, bool]:
         """Insert, or update the live row with the same values in `by`, which has a unique rule and includes the owner:
-        the id, and whether it is new. Raises the error of a constraint that it breaks, and of the precondition.
+        the id, and whether it is new. Raises the error of a constraint that it breaks, PreconditionFailed,
+        VersionMismatch, AlreadyThere, PreconditionRequired, and Contended.
         """
         precondition = change.precondition
         if precondition is not None and not change.is_settled:
             present = await self._verbs.find(change, **{name: columns[name] for name in by})
             if present is not None:
-                await self.lock(change.about(present.id), present.id, CHANGE)
+                try:
+                    await self.lock(change.about(present.id), present.id, CHANGE)
+                except self.absent:
+                    raise Contended from None  # Another change deleted it since we looked.
             elif precondition.wants_one:
                 raise PreconditionFailed
         id, is_new = await self._verbs.upsert(change, by, **{"id": uuid7()} | columns)

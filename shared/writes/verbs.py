@@ -11,7 +11,7 @@ from sqlmodel import SQLModel
 from uuid_utils.compat import uuid7
 
 from shared.auth import among
-from shared.errors import BlockingRow, Conflict
+from shared.errors import Conflict, Obstacle
 from shared.rows import frozen, live, live_rule, loaded_columns, table_of
 from shared.wire import Statement
 from shared.writes.change import Change
@@ -90,7 +90,7 @@ class Verbs(Generic[M]):
             rule = next((i for i in self._table.indexes if i.unique and i.name == conflict.constraint), None)
             if rule is not None and "id" in self._table.c:
                 for (id,) in await change.unit.execute(self._statement(self._obstacle, rule, names), key):
-                    conflict.obstacle = BlockingRow(self._table.name, id)
+                    conflict.obstacle = Obstacle(resource=self._table.name, id=id)
             raise
 
     def _matching(self, names: Names) -> list[sa.ColumnElement[bool]]:

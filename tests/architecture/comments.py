@@ -80,11 +80,12 @@ COMMENTS = {
             denied = CommentForbidden
     """,
     "service.py": """
-        from modules.projects.api import ProjectNotFound
+        from modules.comments.repository import CommentRepository
+        from modules.projects.api import ProjectNotFound, ProjectsApi
 
 
         class CommentService:
-            def __init__(self, comments, projects):
+            def __init__(self, comments: CommentRepository, projects: ProjectsApi) -> None:
                 self._comments = comments
                 self._projects = projects
 

@@ -153,13 +153,42 @@ TESTS = """
             assert (await root.get(path)).status_code == 200
 """
 
+FEED = """
+    from tests.contract.following import *  # its fixtures
+    from tests.contract.following import follow, latest, make, share
+
+
+    class TestTheFeed:
+        async def test_tells_of_comments_what_their_projects_change_in_them(self, signed_in):
+            ann, bob = await signed_in(), await signed_in()
+            project, other = await make(ann), await make(ann)
+            bodies = [{"project_id": of, "text": "x"} for of in (project, other)]
+            comment, _ = [(await ann.post("/comments", json=body)).json()["id"] for body in bodies]
+            await share(ann, project, bob)
+            member = f"/projects/{project}/members/{bob.id}"
+            for method, path, body, told in (
+                ("PATCH", f"/projects/{project}", {"name": "Garden"}, {comment}),
+                ("PATCH", f"/projects/{project}", {"description": "It is not in them."}, set()),
+                ("DELETE", member, None, {None}),
+                ("PATCH", f"/projects/{project}", {"name": "Shed"}, set()),
+                ("PUT", member, {"role": "viewer"}, {comment}),
+                ("DELETE", f"/projects/{project}", None, {None}),
+                ("POST", f"/projects/{project}/restore", None, {comment}),
+            ):
+                start = await latest(bob)
+                assert (await ann.request(method, path, json=body)).is_success
+                found, _ = await follow(bob, start)
+                assert {item["id"] for item in found if item["resource"] == "comments"} == told, (method, path)
+"""
+
 
 class TestAChildModule:
     def test_needs_no_more_than_the_parent_publishes_by_default(self, tmp_path):
         """The parent's summary, policy, what holds its rows, and the events of its deletion groups."""
         tree = trees.copied(tmp_path)
-        trees.drop_in(tree, "comments", COMMENTS | {"tests/__init__.py": "", "tests/test_comments.py": TESTS})
+        tests = {"tests/__init__.py": "", "tests/test_comments.py": TESTS, "tests/test_feed.py": FEED}
+        trees.drop_in(tree, "comments", COMMENTS | tests)
         arguments = ("-m", "pytest", "modules/comments", "-n0", "-p", "no:cacheprovider")
         report = trees.run(tree, *arguments, DATABASE_URL=os.environ[TEMPLATE])
         assert report.returncode == 0, report.stdout + report.stderr
-        assert "13 passed" in report.stdout
+        assert "14 passed" in report.stdout

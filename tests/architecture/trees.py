@@ -80,9 +80,9 @@ NOTES = {
 def copied(folder: Path, *modules: str) -> Path:
     """A copy of the tree: with every module, or with these alone, and the support files of the tests."""
     tree = folder / "tree"
-    for name in ("app", "shared", "modules", "migrations", "tests"):
+    for name in ("app", "shared", "modules", "migrations", "tests", "docs"):
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("conftest.py", "alembic.ini", PYPROJECT.name):
+    for name in ("conftest.py", "alembic.ini", "CHANGELOG.md", PYPROJECT.name):
         shutil.copy(ROOT / name, tree)
     if modules:
         _keep(tree / "modules", modules)

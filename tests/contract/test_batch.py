@@ -135,7 +135,7 @@ class TestFailure:
     async def test_of_a_method_names_those_that_there_are(self, ann):
         answer = await run(ann, {"method": "PUT", "path": "/tags"})
         failed(answer, 405, 0, "method_not_allowed")
-        assert answer.headers["Allow"] == "GET, HEAD, POST"
+        assert answer.headers["Allow"] == "GET, HEAD, POST, QUERY"
 
     async def test_is_in_the_catalogue(self, ann):
         problem = is_problem(await run(ann, TAG, TAG), 409, "batch_failed")

@@ -121,3 +121,14 @@ class TestParameters:
 class TestWithoutASession:
     async def test_it_is_a_problem_and_no_empty_file(self, client):
         assert (await client.get("/projects/export")).status_code == 401
+
+
+class TestSeveralOfOneAccount:
+    async def test_are_two_at_once(self, ann, application):
+        turns = application.http.exports()
+        async with turns.of(ann.id):
+            assert (await ann.get("/projects/export")).status_code == 200
+            async with turns.of(ann.id):
+                refused = await ann.get("/projects/export")
+                is_problem(refused, 429, "too_many_requests")
+                assert refused.headers["Retry-After"] == "5"

@@ -9,6 +9,7 @@ from modules.projects.tests.factories import ProjectFactory
 from modules.tags.tests.factories import TagFactory
 from tests.contract.reading import items, refused, shared_with, walk
 from tests.contract.test_plans import executed, sequential_scans
+from tests.contract.test_problems import is_problem
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
 
@@ -177,6 +178,20 @@ class TestTheHistoryOfAnAccount:
         assert items(answer)[0]["after"] == {"version": 2}
         assert "password" not in answer.text
         assert "argon2" not in answer.text
+
+
+class TestAPageThatTheClientHas:
+    async def test_is_not_sent_again(self, admin, project):
+        tag = await TagFactory.saved(owner_id=admin.id)
+        for path in (f"/tags/{tag.id}/history", f"/users/{admin.id}/history", "/journal"):
+            page = await admin.get(path)
+            again = await admin.get(path, headers={"If-None-Match": page.headers["ETag"]})
+            assert (again.status_code, again.content) == (304, b"")
+
+
+class TestTheHistoryOfNobody:
+    async def test_is_not_there(self, admin):
+        is_problem(await admin.get(f"/users/{NOBODY}/history"), 404, "user_not_found")
 
 
 class TestTheJournal:

@@ -350,6 +350,12 @@ class TestWhoMayNotAnyMore:
         is_problem(await NEW.by(bob, Idempotency_Key="k"), 404, "project_not_found")
         assert await names(bob) == []
 
+    async def test_is_not_shown_one_that_they_made_by_a_key_of_their_own_and_lost(self, ann, bob, database):
+        write = Write("PUT", "/projects/by-external-id/42", {"name": "x"})
+        made = await write.by(bob, Idempotency_Key="k")
+        await execute(database, "UPDATE projects SET owner_id = :ann WHERE id = :id", ann=ann.id, id=made.json()["id"])
+        is_problem(await write.by(bob, Idempotency_Key="k"), 404, "project_not_found")
+
     @pytest.mark.parametrize("what", [*ADMINISTRATION, "a change of a project"])
     async def test_an_administrator_no_longer_is_refused_as_by_a_fresh_request(self, admin, database, world, what):
         write = WRITES[what](world)

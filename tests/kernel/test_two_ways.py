@@ -343,6 +343,9 @@ class TestTheTwoWays:
         ways = [application(spec, is_direct=is_direct) for is_direct in (True, False)]
         for asked in requests:
             direct, general = [await answered(way, asked) for way in ways]
+            own = methods_of_its_own(spec, asked)
+            if own and direct[0] == 405 and own <= set(direct[1]["allow"].split(", ")):
+                continue  # FastAPI would take the path for one that has parameters. A mounted one answers for itself.
             if direct[0] == general[0] == 405:
                 # FastAPI names the methods of one route; a mounted application answers for itself.
                 told, of_one = direct[1].pop("allow"), general[1].pop("allow")
@@ -368,6 +371,12 @@ class TestTheTwoWays:
         answers = [await answered(way, Asked("GET", f"{root}/a/{ID}", root)) for way in ways]
         assert answers[0] == answers[1]
         assert answers[0][0] == 200
+
+
+def methods_of_its_own(spec: Spec, asked: Asked) -> set[str]:
+    """The methods of the routes with just this path, and no parameter in it."""
+    path = asked.path.removeprefix(asked.root)
+    return {one.method for one in spec.routes if one.where == "here" and "{" not in one.path and one.path == path}
 
 
 async def allowed(app: Any, asked: Asked) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint, MetaData, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from shared.errors import Conflict, DomainError, Invalid
+from shared.errors import Conflict, DomainError, Invalid, Obstacle
 from shared.rows import Resource, SoftDeletable, choice, live_unique
 from shared.wire import UnitOfWork
 from shared.writes import Change, Verbs
@@ -252,7 +252,7 @@ class TestRestore:
                 await BELLS.restore(change, id=row.id)
         finally:
             del DomainError.by_constraint[rule], DomainError.catalogue["bell_taken"]
-        assert raised.value.obstacle == ("verb_bells", other.id)
+        assert raised.value.obstacle == Obstacle(resource="verb_bells", id=other.id)
         assert await BELLS.find(change, id=row.id) is None  # The unit can go on.
 
     async def test_that_another_error_refuses_tells_no_row(self, change):

@@ -134,6 +134,14 @@ class TestRestore:
         assert refused.json()["code"] == "project_not_found"
         assert (await ann.get(f"/projects/{project.id}")).status_code == 404
 
+    async def test_one_without_its_owner_waits_for_the_owner(
+        self, ann: Caller, project: Project, signed_in: SignIn
+    ) -> None:
+        await ann.delete(f"/projects/{project.id}")
+        await ann.delete("/users/me")
+        refused = await (await signed_in(role="admin")).post(f"/projects/{project.id}/restore")
+        assert (refused.status_code, refused.json()["code"]) == (409, "owner_deleted")
+
     async def test_an_editor_may_not_restore_a_live_one(self, eve: Caller, project: Project) -> None:
         assert (await eve.post(f"/projects/{project.id}/restore")).status_code == 403
 

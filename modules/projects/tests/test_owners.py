@@ -175,6 +175,14 @@ class TestCoOwners:
         await (leave(ann, project) if way == "leave" else give(ann, project, ann, "viewer"))
         assert (await bob.get(f"/projects/{project.id}")).json()["version"] == 2
 
+    async def test_an_external_id_that_the_heir_uses_stands_in_the_way_of_another_role_too(
+        self, ann: Caller, cora: Caller, project: Project
+    ) -> None:
+        await ann.patch(f"/projects/{project.id}", json={"external_id": "42"})
+        await ProjectFactory.saved(owner_id=cora.id, external_id="42")
+        refused = await ann.put(f"/projects/{project.id}/members/{ann.id}", json={"role": "editor"})
+        assert (refused.status_code, refused.json()["code"]) == (409, "external_id_taken")
+
     async def test_an_external_id_that_the_heir_uses_stands_in_the_way(
         self, ann: Caller, cora: Caller, project: Project
     ) -> None:

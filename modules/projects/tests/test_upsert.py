@@ -202,6 +202,13 @@ class TestTheBody:
         assert (await put(ann, "42", {"name": "x", "tag_ids": [str(tag.id)]})).status_code == 200
 
 
+class TestAMinimalAnswer:
+    async def test_has_its_tag_alone(self, ann: Caller, project: Project) -> None:
+        answer = await put(ann, "42", Prefer="return=minimal")
+        assert (answer.status_code, answer.content) == (204, b"")
+        assert answer.headers["ETag"].startswith('"2-')
+
+
 class TestIfMatch:
     async def test_replaces_the_version_that_it_names(self, ann: Caller, project: Project) -> None:
         etag = (await ann.get(f"/projects/{project.id}")).headers["ETag"]

@@ -159,6 +159,12 @@ class TestChangeOfAddress:
 
 
 class TestDelete:
+    async def test_of_another_version_than_the_present_one_is_refused(self, signed_in: SignIn) -> None:
+        ann = await signed_in()
+        refused = await ann.delete("/users/me", headers={"If-Match": '"7-x"'})
+        assert (refused.status_code, refused.json()["code"]) == (412, "version_mismatch")
+        assert (await ann.get("/users/me")).status_code == 200
+
     async def test_answers_nothing(self, signed_in: SignIn) -> None:
         ann = await signed_in()
         answer = await ann.delete("/users/me")

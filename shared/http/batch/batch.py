@@ -17,9 +17,9 @@ from pydantic.config import JsonDict
 from starlette.exceptions import HTTPException
 
 from shared.errors import Conflict, DomainError
-from shared.http.batch.operations import answer_of, request_within, route_of, takes_json
+from shared.http.batch.operations import answer_of, is_batchable, request_within, route_of
 from shared.http.batch.references import Place, Results, filled, filled_path, invalid, parsed
-from shared.http.edge import MEDIA_TYPE, status_of
+from shared.http.edge import MEDIA_TYPE, Problem, status_of
 from shared.http.routes import CurrentChange, Route, answer_to, resource_router
 from shared.schemas import Input, Text
 from shared.wire import UnitOfWork
@@ -43,15 +43,28 @@ _ANSWERED: JsonDict = {
             "headers": {"ETag": '"1-5x"', "Location": "/api/v1/tags/019c"},
             "body": {"id": "019c", "name": "Urgent"},
         },
-        {"status": 204, "body": None},
+        {
+            "status": 201,
+            "headers": {"ETag": '"1-7k"', "Location": "/api/v1/projects/019d"},
+            "body": {"id": "019d", "name": "Move"},
+        },
     ]
 }
+
+
+class OperationRefusal(BaseModel):
+    """What a failed batch tells beside all that a problem has."""
+
+    index: int = Field(description="Which operation failed, from 0.", examples=[1])
+    problem: Problem = Field(description="The operation's own problem: what it would have answered by itself.")
 
 
 class BatchFailed(Conflict):
     """An operation failed, so none was carried out. `index` tells which, `problem` tells why, and the status is that
     problem's.
     """
+
+    document = OperationRefusal
 
     def __init__(self, index: int, refusal: Response) -> None:
         super().__init__()
@@ -63,15 +76,21 @@ class BatchFailed(Conflict):
 class Operation(Input):
     """A request within a batch."""
 
-    method: Literal["POST", "PATCH", "PUT", "DELETE"]
+    method: Annotated[Literal["POST", "PATCH", "PUT", "DELETE"], Field(description="As for a request of its own.")]
     path: Annotated[
         Text,
         StringConstraints(pattern=r"^/[^#]*$", max_length=2000),
-        Field(description="With or without the base path. `{/0/id}` is the id in the first operation's answer."),
+        Field(
+            json_schema_extra={"pattern": r"^/[^#]*$", "maxLength": 2000},
+            description="With or without the base path. `{/0/id}` is the id in the first operation's answer.",
+        ),
     ]
     body: Annotated[
         dict[str, Any] | None,
-        Field(description='In it, `{"$ref": "/0/id"}` stands for the id in the first operation\'s answer.'),
+        Field(
+            description="The body that the operation takes as a request of its own. Anywhere in it, "
+            '`{"$ref": "/0/id"}` stands for the id in the first operation\'s answer.'
+        ),
     ] = None
     if_match: Annotated[
         str | None,
@@ -85,15 +104,18 @@ class Batch(Input):
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
-    operations: Annotated[list[Operation], Field(min_length=1, max_length=MOST_OPERATIONS)]
+    operations: Annotated[
+        list[Operation],
+        Field(min_length=1, max_length=MOST_OPERATIONS, description="The operations, which run one after the other."),
+    ]
 
 
 class OperationResult(BaseModel):
     """What the operation would have answered as a request of its own."""
 
-    status: int
+    status: int = Field(description="Its status.", examples=[201])
     headers: dict[str, str] = Field({}, description="ETag and Location, if the answer has them.")
-    body: Any = Field(description="The document; null when there is none.")
+    body: dict[str, Any] | None = Field(description="The operation's document; null when it answers with none.")
 
 
 class BatchResults(BaseModel):
@@ -101,14 +123,17 @@ class BatchResults(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [_ANSWERED]})
 
-    results: list[OperationResult]
+    results: list[OperationResult] = Field(description="A result for each operation.")
+
+
+_ABOUT = "Many changes in one transaction: all of them are made, or none."
 
 
 def install_batch(app: FastAPI, most_bytes: int) -> None:
     """Add `POST /batch`. `most_bytes` limits a body, and what references bring in."""
-    router = resource_router("/batch")
+    router = resource_router("/batch", about=_ABOUT)
 
-    @router.post("", response_model=BatchResults)
+    @router.post("", response_model=BatchResults, responses={200: {"headers": {"Cache-Control": {}}}})
     async def run(request: Request, data: Batch, change: CurrentChange) -> Response:
         """Carry out up to 100 operations in one transaction: all of them, or none.
 
@@ -118,10 +143,6 @@ def install_batch(app: FastAPI, most_bytes: int) -> None:
         await _check(request, data.operations)
         return await _carry_out(request, data.operations, change.unit, Results(most_bytes))
 
-    for route in router.routes:
-        if isinstance(route, Route) and route.openapi_extra:
-            described = route.openapi_extra["parameters"]
-            described[:] = [one for one in described if one["name"] not in {"If-Match", "Prefer"}]
     app.router.routes.extend(router.routes)
 
 
@@ -167,7 +188,7 @@ async def _routed(outer: Request, index: int, operation: Operation, path: str) -
     request = request_within(outer, operation.method, path, operation.if_match, has_body=operation.body is not None)
     async with _failing(index, request):
         route = route_of(request)
-    if route is outer.scope["route"] or route.traits.slow or not route.traits.repeatable or not takes_json(route):
+    if route is outer.scope["route"] or not is_batchable(route):
         raise invalid(("operations", index, "path"), "This operation cannot be part of a batch", "not_in_batch")
     if "dry_run" in request.query_params:
         raise invalid(("operations", index, "path"), "A dry run is one of the whole batch", "not_in_batch")

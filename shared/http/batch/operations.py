@@ -47,8 +47,12 @@ def route_of(request: Request) -> Route:
     return found.entry.route
 
 
-def takes_json(route: Route) -> bool:
-    """Whether its body, if it has one, is JSON: no form, and no upload of another media type."""
+def is_batchable(route: Route) -> bool:
+    """Whether it may be part of a batch: a change that is repeatable and not slow. Its body, if it has one, is JSON: no
+    form, and no upload of another media type.
+    """
+    if not route.changes or route.traits.slow or not route.traits.repeatable:
+        return False
     described = (route.openapi_extra or {}).get("requestBody", {}).get("content", {})
     is_form = route.body_field is not None and isinstance(route.body_field.field_info, Form)
     return not is_form and (not described or JSON in described)

@@ -12,7 +12,7 @@ from shared.http.edge.health import health_router
 from shared.http.edge.logs import log_configuration
 from shared.http.edge.media_types import preferred
 from shared.http.edge.middleware import REFUSAL, RequestContext
-from shared.http.edge.openapi import ANY_PROBLEM, operation_id
+from shared.http.edge.openapi import NEVER_STORED
 from shared.http.edge.problems import (
     MEDIA_TYPE,
     MOST_ERRORS,
@@ -21,6 +21,7 @@ from shared.http.edge.problems import (
     NotAcceptable,
     Problem,
     RequestTimeout,
+    headers_of,
     input_error,
     install_problems,
     problem,
@@ -28,13 +29,14 @@ from shared.http.edge.problems import (
     status_of,
 )
 from shared.http.edge.request_id import request_id_of
+from shared.http.edge.tags import Tag, operation_id
 
 __all__ = [
-    "ANY_PROBLEM",
     "JSON",
     "MEDIA_TYPE",
     "MERGE_PATCH",
     "MOST_ERRORS",
+    "NEVER_STORED",
     "REFUSAL",
     "TOO_COMPLEX",
     "HeadTooLarge",
@@ -43,9 +45,11 @@ __all__ = [
     "Problem",
     "RequestContext",
     "RequestTimeout",
+    "Tag",
     "bearer_token",
     "document_tag",
     "elements",
+    "headers_of",
     "health_router",
     "input_error",
     "install_problems",

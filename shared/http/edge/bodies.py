@@ -17,6 +17,7 @@ from shared.http.edge.problems import MalformedBody, UnsupportedMediaType
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 
+_ACCEPT_OF = {"PATCH": ("Accept-Patch",), "QUERY": ("Accept-Query",)}
 _UTF_8 = {"utf-8", "utf8", "us-ascii"}
 _BEYOND_JSON = re.compile(r'"[^"]*"?|(NaN|-?Infinity|-?[0-9]{4301,})|[0-9]+')
 """Finds, outside of strings, what Python's parser takes beyond JSON or fails on: names of numbers, and integers of too
@@ -40,7 +41,7 @@ def kind_of(request: Request, taken: Sequence[str]) -> str:
     found = media_type(sole(request.headers, "content-type"))
     charset = "utf-8" if found is None else found.parameters.get("charset", "utf-8")
     if found is None or found.name not in taken or charset.lower() not in _UTF_8:
-        fields = ("Accept", "Accept-Patch") if request.method == "PATCH" else ("Accept",)
+        fields = ("Accept", *_ACCEPT_OF.get(request.method, ()))
         detail = f"Send {' or '.join(taken)} in UTF-8, with a Content-Type that says so."
         raise UnsupportedMediaType(detail, dict.fromkeys(fields, ", ".join(taken)))
     return found.name

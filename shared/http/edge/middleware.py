@@ -24,12 +24,9 @@ _ALWAYS = (
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 """Every answer has these headers, and no endpoint sets them."""
-_NOTHING_ACTIVE = b"default-src 'none'; frame-ancestors 'none'"
-_OWN_PAGES = (
-    b"default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
-    b"img-src 'self' data:; worker-src blob:; frame-ancestors 'none'"
-)
-"""The documentation pages start with an inline script."""
+_POLICY = b"content-security-policy"
+_NOTHING_ACTIVE = (_POLICY, b"default-src 'none'; frame-ancestors 'none'")
+"""Of every answer but those that say themselves what may be loaded: pages."""
 
 _PROBLEM = MEDIA_TYPE.encode()
 
@@ -47,6 +44,9 @@ class RequestContext:
         self._larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, also one that did not arrive whole or is refused before a route is found. Raises, as an
+        answer, MalformedRequest, RequestTimeout, TooLarge, HeadTooLarge and Unavailable.
+        """
         scope = {**scope, "headers": trimmed(scope["headers"])}
         id = request_id_of(scope)
         request_id = current_request_id.set(id)
@@ -124,8 +124,8 @@ class _Answer:
             kind = value_of(headers, b"content-type")
             is_refusal = message["status"] >= 400 and kind != _PROBLEM
             self.refusal = (message["status"], Headers(raw=headers)) if is_refusal else None
-            policy = (b"content-security-policy", _OWN_PAGES if kind.startswith(b"text/html") else _NOTHING_ACTIVE)
-            message = {**message, "headers": [*headers, *_ALWAYS, policy, self._request_id]}
+            policy = () if value_of(headers, _POLICY) else (_NOTHING_ACTIVE,)
+            message = {**message, "headers": [*headers, *_ALWAYS, *policy, self._request_id]}
         elif self._is_head and "body" in message:
             message = {**message, "body": b""}
         if self.refusal is None:

@@ -2,21 +2,23 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from enum import Enum
 from http import HTTPStatus
-from typing import Any
-from uuid import UUID
+from typing import Annotated, Any
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
 from shared import errors
 from shared.auth import InvalidToken
-from shared.errors import DomainError, InvalidInput
+from shared.errors import DomainError, InputError, InvalidInput
 from shared.http.edge.entity_tags import document_tag
 from shared.http.edge.request_id import request_id_of
+from shared.http.edge.tags import Tag, operation_id
 from shared.writes import PreconditionFailed, PreconditionRequired, VersionMismatch
 
 MEDIA_TYPE = "application/problem+json"
@@ -64,10 +66,6 @@ class NotAcceptable(DomainError):
     """This endpoint has no representation that the Accept header allows."""
 
 
-class RangeNotSatisfiable(DomainError):
-    """The resource has no such range. Its length is in the Content-Range header."""
-
-
 class RequestRefused(DomainError):
     """The server refuses this request."""
 
@@ -88,7 +86,6 @@ STATUS: Mapping[type[DomainError], HTTPStatus] = {
     errors.Gone: HTTPStatus.GONE,
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    RangeNotSatisfiable: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     RequestRefused: HTTPStatus.BAD_REQUEST,
     PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
     PreconditionRequired: HTTPStatus.PRECONDITION_REQUIRED,
@@ -107,47 +104,35 @@ HEADERS: Mapping[type[DomainError], Mapping[str, str]] = {
 }
 
 
-class InputError(BaseModel):
-    """One thing that is wrong with the input."""
-
-    line: int | None = Field(None, description="Of an import: where the line begins in the file.")
-    pointer: str | None = Field(None, description="JSON Pointer (RFC 6901) into the body.")
-    parameter: str | None = Field(None, description="The name of a parameter of the path or the query, or of a header.")
-    code: str
-    message: str
-
-
-class Obstacle(BaseModel):
-    """A row that stands in the way."""
-
-    resource: str = Field(examples=["projects"])
-    id: UUID
-
-
 class ProblemKind(BaseModel):
     """An entry of the catalogue of errors."""
 
     code: str = Field(description="Stable: let programs decide by it.", examples=["project_not_found"])
-    title: str
-    status: int
-    detail: str
+    title: str = Field(description="The code in words.")
+    status: int = Field(description="The status of the answer.", examples=[404])
+    detail: str = Field(description="What is wrong and what to do, for people.")
     retryable: bool = Field(description="Whether the same request may succeed later.")
 
 
 class Problem(ProblemKind):
     """An error (RFC 9457)."""
 
-    type: str = Field(examples=["/problems/project_not_found"])
+    type: str = Field(description="Leads to the entry of the catalogue.", examples=["/problems/project_not_found"])
     instance: str = Field(description="The path of the request.")
-    request_id: str
+    request_id: str = Field(description="Quote it when you report the problem.")
     errors: list[InputError] = Field([], description="For invalid input: what is wrong, and where.")
-    failed: int | None = Field(None, description="Of an import: how many lines are wrong.")
-    obstacle: Obstacle | None = Field(None, description="For a conflict: the row in the way, if you may see it.")
 
 
 def status_of(error: type[DomainError]) -> HTTPStatus:
     """The HTTP status of an error."""
     return next((STATUS[kind] for kind in error.__mro__ if kind in STATUS), HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def headers_of(error: type[DomainError]) -> set[str]:
+    """The names of the headers that an answer with the error has."""
+    names = {name for kind in error.__mro__ for name in HEADERS.get(kind, {})}
+    names |= {"ETag"} if issubclass(error, VersionMismatch) else set()
+    return names | ({"Retry-After"} if issubclass(error, errors.TooManyRequests) else set())
 
 
 def problem(request: Request, error: DomainError, headers: Mapping[str, str] | None = None) -> Response:
@@ -183,7 +168,7 @@ def problem(request: Request, error: DomainError, headers: Mapping[str, str] | N
 _OF_STATUS: Mapping[int, type[DomainError]] = {
     status.value: kind for kind, status in reversed(list(STATUS.items()))
 } | {404: NoSuchPath}
-_TELLING = ("Allow", "Content-Range", "Retry-After", "WWW-Authenticate")
+_TELLING = ("Allow", "Retry-After", "WWW-Authenticate")
 """Headers that belong to a status and say how to go on."""
 
 
@@ -240,16 +225,34 @@ def _escaped(step: str) -> str:
     return step.replace("~", "~0").replace("/", "~1")
 
 
-def problem_catalogue() -> APIRouter:
-    """`GET /problems` and `/problems/{code}`, to which a problem's `type` leads."""
-    router = APIRouter(prefix="/problems", tags=["problems"])
+_Code = Annotated[str, Path(description="The `code` of a problem.", examples=["no_such_path"])]
+
+
+_TAGS: list[str | Enum] = [
+    Tag(
+        "problems",
+        "The catalogue of errors: what each code means, and what to do. The `type` of a problem leads here.",
+    )
+]
+
+
+def problem_catalogue(route_class: type[APIRoute]) -> APIRouter:
+    """`GET /problems` and `/problems/{code}`, to which a problem's `type` leads. `route_class` may answer with more."""
+    router = APIRouter(
+        prefix="/problems",
+        tags=_TAGS,
+        route_class=route_class,
+        generate_unique_id_function=operation_id,
+    )
 
     @router.get("")
     async def list() -> Iterable[ProblemKind]:
+        """List every error that there is."""
         return [_kind(error) for _, error in sorted(DomainError.catalogue.items())]
 
     @router.get("/{code}")
-    async def get(code: str) -> ProblemKind:
+    async def get(code: _Code) -> ProblemKind:
+        """Get what an error means."""
         if code not in DomainError.catalogue:
             raise NoSuchPath
         return _kind(DomainError.catalogue[code])

@@ -29,7 +29,10 @@ E = TypeVar("E", bound=Callable[..., Any])
 
 Mode = Annotated[
     Literal["atomic", "partial"],
-    Query(description="`atomic` imports all lines, or none if any is wrong. `partial` imports the good ones."),
+    Query(
+        description="`atomic` imports all lines, or none if any is wrong. `partial` imports the good ones.",
+        examples=["partial"],
+    ),
 ]
 
 IN_MEMORY = 1 << 20
@@ -159,6 +162,9 @@ def _described(schema: type[Input], example: Mapping[str, Any]) -> dict[str, Any
     }
     examples = {NDJSON: f"{json.dumps(example)}\n", CSV: rows.getvalue()}
     return {
-        media_type: {"schema": {"type": "string", "description": told[media_type]}, "example": examples[media_type]}
+        media_type: {
+            "schema": {"type": "string", "format": "binary", "description": told[media_type]},
+            "example": examples[media_type],
+        }
         for media_type in (NDJSON, CSV)
     }

@@ -2,10 +2,11 @@
 
 from shared.http.reads.exports import CSV, NDJSON, ExportResponse, export_response, export_turns
 from shared.http.reads.journal import HistoryQuery, journal_router
-from shared.http.reads.queries import described, document_view, list_query
-from shared.http.reads.responses import PageOf, created_response, document_response, page_response
+from shared.http.reads.queries import CONDITIONAL, described, document_view, list_query
+from shared.http.reads.responses import PageOf, created_response, document_response, page_response, unless_known
 
 __all__ = [
+    "CONDITIONAL",
     "CSV",
     "NDJSON",
     "ExportResponse",
@@ -20,4 +21,5 @@ __all__ = [
     "journal_router",
     "list_query",
     "page_response",
+    "unless_known",
 ]

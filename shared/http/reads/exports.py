@@ -16,7 +16,7 @@ from shared.auth import Principal
 from shared.errors import TooManyRequests
 from shared.http.edge import NotAcceptable, preferred
 from shared.http.reads.responses import PRIVATE
-from shared.reads import Documents
+from shared.reads import Collection, Documents
 from shared.turns import Turns
 
 NDJSON = "application/x-ndjson"
@@ -56,6 +56,21 @@ async def export_response(
     lines = _written(turns.of(caller.user_id), header, batches, write)
     await anext(lines)
     return ExportResponse(lines, media_type, f"{name}.{'csv' if as_csv else 'ndjson'}")
+
+
+def export_described(of: Collection) -> dict[str, Any]:
+    """What the OpenAPI document says about the answer. It is streamed, so it has no ETag."""
+    name = of.document.__name__
+    lines = f"A `{name}` a line, or what `fields` and `include` make of it."
+    rows = f"A header with the names of the members, then a `{name}` a line (RFC 4180). Lists and objects are JSON."
+    return {
+        "description": "All that match, in the order of their ids, in the media type that `Accept` prefers.",
+        "content": {
+            NDJSON: {"schema": {"type": "string", "format": "binary", "description": lines}},
+            CSV: {"schema": {"type": "string", "format": "binary", "description": rows}},
+        },
+        "headers": {"Content-Disposition": {}, "Vary": {}, "Cache-Control": {}},
+    }
 
 
 def export_turns() -> Turns:

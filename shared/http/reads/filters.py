@@ -2,21 +2,22 @@
 
 import re
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, get_args
 
-from pydantic import AwareDatetime, BeforeValidator, Field, TypeAdapter
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, TypeAdapter
 from pydantic_core import PydanticCustomError
 
 from shared.errors import InvalidInput
-from shared.http.reads.parameters import MOST_VALUES, Given, parameter, valid
+from shared.http.reads.parameters import Given, parameter, several_of, valid
 from shared.reads import Collection
 from shared.schemas import Date, Text
 
 EQUALITY = ("eq", "ne", "in")
 ORDER = ("lt", "lte", "gt", "gte")
 
-ShortText = Annotated[Text, Field(max_length=200)]
+LONGEST_TEXT = 200
+ShortText = Annotated[Text, Field(max_length=LONGEST_TEXT)]
 SHORT_TEXT: TypeAdapter[str] = TypeAdapter(ShortText)
 
 _NAME = re.compile(r"([a-z_]+)(?:\[([a-z]+)\])?")
@@ -31,6 +32,16 @@ _MEANING = {
     "gte": "`{}` is at least this.",
     "contains": "`{}` contains this text, in upper or lower case.",
 }
+
+
+_EXAMPLES: Mapping[str, Any] = {
+    "integer": 1,
+    "boolean": True,
+    "date": "2026-12-31",
+    "date-time": "2026-01-01T00:00:00Z",
+    "uuid": "017f22e2-79b0-7cc3-98c4-dc0c0c07398f",
+}
+"""By format, or else by type."""
 
 
 class Filters:
@@ -55,15 +66,18 @@ class Filters:
 
     def parameters(self) -> list[dict[str, Any]]:
         """The parameters that `custom_in` and `filters_in` read."""
-        texts = {"type": "array", "items": {"type": "string"}}
-        found = [parameter(name, texts, custom.description) for name, custom in self._custom.items()]
+        texts = several_of({"type": "string", "maxLength": LONGEST_TEXT})
+        found = [parameter(name, texts, one.description, [one.example]) for name, one in self._custom.items()]
         for field, adapter in self._adapters.items():
-            one: dict[str, Any] = adapter.json_schema()
-            one.pop("$defs", None)
+            schema: dict[str, Any] = adapter.json_schema()
+            one = {key: schema[key] for key in schema if key not in {"$defs", "title", "description"}}
+            example = _EXAMPLES.get(one.get("format", one["type"]), one.get("enum", ["x"])[0])
             for operator in self._operators[field]:
-                name = field if operator == "eq" else f"{field}[{operator}]"
-                schema = {"type": "array", "items": one, "maxItems": MOST_VALUES} if operator == "in" else one
-                found.append(parameter(name, schema, _MEANING[operator].format(field), by_comma=operator == "in"))
+                name, meaning = field if operator == "eq" else f"{field}[{operator}]", _MEANING[operator].format(field)
+                if operator == "in":
+                    found.append(parameter(name, several_of(one), meaning, [example], by_comma=True))
+                else:
+                    found.append(parameter(name, one, meaning, example))
         return found
 
     def _filter(self, name: str) -> tuple[str, str]:
@@ -106,10 +120,26 @@ def _no_number(text: str) -> str:
     return text
 
 
+def _in_utc(instant: datetime) -> datetime:
+    """PostgreSQL takes no offset beyond 16 hours in the text of an instant."""
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("datetime", "Input should be in the years 1 to 9999 of UTC") from None
+
+
+def _truth(text: str) -> str:
+    """Pydantic would also read `yes`, `on` and `1`."""
+    if text not in {"true", "false"}:
+        raise PydanticCustomError("bool", "Input should be true or false")
+    return text
+
+
 _BOUNDED: Mapping[Any, Any] = {
     str: ShortText,
     int: Annotated[int, Field(ge=-(2**63), lt=2**63)],
-    datetime: Annotated[AwareDatetime, BeforeValidator(_no_number)],
+    datetime: Annotated[AwareDatetime, BeforeValidator(_no_number), AfterValidator(_in_utc)],
     date: Date,
+    bool: Annotated[bool, BeforeValidator(_truth)],
 }
 """The type of a filter's value where the field's allows more than PostgreSQL can compare with the column."""

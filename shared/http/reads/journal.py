@@ -6,7 +6,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
 from shared.feed import ChangeRead, Changes
-from shared.http.reads.parameters import LIMIT, Given, parameter
+from shared.http.edge import NEVER_STORED
+from shared.http.reads.parameters import LIMIT, Given, cursor_of, parameter
 from shared.http.reads.queries import described, list_query
 from shared.http.reads.responses import PageOf, page_response
 from shared.http.routes import Administrator, Caller, resource_router
@@ -21,37 +22,46 @@ JournalQuery = Annotated[ListQuery, Depends(list_query(JOURNAL))]
 class ChangesRead(BaseModel):
     """A page of changes."""
 
-    items: list[ChangeRead]
+    items: list[ChangeRead] = Field(description="The changes, in an order in which a copy can apply them.")
     next_cursor: str = Field(description="Where to go on, now or later. There always is one.")
-    has_more: bool = Field(description="Whether more changes can be read right now.")
+    has_more: bool = Field(description="Whether more can be read right now, also when this page is empty.")
 
 
+LONGEST_CURSOR = 16_000
 _AFTER = parameter(
     "after",
-    {"type": "string"},
+    cursor_of(LONGEST_CURSOR),
     "`next_cursor` of the previous poll; `latest` for a cursor of now; leave it out for all changes that are kept.",
+    "latest",
 )
+
+
+_JOURNAL = "Who changed what, and from which session and request: the audit trail of everything, for administrators."
+_CHANGES = "The change feed: what changed in your lists since you last asked, so that a copy can follow."
 
 
 def journal_router(journal: Journal, changes: Changes) -> APIRouter:
     """`GET /journal` and `GET /changes`."""
-    administration, feed = resource_router("/journal"), resource_router("/changes")
+    administration = resource_router("/journal", about=_JOURNAL)
+    feed = resource_router("/changes", about=_CHANGES)
 
     @administration.get("", response_model=PageOf[JournalRead], openapi_extra=described(JOURNAL))
     async def list(request: Request, principal: Administrator, query: JournalQuery) -> Response:
-        """Who changed what, newest first."""
+        """List who changed what, newest first. For administrators."""
         return page_response(request, await journal.page(principal, query))
 
-    @feed.get("", response_model=ChangesRead, openapi_extra={"parameters": [_AFTER, LIMIT]})
+    @feed.get("", response_model=ChangesRead, responses=NEVER_STORED, openapi_extra={"parameters": [_AFTER, LIMIT]})
     async def follow(request: Request, caller: Caller) -> Response:
-        """The changes of everything in your lists: each change once, after the changes it depends on.
+        """Follow the changes of everything in your lists: each change once, after the changes it depends on.
 
-        To keep a copy, take a cursor with `after=latest`, list everything, then follow. An entry says that a resource
-        changed; read the resource to see what it is now. A resource that you see only through another one comes and
-        goes with that one, without an entry of its own.
+        To keep a copy, take a cursor with `after=latest`, list everything, then follow: an item says that a resource
+        changed; read it to see what it is now, and drop it when it is in the list no more. When a change of one
+        resource changes the documents of others, such as the projects that carry a tag, these are told, too. An item
+        with `id: null` says that any of the resource may have changed: list it anew. Empty pages with `has_more`
+        happen: a poll examines so many changes at the most, whoever sees them.
         """
         given = Given.of(request.scope["query_string"])
-        after, limit = given.text("after", most=16_000), given.limit()
+        after, limit = given.text("after", most=LONGEST_CURSOR), given.limit()
         given.none_left()
         page = await changes.page(caller, after, limit)
         return Response(page.to_json(), headers={"Cache-Control": "no-store"}, media_type="application/json")

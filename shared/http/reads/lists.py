@@ -5,12 +5,13 @@ from typing import Any
 
 from shared.errors import InvalidInput
 from shared.http.reads.filters import Filters
-from shared.http.reads.parameters import LIMIT, Given, choice_of, parameter, several_of, view_parameters
+from shared.http.reads.parameters import LIMIT, Given, choice_of, cursor_of, names_of, parameter, view_parameters
 from shared.reads import RELEVANCE, Collection, ListQuery, Shape, Sort
 
 COUNTS = ("none", "estimated", "exact")
 TRASH = ("exclude", "only", "include")
 LONGEST_SEARCH = 200
+LONGEST_CURSOR = 4000
 
 _PAGING = ("limit", "cursor", "sort", "count")
 
@@ -30,7 +31,7 @@ class ListGrammar:
         if paging and not self.collection.paged:
             raise InvalidInput("This has no pages, and no order but that of the ids.", parameter=paging[0])
         view, sort = given.view(self.collection.document), self._sort_in(given)
-        cursor, limit, count = given.text("cursor", most=4000), given.limit(), given.choice("count", COUNTS)
+        cursor, limit, count = given.text("cursor", most=LONGEST_CURSOR), given.limit(), given.choice("count", COUNTS)
         deleted = given.choice("deleted", TRASH) if self.collection.has_trash else "exclude"
         search = self._search_in(given, sort)
         custom, filters = self._filters.custom_in(given), self._filters.filters_in(given)
@@ -53,7 +54,7 @@ class ListGrammar:
         if self.collection.search:
             words = {"type": "string", "maxLength": LONGEST_SEARCH}
             meaning = 'Words to search for. `-word` excludes one; `"a phrase"` keeps its order.'
-            found.append(parameter("q", words, meaning))
+            found.append(parameter("q", words, meaning, "launch"))
         if self.collection.has_trash:
             meaning = "Whether to list the deleted rows that you may restore."
             found.append(parameter("deleted", choice_of(TRASH), meaning))
@@ -80,12 +81,12 @@ class ListGrammar:
     def _paging_parameters(self) -> list[dict[str, Any]]:
         found = [
             LIMIT,
-            parameter("cursor", {"type": "string"}, "`next_cursor` of the previous page."),
+            parameter("cursor", cursor_of(LONGEST_CURSOR), "`next_cursor` of the previous page."),
             parameter("count", choice_of(COUNTS), "Add `count`, the number of rows on all pages."),
         ]
         if self.collection.sorts:
             named = [written for name in self._sorts for written in (name, f"-{name}") if written != RELEVANCE]
             default = {"default": [f"-{name}" if down else name for name, down in self.collection.default_sort]}
-            meaning = "Sort by these, the first one first; `-` sorts in descending order."
-            found.append(parameter("sort", several_of(named) | default, meaning, by_comma=True))
+            meaning = "Sort by these, the first one first; `-` sorts in descending order. Name each field once."
+            found.append(parameter("sort", names_of(named) | default, meaning, named[:1], by_comma=True))
         return found

@@ -108,8 +108,11 @@ def valid(adapter: TypeAdapter[Any], text: str, name: str) -> Any:
         raise InvalidInput(f"{message}.", parameter=name) from None
 
 
-def parameter(name: str, schema: Mapping[str, Any], description: str, *, by_comma: bool = False) -> dict[str, Any]:
-    """A query parameter as an object of the OpenAPI document (OpenAPI 3.1 §4.8.12).
+def parameter(
+    name: str, schema: Mapping[str, Any], description: str, example: Any = None, *, by_comma: bool = False
+) -> dict[str, Any]:
+    """A query parameter as an object of the OpenAPI document (OpenAPI 3.1 §4.8.12). The example stands in the schema,
+    from where no form is filled in with it.
 
     `by_comma` documents an array with commas; else the parameter is repeated. Both are accepted.
     """
@@ -118,7 +121,7 @@ def parameter(name: str, schema: Mapping[str, Any], description: str, *, by_comm
         "in": "query",
         "required": False,
         "description": description,
-        "schema": schema,
+        "schema": schema if example is None else {**schema, "examples": [example]},
         "style": "form",
         "explode": not by_comma,
     }
@@ -126,19 +129,29 @@ def parameter(name: str, schema: Mapping[str, Any], description: str, *, by_comm
 
 def choice_of(choices: tuple[str, ...]) -> dict[str, Any]:
     """The schema of one of these, of which the first is the default."""
-    return {"type": "string", "enum": [*choices], "default": choices[0]}
+    return {"type": "string", "enum": [*choices], "default": choices[0], "examples": [choices[-1]]}
 
 
-def several_of(values: list[str]) -> dict[str, Any]:
-    """The schema of an array of these."""
-    return {"type": "array", "items": {"type": "string", "enum": values}, "uniqueItems": True}
+def cursor_of(most: int) -> dict[str, Any]:
+    """The schema of a cursor. It has no example: it is signed, and bound to list and caller."""
+    return {"type": "string", "minLength": 1, "maxLength": most}
+
+
+def several_of(items: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of an array that is not empty. `several` takes no more."""
+    return {"type": "array", "items": items, "minItems": 1, "maxItems": MOST_VALUES}
+
+
+def names_of(names: list[str]) -> dict[str, Any]:
+    """The schema of some of these names."""
+    return several_of({"type": "string", "enum": names}) | {"examples": [names[:2]]}
 
 
 def view_parameters(document: type[Document]) -> list[dict[str, Any]]:
     """The parameters that `Given.view` takes."""
-    found = [parameter("fields", several_of(document.selectable()), "Return only these members.", by_comma=True)]
+    found = [parameter("fields", names_of(document.selectable()), "Return only these members.", by_comma=True)]
     if includable := document.includable():
-        found.append(parameter("include", several_of(includable), "Embed these as well.", by_comma=True))
+        found.append(parameter("include", names_of(includable), "Embed these as well.", by_comma=True))
     return found
 
 
@@ -146,4 +159,5 @@ LIMIT = parameter(
     "limit",
     {"type": "integer", "minimum": 1, "default": DEFAULT_ROWS},
     f"The most rows to return; above {MOST_ROWS} counts as {MOST_ROWS}.",
+    50,
 )

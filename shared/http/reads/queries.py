@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import Request
 
+from shared.http.reads.exports import export_described
 from shared.http.reads.lists import ListGrammar
 from shared.http.reads.parameters import Given, view_parameters
 from shared.reads import Collection, Document, ListQuery, View
@@ -19,6 +20,7 @@ def list_query(collection: Collection) -> Callable[[Request], Awaitable[ListQuer
     parse = lru_cache(MOST_KEPT)(ListGrammar(collection).parse)
 
     async def query(request: Request) -> ListQuery:
+        """Raises InvalidInput."""
         return parse(request.scope["query_string"])
 
     return query
@@ -35,6 +37,7 @@ def document_view(document: type[Document]) -> Callable[[Request], Awaitable[Vie
         return view
 
     async def view(request: Request) -> View:
+        """Raises InvalidInput."""
         return parse(request.scope["query_string"])
 
     return view
@@ -43,12 +46,24 @@ def document_view(document: type[Document]) -> Callable[[Request], Awaitable[Vie
 def described(of: Collection | type[Document]) -> dict[str, Any]:
     """What the OpenAPI document says about it: the `openapi_extra` of the endpoint."""
     parameters = ListGrammar(of).parameters() if isinstance(of, Collection) else view_parameters(of)
-    if isinstance(of, Collection) and not of.paged:  # An export is streamed, so it has no ETag.
-        return {"parameters": parameters}
-    return {
-        "parameters": parameters,
-        "responses": {
-            "200": {"headers": {"ETag": {"schema": {"type": "string"}, "description": "For `If-None-Match`."}}},
-            "304": {"description": "Not modified: your copy, which `If-None-Match` names, is up to date."},
+    if isinstance(of, Collection) and not of.paged:
+        return {"parameters": parameters, "responses": {"200": export_described(of)}}
+    return {**CONDITIONAL, "parameters": [*parameters, *CONDITIONAL["parameters"]]}
+
+
+_IF_NONE_MATCH: dict[str, Any] = {
+    "name": "If-None-Match",
+    "in": "header",
+    "schema": {"type": "string", "examples": ['"3-5d41402abc4b2a76b9"']},
+    "description": "The ETag of your copy: 304 while that is up to date.",
+}
+CONDITIONAL: dict[str, Any] = {
+    "parameters": [_IF_NONE_MATCH],
+    "responses": {
+        "304": {
+            "description": "Not modified: your copy, which `If-None-Match` names, is up to date.",
+            "headers": {"ETag": {}, "Cache-Control": {}},
         },
-    }
+    },
+}
+"""The `openapi_extra` of a read that answers 304."""

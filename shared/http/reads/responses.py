@@ -15,7 +15,7 @@ D = TypeVar("D", bound=BaseModel)
 class PageOf(BaseModel, Generic[D]):
     """A page of a list."""
 
-    items: list[D]
+    items: list[D] = Field(description="The rows of this page, in the order asked for.")
     next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
     count: int | None = Field(None, description="The number of rows on all pages; only if the request asked for it.")
 
@@ -30,7 +30,7 @@ _PATH = "/-._~!$&'()*+,;=:@"
 def document_response(request: Request, representation: Representation) -> Response:
     """200 with a document, or 304 when the client has it."""
     tag = document_tag(representation.version, representation.content)
-    return _unless_known(request, representation.content, {**PRIVATE, "ETag": tag})
+    return unless_known(request, representation.content, {**PRIVATE, "ETag": tag})
 
 
 def created_response(representation: Representation, location: str) -> Response:
@@ -46,7 +46,7 @@ def page_response(request: Request, page: Page) -> Response:
     headers = {**PRIVATE, "ETag": page_tag(content)}
     if page.next_cursor is not None:
         headers["Link"] = f'<{_following(request, page.next_cursor)}>; rel="next"'
-    return _unless_known(request, content, headers)
+    return unless_known(request, content, headers)
 
 
 def _following(request: Request, cursor: str) -> str:
@@ -57,7 +57,8 @@ def _following(request: Request, cursor: str) -> str:
     return f"{quote(request.scope['path'], safe=_PATH)}?{urlencode([*kept, ('cursor', cursor)])}"
 
 
-def _unless_known(request: Request, content: bytes, headers: dict[str, str]) -> Response:
+def unless_known(request: Request, content: bytes, headers: dict[str, str]) -> Response:
+    """200 with JSON and these headers, an ETag among them, or 304 when the client has it."""
     known = request.headers.getlist("if-none-match") if request.method == "GET" else []
     if known and _matches(",".join(known), headers["ETag"]):
         return Response(status_code=304, headers=headers)

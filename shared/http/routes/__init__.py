@@ -13,18 +13,24 @@ from shared.http.routes.authentication import (
     PublicChange,
 )
 from shared.http.routes.dispatch import Dispatch
-from shared.http.routes.fastapi_seam import answer_to, handled, operations_in
+from shared.http.routes.fastapi_seam import answer_to, functions_of, handled, operations_in
 from shared.http.routes.injection import Binder, UnresolvedError
 from shared.http.routes.mutations import Mutations, change_turns
 from shared.http.routes.path_keys import key_parameter, path_key
-from shared.http.routes.routing import API_PREFIX, Route, resource_router
+from shared.http.routes.query import as_get
+from shared.http.routes.routing import API_PREFIX, SAFE_METHODS, Route, resource_router
 from shared.http.routes.table import RouteTable
 from shared.http.routes.traits import operation
-from shared.http.routes.wishes import IF_NONE_MATCH
+from shared.http.routes.wishes import DRY_RUN, IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, PREFER, Wishes
 
 __all__ = [
     "API_PREFIX",
+    "DRY_RUN",
+    "IDEMPOTENCY_KEY",
+    "IF_MATCH",
     "IF_NONE_MATCH",
+    "PREFER",
+    "SAFE_METHODS",
     "Administrator",
     "AdministratorsChange",
     "Binder",
@@ -37,8 +43,11 @@ __all__ = [
     "Route",
     "RouteTable",
     "UnresolvedError",
+    "Wishes",
     "answer_to",
+    "as_get",
     "change_turns",
+    "functions_of",
     "handled",
     "key_parameter",
     "operation",

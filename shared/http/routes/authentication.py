@@ -31,7 +31,7 @@ _Token = Annotated[str | None, Depends(_bearer)]
 
 
 async def caller(token: _Token, authenticator: _Authenticator) -> Principal:
-    """The caller that the token names. Raises Unauthenticated."""
+    """The caller that the token names. Raises Unauthenticated, and InvalidToken."""
     if token is None:
         raise Unauthenticated
     return authenticator.caller(token)
@@ -42,7 +42,9 @@ Caller = Annotated[Principal, Depends(caller)]
 
 
 async def current_principal(request: Request, token: _Token, authenticator: _Authenticator) -> Principal:
-    """The caller, whose session is checked: for a change with its first statement, else now. Raises Unauthenticated."""
+    """The caller, whose session is checked: for a change with its first statement, else now. Raises
+    Unauthenticated, and InvalidToken.
+    """
     change: Change | None = request.scope["state"].get(CHANGE)
     if change is not None and change.principal is not None:
         return change.principal
@@ -78,7 +80,7 @@ PublicChange = Annotated[Change, Depends(public_change)]
 
 
 async def current_change(change: PublicChange, _: CurrentPrincipal) -> Change:
-    """The request's change, with a caller. Raises Unauthenticated."""
+    """The request's change, with a caller. Raises Unauthenticated, and InvalidToken."""
     return change
 
 

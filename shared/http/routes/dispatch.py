@@ -6,6 +6,7 @@ from fastapi import FastAPI, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.http.routes.fastapi_seam import answer_to, is_traced
+from shared.http.routes.query import QUERY, as_get
 from shared.http.routes.table import RouteTable
 
 
@@ -30,6 +31,12 @@ class Dispatch:
             scope["root_path"] = app.root_path
         scope["app"] = app
         found = self._table.find(scope)
+        if scope["method"] == QUERY and found.entry is not None:
+            try:
+                scope = await as_get(Request(scope, receive))
+            except Exception as error:  # noqa: BLE001 (without an answer it is raised again)
+                await (await answer_to(app, Request(scope), error))(scope, receive, send)
+                return
         if found.entry is None and (found.allowed or not app.router.redirect_slashes):
             response = await answer_to(app, Request(scope, receive), found.refusal())
         elif (

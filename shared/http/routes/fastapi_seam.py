@@ -46,6 +46,19 @@ def needs_of(route: APIRoute) -> Needs | None:
     return _needs(route.dependant, is_endpoint=True)
 
 
+def functions_of(route: APIRoute) -> Iterator[tuple[Callable[..., Any], set[Any]]]:
+    """The functions that an endpoint depends on, itself included, and the types that each takes from path, query and
+    headers.
+    """
+    dependants = [route.dependant]
+    while dependants:
+        one = dependants.pop()
+        dependants += one.dependencies
+        if one.call is not None:
+            fields = (*one.path_params, *one.query_params, *one.header_params)
+            yield one.call, {field.field_info.annotation for field in fields}
+
+
 def last_id(route: APIRoute) -> str | None:
     """The last parameter of the path that is a UUID."""
     ids = {field.name for field in route.dependant.path_params if field.field_info.annotation is UUID}

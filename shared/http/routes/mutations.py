@@ -54,7 +54,8 @@ class Mutations:
     async def run(
         self, request: Request, handle: Handle, wishes: Wishes, traits: Traits, target: UUID | None
     ) -> Response:
-        """The endpoint's answer, after the commit; within a batch, the batch commits later.
+        """The endpoint's answer, after the commit; within a batch, the batch commits later. Raises TooManyChanges,
+        Contended and CommitInDoubt, beside what the endpoint raises.
 
         `target` is the row in the path that a precondition is about.
         """
@@ -160,10 +161,10 @@ class Mutations:
         """Add the row in the way to the problem, if the caller may see it."""
         if conflict.obstacle is None or change is None or change.principal is None:
             return
-        resource, id = conflict.obstacle
+        named = conflict.obstacle
         with suppress(DomainError, LookupError):  # Nobody sees rows of a table that is no resource.
-            await self.resources.demand(read, change.principal, Permission(resource, READ, id))
-            conflict.members = {**conflict.members, "obstacle": {"resource": resource, "id": str(id)}}
+            await self.resources.demand(read, change.principal, Permission(named.resource, READ, named.id))
+            conflict.members = {**conflict.members, "obstacle": named.model_dump(mode="json")}
 
     def _keyed(self, request: Request, wishes: Wishes, principal: Principal | None, content: bytes) -> Keyed | None:
         if wishes.key is None or wishes.dry_run:

@@ -11,13 +11,14 @@ from fastapi.params import Form
 from fastapi.routing import APIRoute
 
 from shared.auth import Principal
-from shared.http.edge import ANY_PROBLEM, operation_id
+from shared.http.edge import Tag, operation_id
 from shared.http.routes.endpoints import Handle, direct_way, json_checked
 from shared.http.routes.fastapi_seam import last_id
 from shared.http.routes.injection import Binder, Unbound, takes
 from shared.http.routes.mutations import Mutations
 from shared.http.routes.traits import Traits
-from shared.http.routes.wishes import PARAMETERS, Wishes
+from shared.http.routes.wishes import Wishes
+from shared.reads import ListQuery
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 """Methods that change nothing (RFC 9110 §9.2.1): their reads take the read lane."""
@@ -37,20 +38,23 @@ class Route(APIRoute):
         if options.get("status_code") == 204 and not isinstance(options.get("response_class"), type):
             options = options | {"response_class": Response}  # An empty body is not `null`, and has no media type.
         traits: Traits = getattr(endpoint, "traits", Traits())
-        if traits.repeatable and not set(options.get("methods") or {"GET"}) <= SAFE_METHODS:
-            extra = options.get("openapi_extra") or {}
-            options = options | {"openapi_extra": extra | {"parameters": [*extra.get("parameters", []), *PARAMETERS]}}
         super().__init__(path, self._binder.bound(endpoint), **options)
         self.traits = traits if traits.about else replace(traits, about=last_id(self))
         self.wants_principal = takes(endpoint, Principal)
         """Whether it takes a `Caller`, `CurrentPrincipal` or `Administrator`."""
+        self.takes_query = takes(endpoint, ListQuery)
+        """Whether it is a list, which also answers to QUERY."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether it may change state."""
+        return not (self.methods or set()) <= SAFE_METHODS
 
     def bound(self, binder: Binder) -> Self:
         """The same route of an application. Raises UnresolvedError."""
         path, endpoint, options = self._given
         route = type(self)(path, binder.bound(endpoint), **options | {"dependency_overrides_provider": binder})
         route._binder = binder  # noqa: SLF001 (its own)
-        route.openapi_extra = self.openapi_extra  # With what was added to it since.
         return route
 
     def provided(self, name: str) -> Any:
@@ -82,7 +86,7 @@ class Route(APIRoute):
 
     def _within(self, handle: Handle) -> Handle:
         """The handler, within a unit of work if it may change state."""
-        if (self.methods or set()) <= SAFE_METHODS:
+        if not self.changes:
             return handle
 
         async def mutate(request: Request) -> Response:
@@ -93,12 +97,14 @@ class Route(APIRoute):
         return mutate
 
 
-def resource_router(path: str, route_class: type[Route] = Route) -> APIRouter:
-    """The router of a resource: `resource_router("/projects")` serves `/api/v1/projects`, tagged `projects`."""
+def resource_router(path: str, route_class: type[Route] = Route, *, about: str = "") -> APIRouter:
+    """The router of a resource: `resource_router("/projects")` serves `/api/v1/projects`, tagged `projects`.
+
+    `about` is a paragraph for the clients that read the OpenAPI document.
+    """
     return APIRouter(
         prefix=API_PREFIX + path,
-        tags=[path.strip("/")],
+        tags=[Tag(path.strip("/"), about)],
         route_class=route_class,
-        responses=ANY_PROBLEM,
         generate_unique_id_function=operation_id,
     )

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from shared.http.routes.endpoints import Handle, direct_way
 from shared.http.routes.fastapi_seam import methods_of, paths_of
+from shared.http.routes.query import QUERY
 from shared.http.routes.routing import Route
 
 _PARAMETER = re.compile(r"\{([a-zA-Z_][a-zA-Z0-9_]*)(?::str)?\}")
@@ -69,6 +70,10 @@ class _Node:
         return None if "{" in segment else (self.literals.setdefault(segment, _Node()), False)
 
 
+Candidate = tuple[Entry, Sequence[str]]
+"""An entry that may match, with the values of its parameters."""
+
+
 class Found(NamedTuple):
     """The route that answers, or else the methods that the path has."""
 
@@ -98,7 +103,7 @@ class RouteTable(BaseRoute):
             self._build()
         path = route_path(scope)
         allowed: set[str] = set()
-        for entry, values in self._matching(path):
+        for entry, values in _told_apart(self._matching(path), scope):
             match, found = entry.match(scope, values)
             if match is Match.FULL:
                 return Found(entry, found)
@@ -120,7 +125,7 @@ class RouteTable(BaseRoute):
     def url_path_for(self, name: str, /, **path_params: Any) -> Any:
         raise NoMatchFound(name, path_params)
 
-    def _matching(self, path: str) -> Sequence[tuple[Entry, Sequence[str]]]:
+    def _matching(self, path: str) -> Sequence[Candidate]:
         """The entries that may match, in the order of the routes, with the values of their parameters."""
         if path.endswith("\n") or not path.startswith("/"):  # Left to Starlette's regular expressions.
             return [(entry, ()) for entry in self._all()]
@@ -174,6 +179,16 @@ class RouteTable(BaseRoute):
         return node, tuple(names), path.startswith("/")
 
 
+def _told_apart(matching: Sequence[Candidate], scope: Scope) -> Sequence[Candidate]:
+    """Without paths that have parameters where another one has none, and not this method: that is a resource of its
+    own. `PATCH /projects/import` changes no project.
+    """
+    own = [one for one in matching if not one[0].names]
+    if len(own) == len(matching) or all(entry.names is None for entry, _ in own):
+        return matching
+    return matching if any(entry.match(scope, values)[0] is Match.FULL for entry, values in own) else own
+
+
 def route_path(scope: Scope) -> str:
     """The path below the root path, as in Starlette."""
     path: str = scope["path"]
@@ -193,8 +208,8 @@ def _is_known(route: BaseRoute) -> bool:
 
 
 def _methods(route: BaseRoute) -> frozenset[str] | None:
-    methods = getattr(route, "methods", None)
-    return frozenset(methods) if methods else None
+    methods = getattr(route, "methods", None) or ()
+    return frozenset((*methods, *((QUERY,) if isinstance(route, Route) and route.takes_query else ()))) or None
 
 
 def _direct(route: BaseRoute) -> Handle | None:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from shared.errors import DomainError
+
 E = TypeVar("E", bound=Callable[..., Any])
 
 
@@ -18,6 +20,8 @@ class Traits:
     whose transaction would stay open meanwhile, and its idempotency key is locked only with that statement."""
     repeatable: bool = True
     """False: it takes no precondition, dry run or idempotency key. A sign-in, for example."""
+    never: tuple[type[DomainError], ...] = ()
+    """Errors of what it calls that it never answers: the OpenAPI document leaves them out."""
     about: str | None = None
     """The parameter of the path whose row `If-Match` is about; by default the last one that is a UUID."""
 

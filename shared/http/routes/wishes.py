@@ -11,41 +11,43 @@ from shared.errors import InvalidInput
 from shared.http.edge import elements, precondition_tags
 from shared.writes import Tags
 
-PARAMETERS: list[dict[str, Any]] = [
-    {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-        "description": "Makes it safe to send the request again: its answer is kept for 24 hours, and given again.",
+IDEMPOTENCY_KEY: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 255,
+        "pattern": r'^([!#-~][ -~]*|"([ !#-\[\]-~]|\\["\\])+")$',
+        "examples": ["5f0c6f0e-order-42"],
     },
-    {
-        "name": "If-Match",
-        "in": "header",
-        "schema": {"type": "string"},
-        "description": "The ETag of the resource to change; 412 when that has changed meanwhile.",
-    },
-    {
-        "name": "Prefer",
-        "in": "header",
-        "schema": {"type": "string", "enum": ["return=minimal", "return=representation"]},
-        "description": "`return=minimal` leaves the document out of the answer.",
-    },
-    {
-        "name": "dry_run",
-        "in": "query",
-        "schema": {"type": "boolean", "default": False},
-        "description": "Check everything and give the answer, but keep no change.",
-    },
-]
-"""The parameters of every change in the OpenAPI document."""
-
+    "description": "Makes it safe to send the request again: its answer is kept for 24 hours, and given again.",
+}
+IF_MATCH: dict[str, Any] = {
+    "name": "If-Match",
+    "in": "header",
+    "schema": {"type": "string", "minLength": 1, "examples": ["*"]},
+    "description": "The ETag of the resource to change: 412 when it has changed meanwhile. `*` is any version.",
+}
 IF_NONE_MATCH: dict[str, Any] = {
     "name": "If-None-Match",
     "in": "header",
-    "schema": {"type": "string", "enum": ["*"]},
-    "description": "Create only: 412 when the resource exists.",
+    "schema": {"type": "string", "examples": ["*"]},
+    "description": "`*` creates only: 412 when the resource exists. An ETag: 412 when it is at that version.",
 }
-"""A further parameter of an operation that creates or replaces."""
+PREFER: dict[str, Any] = {
+    "name": "Prefer",
+    "in": "header",
+    "schema": {"type": "string", "examples": ["return=minimal"]},
+    "description": "`return=minimal` leaves the document out of the answer. Other preferences are ignored.",
+}
+DRY_RUN: dict[str, Any] = {
+    "name": "dry_run",
+    "in": "query",
+    "schema": {"type": "boolean", "default": False, "examples": [True]},
+    "description": "Check everything and give the answer, but keep no change.",
+}
+"""Parameters of changes in the OpenAPI document."""
 
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
 _QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')

@@ -1,0 +1,38 @@
+"""Words: a paragraph for each group of operations, a summary of each operation, and who may call it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from fastapi.routing import APIRoute
+
+from shared.http.batch import BatchResults, is_batchable
+from shared.http.edge import Tag
+from shared.http.routes import API_PREFIX, SAFE_METHODS, Route
+
+
+def describe_tags(document: dict[str, Any], routes: Iterable[APIRoute]) -> None:
+    """The groups, in the order of the routes, each with the paragraph that its router gives."""
+    tags = {str(tag): tag for route in routes for tag in route.tags if isinstance(tag, Tag)}
+    document["tags"] = [{"name": name, "description": tag.about} for name, tag in tags.items()]
+
+
+def describe_operation(route: APIRoute, operation: dict[str, Any], routes: Iterable[APIRoute]) -> None:
+    """The summary is the first sentence of the endpoint's docstring. Without a token, anybody may call it. A batch
+    tells what can be part of it.
+    """
+    words = " ".join(route.description.split("\n\n")[0].split())
+    if words:
+        operation["summary"] = words.partition(". ")[0].rstrip(".")
+    operation.setdefault("security", [])
+    if route.response_model is BatchResults:
+        operation["description"] += "\n\nWhat can be part of one:\n\n" + "\n".join(
+            f"- `{method} {one.path_format.removeprefix(API_PREFIX)}`{_body(one)}"
+            for one in routes
+            for method in sorted((one.methods or set()) - SAFE_METHODS)
+            if isinstance(one, Route) and one is not route and is_batchable(one)
+        )
+
+
+def _body(route: APIRoute) -> str:
+    kind = route.body_field.field_info.annotation if route.body_field is not None else None
+    return f", whose body is a `{kind.__name__}`" if isinstance(kind, type) else ""

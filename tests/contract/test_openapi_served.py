@@ -1,0 +1,49 @@
+"""`GET /openapi.json`: a document that clients keep, and get compressed."""
+
+import gzip
+import re
+
+import pytest
+
+PATH = "http://test/openapi.json"
+
+
+async def asked(client, coding, **headers):
+    """The answer, as it was sent."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    async with client.stream("GET", PATH, headers={"Accept-Encoding": coding, **named}) as answer:
+        return answer, b"".join([chunk async for chunk in answer.aiter_raw()])
+
+
+class TestTheDocument:
+    @pytest.mark.parametrize("coding", ["gzip", "br, gzip;q=0.5", "GZIP", "x-gzip", "gzip; q=1.0"])
+    async def test_is_compressed_for_whoever_takes_it_so(self, client, coding):
+        whole, content = await asked(client, "identity")
+        packed, fewer = await asked(client, coding)
+        assert (packed.headers["Content-Encoding"], packed.headers["Vary"]) == ("gzip", "Accept-Encoding")
+        assert gzip.decompress(fewer) == content
+        assert len(fewer) < len(content) / 5
+        assert packed.headers["ETag"] != whole.headers["ETag"]
+
+    @pytest.mark.parametrize("coding", ["", "identity", "br", "gzip;q=0", "gzip;q=0.000", "*;q=0"])
+    async def test_is_sent_whole_to_others(self, client, coding):
+        answer, content = await asked(client, coding)
+        assert "Content-Encoding" not in answer.headers
+        assert (answer.headers["Vary"], content[:1]) == ("Accept-Encoding", b"{")
+
+    @pytest.mark.parametrize("coding", ["gzip", "identity"])
+    async def test_is_not_sent_again_to_whoever_has_it(self, client, coding):
+        first, _ = await asked(client, coding)
+        tag = first.headers["ETag"]
+        assert re.fullmatch(r'"[0-9a-f]{24}(-gzip)?"', tag)
+        same, nothing = await asked(client, coding, If_None_Match=f'"other", {tag}')
+        assert (same.status_code, same.headers["ETag"], nothing) == (304, tag, b"")
+        assert "Content-Encoding" not in same.headers
+        other, content = await asked(client, coding, If_None_Match='"other"')
+        assert other.status_code == 200
+        assert content
+
+    async def test_is_the_one_of_the_application(self, app, client):
+        answer = await client.get(PATH)
+        assert answer.json() == app.openapi()
+        assert answer.headers["Content-Type"] == "application/json"
