@@ -9,7 +9,13 @@ from packaging.utils import canonicalize_name
 
 from tests.servers import ROOT
 
-LOCKS = sorted([*(ROOT / "requirements").glob("*.txt"), ROOT / "benchmarks" / "requirements.txt"])
+LOCKS = sorted(
+    [
+        *(ROOT / "requirements").glob("*.txt"),
+        ROOT / "benchmarks" / "requirements.txt",
+        ROOT / "tests" / "clients" / "requirements.txt",
+    ]
+)
 RUNTIME, DEVELOPMENT = ROOT / "requirements" / "runtime.txt", ROOT / "requirements" / "development.txt"
 
 

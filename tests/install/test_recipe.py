@@ -20,6 +20,7 @@ from tests.servers import ROOT
 RECIPES = {
     ".venv/installed": "requirements/development.txt",
     ".venv-bench/locked": "benchmarks/requirements.txt",
+    ".venv-clients/locked": "tests/clients/requirements.txt",
     ".venv-lock/locked": "requirements/locking.txt",
 }
 """What the Makefile makes, and the lock that is made of."""
