@@ -96,13 +96,21 @@ class _Page:
         said: str = self._document["components"]["schemas"].get(name, {}).get("description", "")
         return said
 
+    def _who(self, operation: Operation) -> str:
+        """Who is let in at all; the description says what else is needed."""
+        ways = [" and ".join(code(each) for each in sorted(way)) for way in operation.ways_in if way]
+        if not all(operation.ways_in):
+            return "anybody" + (f", or with {' or '.join(ways)}" if ways else "")
+        is_of_few = any("administrators_only" in codes for codes in self._codes[operation.id].values())
+        return f"{'administrators' if is_of_few else 'anybody who is signed in'} ({' or '.join(ways)})"
+
     def _operation(self, operation: Operation) -> Iterator[str]:
         node = operation.node
         yield f"### {operation.id}"
         deprecated = "Deprecated." if node.get("deprecated") else ""
         said = sentences(node.get("summary"), node.get("description"), deprecated)
         yield f"`{operation.method.upper()} {operation.path}`: {said}"
-        yield f"Who may: {_who(operation)}."
+        yield f"Who may: {self._who(operation)}."
         yield table(("parameter", "in", "type", "says"), list(self._parameters(operation)))
         yield self._body(operation)
         yield table(("answer", "body", "headers", "says"), list(self._answers(operation)))
@@ -161,14 +169,6 @@ class _Page:
         if found[0].kind != "object":
             yield f"{told(self._document, schema)}."
         yield table(("field", "type", "says"), rows)
-
-
-def _who(operation: Operation) -> str:
-    """Who is let in at all; the description says what else is needed."""
-    ways = [" and ".join(code(each) for each in sorted(way)) for way in operation.ways_in if way]
-    if not all(operation.ways_in):
-        return "anybody" + (f", or with {' or '.join(ways)}" if ways else "")
-    return f"anybody who is signed in ({' or '.join(ways)})"
 
 
 def _common(one: Codes, other: Codes) -> Codes:

@@ -36,8 +36,8 @@ def link(name: str) -> str:
 
 def sentences(*texts: Any) -> str:
     """Texts on one line, each ending as a sentence does, none of them twice."""
-    lines = dict.fromkeys(" ".join(str(text).split()) for text in texts if text)
-    kept = [line for line in lines if not any(line != other and line.rstrip(".") in other for other in lines)]
+    lines = dict.fromkeys(" ".join(str(text).split()).rstrip(".") for text in texts if text)
+    kept = [line for line in lines if not any(line != other and line in other for other in lines)]
     return " ".join(line if line.endswith((".", ":", "!", "?")) else f"{line}." for line in kept)
 
 

@@ -38,9 +38,8 @@ def describe_answers(route: APIRoute, operation: dict[str, Any]) -> None:
 
 
 def _headers(route: APIRoute, status: str, wishes: set[str]) -> list[str]:
-    is_page = isinstance(route.response_model, type) and issubclass(route.response_model, PageOf)
-    found = ["ETag", "Cache-Control"] if is_document(route) or is_page else []
-    if is_page and status == "200":
+    found = ["ETag", "Cache-Control"] if is_document(route) or _is_page(route) else []
+    if _is_page(route) and status == "200":
         found.append("Link")
     if status == "201":
         found.append("Location")
@@ -58,7 +57,11 @@ def _words(route: APIRoute, status: str, wishes: set[str]) -> str:
         return "Done."
     if status == "201":
         return f"It is made. {kind}" + " `Prefer: return=minimal` leaves the body empty." * ("Prefer" in wishes)
-    return kind or "Done."
+    return "A page of the list." if _is_page(route) else kind or "Done."
+
+
+def _is_page(route: APIRoute) -> bool:
+    return isinstance(route.response_model, type) and issubclass(route.response_model, PageOf)
 
 
 def add_headers(document: dict[str, Any]) -> None:
