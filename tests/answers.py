@@ -63,7 +63,6 @@ class Operation:
     id: str
     method: str
     path: str
-    is_public: bool
     media_type: str
     """Of the body that it takes, if it takes one."""
     answers: frozenset[Answer]
@@ -84,7 +83,6 @@ class Described:
                 operation["operationId"],
                 method.upper(),
                 path,
-                not operation.get("security"),
                 next(iter(operation.get("requestBody", {}).get("content", {})), ""),
                 frozenset(_answers(operation, document)),
             )

@@ -123,6 +123,16 @@ class TestWithoutASession:
         assert (await client.get("/projects/export")).status_code == 401
 
 
+class TestAnInstantWithAFarOffset:
+    @pytest.mark.parametrize(
+        "instant", ["0430-06-05T17:24:11+18:16", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"]
+    )
+    async def test_is_compared_wherever_it_stands(self, ann, instant):
+        for operator in ("", "[in]", "[gte]", "[ne]"):
+            answer = await ann.get("/projects/export", params={f"created_at{operator}": instant})
+            assert answer.status_code == 200, operator
+
+
 class TestSeveralOfOneAccount:
     async def test_are_two_at_once(self, ann, application):
         turns = application.http.exports()

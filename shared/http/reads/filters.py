@@ -121,11 +121,13 @@ def _no_number(text: str) -> str:
 
 
 def _in_utc(instant: datetime) -> datetime:
-    """PostgreSQL takes no offset beyond 16 hours in the text of an instant."""
+    """PostgreSQL takes no offset beyond 16 hours in the text of an instant. One that leads out of the years 1 to 9999
+    of UTC is compared as the first or the last instant there: no row is beyond.
+    """
     try:
         return instant.astimezone(UTC)
     except OverflowError:
-        raise PydanticCustomError("datetime", "Input should be in the years 1 to 9999 of UTC") from None
+        return datetime.min.replace(tzinfo=UTC) if instant.year == 1 else datetime.max.replace(tzinfo=UTC)
 
 
 def _truth(text: str) -> str:
