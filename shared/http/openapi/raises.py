@@ -53,7 +53,10 @@ class Raises:
         if not _is_ours(function) or (function, owner) in seen:
             return
         seen.add((function, owner))
-        source = _Source(function, owner)
+        try:
+            source = _Source(function, owner)
+        except (OSError, SyntaxError, TypeError, NameError):
+            return  # A lambda, say, or types that are there for the type checker alone.
         declared = [*source.declared()]
         yield from declared
         if declared and function.__module__.startswith("shared."):
@@ -62,14 +65,19 @@ class Raises:
             if isinstance(node, ast.Raise) and node.exc is not None:
                 yield from source.raised(node.exc)
             elif isinstance(node, ast.Call):
-                called, its_owner = source.called(node.func)
-                if getattr(called, "__name__", "") == "problem":
-                    yield from source.raised(node.args[1])
-                elif its_owner is Events:
-                    for handler in self._handlers.get(source.event(node.args[1]), ()):
-                        yield from self._search(*handler, seen)
-                elif called is not None:
-                    yield from self._search(called, its_owner, seen)
+                yield from self._within(node, source, seen)
+
+    def _within(self, call: ast.Call, source: "_Source", seen: set[tuple[Any, Any]]) -> Iterator[type[DomainError]]:
+        called, owner = source.called(call.func)
+        if getattr(called, "__name__", "") == "problem":
+            for error in call.args[1:2]:
+                yield from source.raised(error)
+        elif owner is Events:
+            for event in call.args:
+                for handler in self._handlers.get(source.event(event), ()):
+                    yield from self._search(*handler, seen)
+        elif called is not None:
+            yield from self._search(called, owner, seen)
 
 
 class _Source:
