@@ -8,7 +8,7 @@ import fastapi_offline
 from fastapi import Request, Response
 from starlette.exceptions import HTTPException
 
-from app.pages.contents import Content
+from shared.http.reads import Content
 
 _OWN = Path(__file__).parent / "static"
 SWAGGER_UI = Path(fastapi_offline.__file__).parent / "static"

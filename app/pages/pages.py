@@ -13,11 +13,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from app.pages.assets import asset_url
-from app.pages.contents import Content
 from app.pages.markdown import GUIDE, chapters, guide_link, inline, rendered, sections
 from app.pages.operations import Operation, number_of_operations, operations_by_code
 from shared.errors import DomainError
 from shared.http.edge import JSON, status_of
+from shared.http.reads import Content
 
 LINKS = {
     "docs": "/docs",

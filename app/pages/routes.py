@@ -9,10 +9,9 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from app.pages.assets import asset
-from app.pages.contents import Content, prefers_html
 from app.pages.pages import Pages
-from shared.http.edge import JSON
-from shared.http.reads import CONDITIONAL
+from shared.http.edge import JSON, preferred
+from shared.http.reads import CONDITIONAL, Content
 
 Handle = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -47,7 +46,7 @@ def install_pages(app: FastAPI) -> type[APIRoute]:
             handle = super().get_route_handler()
 
             async def negotiate(request: Request) -> Response:
-                if prefers_html(request):
+                if _prefers_html(request):
                     return _found(pages.at(request.scope["path"])).answer(request)
                 document = bytes((await handle(request)).body)
                 return Content(document, JSON, {"Cache-Control": "no-cache", "Vary": "Accept"}).answer(request)
@@ -61,7 +60,7 @@ def _entry(pages: Pages) -> Handle:
     """`GET /`: a page for browsers, links for programs."""
 
     async def entry(request: Request) -> Response:
-        return (_found(pages.at("/")) if prefers_html(request) else pages.links).answer(request)
+        return (_found(pages.at("/")) if _prefers_html(request) else pages.links).answer(request)
 
     return entry
 
@@ -77,3 +76,8 @@ def _found(content: Content | None) -> Content:
     if content is None:
         raise HTTPException(404)
     return content
+
+
+def _prefers_html(request: Request) -> bool:
+    """Whether a person asks, with a browser: it names HTML, while a program that says nothing gets JSON."""
+    return preferred(request.headers.getlist("accept"), [JSON, "text/html"]) == "text/html"

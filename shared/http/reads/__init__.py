@@ -1,14 +1,16 @@
 """Reads over HTTP: query strings, pages and documents as answers, exports, the journal and the feed."""
 
+from shared.http.reads.contents import Content
 from shared.http.reads.exports import CSV, NDJSON, ExportResponse, export_response, export_turns
 from shared.http.reads.journal import HistoryQuery, journal_router
 from shared.http.reads.queries import CONDITIONAL, described, document_view, list_query
-from shared.http.reads.responses import PageOf, created_response, document_response, page_response, unless_known
+from shared.http.reads.responses import PageOf, created_response, document_response, page_response
 
 __all__ = [
     "CONDITIONAL",
     "CSV",
     "NDJSON",
+    "Content",
     "ExportResponse",
     "HistoryQuery",
     "PageOf",
@@ -21,5 +23,4 @@ __all__ = [
     "journal_router",
     "list_query",
     "page_response",
-    "unless_known",
 ]

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 from fastapi import Request, Response
 from pydantic import BaseModel, Field
 
-from shared.http.edge import document_tag, page_tag, tags_in
+from shared.http.edge import JSON, document_tag, page_tag, tags_in
 from shared.reads import Page, Representation
 
 D = TypeVar("D", bound=BaseModel)
@@ -57,12 +57,12 @@ def _following(request: Request, cursor: str) -> str:
     return f"{quote(request.scope['path'], safe=_PATH)}?{urlencode([*kept, ('cursor', cursor)])}"
 
 
-def unless_known(request: Request, content: bytes, headers: dict[str, str]) -> Response:
-    """200 with JSON and these headers, an ETag among them, or 304 when the client has it."""
+def unless_known(request: Request, content: bytes, headers: dict[str, str], media_type: str = JSON) -> Response:
+    """200 with the content and these headers, an ETag among them, or 304 when the client has it."""
     known = request.headers.getlist("if-none-match") if request.method == "GET" else []
     if known and _matches(",".join(known), headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    return Response(content, headers=headers, media_type="application/json")
+    return Response(content, headers=headers, media_type=media_type)
 
 
 def _matches(known: str, etag: str) -> bool:
