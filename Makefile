@@ -16,7 +16,8 @@ unexport PYTHONPATH PYTHONHOME
 export TRELLIS_ENVIRONMENT ?= development
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test openapi crashes terminations mirror mutants clients lint format bench bench-profile bench-growth \
+.PHONY: help serve test openapi apis crashes terminations jobs mirror scaffolds mutants clients lint format \
+	bench bench-profile bench-growth \
 	lock licences clean
 
 help:  ## Tell what can be made.
@@ -26,11 +27,14 @@ serve: .venv/installed  ## Serve on http://127.0.0.1:8000, over the embedded Pos
 	@if [ -n "$$DATABASE_URL" ]; then $(BIN)/trellis migrate; fi
 	@exec $(BIN)/trellis serve
 
-test: .venv/installed  ## Run the whole test suite; PYTEST='--cov' measures the coverage.
-	@$(BIN)/pytest $(PYTEST)
+test: .venv/installed  ## Run the whole test suite, or MODULE=tags alone, or what CHANGED=1 reaches; PYTEST='--cov' and the like.
+	@$(if $(MODULE)$(CHANGED),$(BIN)/python -m tests.selection $(MODULE:%=--module %) $(CHANGED:%=--changed %) --,$(BIN)/pytest) $(PYTEST)
 
 openapi: .venv/installed  ## Write docs/openapi.json and docs/api.md anew, and tell what changed since the newest release.
 	@$(BIN)/python -m tests.openapi $(OPENAPI)
+
+apis: .venv/installed  ## Write modules/*/api.txt anew, what modules publish to others, and tell what breaks a neighbour.
+	@$(BIN)/python -m tests.interfaces $(APIS)
 
 crashes: .venv/installed  ## Kill the server and PostgreSQL while clients write, ROUNDS=20 times, and look for what is lost.
 	@$(BIN)/python -m tests.server.crashes --rounds $(or $(ROUNDS),20) $(CRASHES)
@@ -38,8 +42,14 @@ crashes: .venv/installed  ## Kill the server and PostgreSQL while clients write,
 terminations: .venv/installed  ## End COUNT=1000 connections to PostgreSQL while clients ask, and look for requests without an answer.
 	@$(BIN)/python -m tests.server.terminations --count $(or $(COUNT),1000)
 
+jobs: .venv/installed  ## Kill workers while they do the jobs of 10,000 events, and look for what is lost; JOBS='--events 1000', or --help.
+	@$(BIN)/python -m tests.jobs.kills $(JOBS)
+
 mirror: .venv/installed  ## Follow the guide's recipe for MINUTES=5 while others write and the server is killed, and compare.
 	@$(BIN)/python -m tests.server.mirror --minutes $(or $(MINUTES),5) $(MIRROR)
+
+scaffolds: .venv/installed  ## Make COUNT=10 modules with random fields in a copy of the tree, and run their tests; SEED=1.
+	@$(BIN)/python -m tests.development.scaffolds --count $(or $(COUNT),10) --seed $(or $(SEED),1)
 
 mutants: .venv/installed  ## Run mutants of the kernel against the tests; MUTANTS='--count 200 --seed 1', or --help.
 	@$(BIN)/python -m tests.mutants $(MUTANTS)
@@ -47,11 +57,10 @@ mutants: .venv/installed  ## Run mutants of the kernel against the tests; MUTANT
 clients: .venv/installed .venv-clients/locked $(CLIENT_TOOLS)  ## Have generators, linters and schemathesis read the document; CLIENTS=--short, or names.
 	@$(BIN)/python -m tests.clients $(CLIENTS)
 
-lint: .venv/installed  ## Check format, style, types and architecture.
-	@$(BIN)/ruff format --check .
-	@$(BIN)/ruff check .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+lint: .venv/installed  ## Check format, style, types and architecture. Each tool tells what it finds.
+	@failed=0; \
+	for check in "ruff format --check ." "ruff check ." mypy lint-imports "trellis module check"; do $(BIN)/$$check || failed=1; done; \
+	exit $$failed
 
 format: .venv/installed  ## Format the code and fix what can be fixed.
 	@$(BIN)/ruff format .

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import hypothesis
 import pytest
@@ -12,16 +12,15 @@ from pydantic import SecretStr
 
 from app.asgi import create_app
 from app.container import Application, compose
-from modules.users.models import User, UserSession
-from modules.users.tests.factories import UserFactory
 from shared.manifest import discover
 from shared.settings import Settings
+from tests import callers
 from tests.callers import Caller, anonymous
 from tests.database import TEMPLATE, RolledBackDatabase, clone, template
 from tests.factories import RowFactory
 from tests.patience import PATIENCE
 
-pytest_plugins = ["pytester", "tests.answers"]
+pytest_plugins = ["pytester", "tests.answers", "tests.selection.plugin"]
 
 # A slow machine finds no fault: an example may take its time, and so may what makes it.
 hypothesis.settings.register_profile(
@@ -88,16 +87,6 @@ async def client(app: FastAPI, database: RolledBackDatabase) -> AsyncIterator[As
 
 
 @pytest.fixture
-def signed_in(app: FastAPI, application: Application, database: RolledBackDatabase) -> Callable[..., Awaitable[Caller]]:
+def signed_in(app: FastAPI, application: Application, database: RolledBackDatabase) -> Callable[..., Awaitable[Caller]]:  # noqa: ARG001 (opened)
     """How a test gets its callers, by the columns of an account or with a `user` that there is."""
-
-    async def sign_in(user: User | None = None, **columns: object) -> Caller:
-        user = user or await UserFactory.saved(**columns)
-        now = datetime.now(UTC)
-        session = UserSession(user_id=user.id, created_at=now, expires_at=now + timedelta(hours=1))
-        async with database.unit_of_work() as unit, unit.orm() as orm:
-            orm.add(session)
-        token = application.kernel.access_tokens().issue(user.id, session.id)
-        return Caller(app, user.id, session.id, token)
-
-    return sign_in
+    return partial(callers.signed_in, app, application)

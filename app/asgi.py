@@ -3,7 +3,8 @@
 import gc
 import importlib.metadata
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from threading import Thread
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -40,15 +41,22 @@ class Trellis(FastAPI):
         await super().__call__(scope, receive, send)
 
 
-def create_app(application: Application) -> FastAPI:
-    """The application as an ASGI server runs it. Raises ManifestError where a route does not fit."""
+def create_app(
+    application: Application,
+    beside: AbstractAsyncContextManager[None] = nullcontext(),  # noqa: B008 (no state)
+) -> FastAPI:
+    """The application as an ASGI server runs it, and what runs beside it. Raises ManifestError where a route does not
+    fit.
+    """
     kernel = application.kernel
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         application.build()
         _freeze_heap()
-        yield
+        Thread(target=make_document, daemon=True).start()  # Before somebody asks, and without anybody waiting.
+        async with beside:
+            yield
         await kernel.database().close()
         kernel.passwords().close()
 
@@ -64,7 +72,7 @@ def create_app(application: Application) -> FastAPI:
         redoc_url=None,
     )
     install_problems(app)
-    install_openapi(app, application.handlers(), kernel.repositories())
+    make_document = install_openapi(app, application.handlers(), kernel.repositories())
     routes = app.router.routes
     route_with_page = install_pages(app)
     for module in application.modules:

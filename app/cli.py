@@ -1,4 +1,6 @@
-"""The command line: `trellis serve`, `migrate`, `seed`, `purge`, and each module's commands under its name."""
+"""The command line: `trellis serve`, `worker`, `migrate`, `seed`, `purge`, `events`, and each module's commands under
+its name.
+"""
 
 import logging
 import logging.config
@@ -7,8 +9,8 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from types import FrameType
 from typing import Any
 
@@ -20,10 +22,12 @@ from sqlalchemy.exc import DBAPIError
 
 from app.asgi import create_app
 from app.checks import UnfitDatabase, concerns
-from app.container import compose
+from app.container import Application, compose
+from app.development import module_commands
 from app.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from app.events import events_command
 from app.failures import told
-from app.migrations import MigrationError, upgrade, write_revision
+from app.migrations import UP_TO_DATE, MigrationError, migrate_command, revision_command, upgrade
 from app.purging import purge_command
 from app.seeding import seed_command
 from shared.errors import DomainError
@@ -63,7 +67,7 @@ def serve() -> None:
             for concern in concerns(settings):
                 log.warning("%s", concern)
         config = uvicorn.Config(
-            create_app(application),
+            create_app(application, _worker_beside(application, embedded is not None)),
             http=bounded(settings),
             ws="none",
             timeout_keep_alive=settings.keep_alive_seconds,
@@ -80,38 +84,39 @@ def serve() -> None:
 
 
 @trellis.command()
-def migrate() -> None:
-    """Bring the database to this version's schema. Safe to run from several places at once."""
-    with _database() as (settings, _):
-        click.echo(upgrade(settings.database_url or ""))
+def worker() -> None:
+    """Do the jobs that events have left, and those that are due every so often. Several workers share them."""
+    from app.worker import run_worker  # noqa: PLC0415 (imports Procrastinate)
 
-
-@trellis.command()
-@click.argument("module")
-@click.argument("message")
-def revision(module: str, message: str) -> None:
-    """Write a module's next migration from what its tables and the migrated database differ in."""
-    by_name = {found.name: found for found in discover()}
-    if module not in by_name:
-        raise click.BadParameter(f"There is no module '{module}'.")
     with _database() as (settings, _):
-        click.echo(write_revision(settings.database_url or "", by_name[module], message))
+        run_worker(compose(settings.with_secret(), discover()))
 
 
 @contextmanager
-def _database() -> Iterator[tuple[Settings, EmbeddedPostgres | None]]:
+def _database(*, is_migrated: bool = True) -> Iterator[tuple[Settings, EmbeddedPostgres | None]]:
     """The settings, with a running database. The embedded one is started or attached to, and migrated."""
     settings = Settings.load()
     logging.config.dictConfig(log_configuration(settings))
-    for sentence in strangers(os.environ):
+    for sentence in strangers(os.environ, [variable for module in _discovered() for variable in module.variables()]):
         log.warning("%s", sentence)
     if settings.database_url is not None:
         yield settings, None
         return
     with EmbeddedPostgres(settings.data_dir) as embedded:
         settings = settings.model_copy(update={"database_url": embedded.url, "environment": "development"})
-        upgrade(embedded.url)
+        if is_migrated and (told := upgrade(embedded.url, is_development=True)) != UP_TO_DATE:
+            log.warning("%s", told)
         yield settings, embedded
+
+
+def _worker_beside(application: Application, is_embedded: bool) -> AbstractAsyncContextManager[None]:
+    """The worker in the server's process, if there is to be one."""
+    wanted = application.kernel.settings().worker
+    if not (is_embedded if wanted is None else wanted):
+        return nullcontext()
+    from app.worker import working  # noqa: PLC0415 (imports Procrastinate)
+
+    return working(application)
 
 
 class _Server(uvicorn.Server):
@@ -198,18 +203,37 @@ def main() -> None:
     """The entry point."""
     try:
         modules = _discovered()
+        trellis.epilog = _told_settings(modules)
         for module in modules:
             if module.commands:
                 trellis.add_command(_commands_of(module))
+        trellis.add_command(migrate_command(_database))
+        trellis.add_command(revision_command(modules, _database))
         trellis.add_command(seed_command(modules, _database))
         trellis.add_command(purge_command(_database))
+        trellis.add_command(events_command(_database))
+        trellis.add_command(module_commands(modules, _database))
         trellis()
     except OPERATORS as error:
         sys.exit(f"trellis: {told(error)}")
 
 
+def _told_settings(modules: Iterable[Module]) -> str | None:
+    """The end of `--help`: a line for each setting of a module."""
+    lines = []
+    for module in modules:
+        for variable, field in module.variables().items():
+            needed = "required" if field.is_required() else f"by default {field.get_default(call_default_factory=True)}"
+            lines.append(f"  {variable}  {field.description or ''} ({needed})".replace("\n", " "))
+    return "\n".join(["\b", "Settings of modules:", *lines]) if lines else None
+
+
 def _discovered() -> tuple[Module, ...]:
-    """The modules. Raises ManifestError, unless `--help` is asked for: that works without modules."""
+    """The modules. Raises ManifestError, unless `--help` is asked for, which works without modules, or `module check`,
+    which tells what is wrong with those that do not load.
+    """
+    if sys.argv[1:3] == ["module", "check"]:
+        return ()
     try:
         return discover()
     except ManifestError:

@@ -12,9 +12,12 @@ from shared.container import KernelContainer
 from shared.events import Event, Events, Handler
 from shared.extensions import Extensions
 from shared.http.container import HttpContainer
+from shared.http.reads import hidden_filters
+from shared.jobs import Key, Payloads, Run, delivery, leaving
 from shared.manifest import ManifestError, Module
 from shared.reads import faults
-from shared.settings import Settings
+from shared.settings import Settings, settings_of
+from shared.writes import Change
 
 
 @dataclass(frozen=True)
@@ -42,14 +45,37 @@ class Application:
                 found[event].append((method, service.cls))
         return found
 
+    def runs(self) -> dict[Key, Run]:
+        """How each job of the modules is run."""
+        found: dict[Key, Run] = {}
+        for module in self.modules:
+            container = self.containers[module.name]
+            for event, method in module.later.items():
+                job = job_name(module, method)
+                found[job, Payloads(event).name] = delivery(event, _bound(container, method.__name__))
+            for periodic in module.periodic:
+                found[job_name(module, periodic.method), None] = _run(_bound(container, periodic.method.__name__))
+        return found
+
+
+def job_name(module: Module, method: Callable[..., Any]) -> str:
+    """What the queue calls a job of this module."""
+    return f"{module.name}.{method.__name__}"
+
 
 def compose(settings: Settings, modules: Sequence[Module]) -> Application:
-    """Build every container. Raises ManifestError for a document that shows what it must not, and dependency-injector's
-    Error, naming it, for a container that lacks what it needs.
+    """Build every container. Raises ManifestError for a document that shows what it must not, SettingsError for a
+    module's setting that is wrong, and dependency-injector's Error, naming it, for a container that lacks what it
+    needs.
     """
     for package in ("shared", *(f"modules.{module.name}" for module in modules)):
         for fault in faults(package):
             raise ManifestError(fault)
+    for resource in (resource for module in modules for resource in module.resources):
+        for name in hidden_filters(resource.collection):
+            document = resource.collection.document.__name__
+            reason = f"{document} has a filter '{name}', which means something else to every list"
+            raise ManifestError(f"{reason}: give the field another name.")
     handlers: dict[type[Event], list[Callable[[], Handler]]] = {
         event: [] for module in modules for event in module.publishes
     }
@@ -61,13 +87,23 @@ def compose(settings: Settings, modules: Sequence[Module]) -> Application:
     )
     composed: dict[str, Container] = {}
     for module in modules:
-        wanted = {name: composed[name].api for name in module.requires if name in module.container.providers}
+        wanted: dict[str, Any] = {
+            name: composed[name].api for name in module.requires if name in module.container.providers
+        }
+        if module.settings is not None:
+            wanted["settings"] = providers.Object(settings_of(module.settings, module.name))
         container = composed[module.name] = module.container(kernel=kernel, **wanted)
         container.check_dependencies()
         for event, method in module.handles.items():
             handlers[event].append(_bound(container, method.__name__))
+        for event, method in module.later.items():
+            handlers[event].append(providers.Object(leaving(job_name(module, method), event)))
     return Application(kernel, HttpContainer(kernel=kernel), modules, composed)
 
 
-def _bound(container: Container, method: str) -> Callable[[], Handler]:
+def _bound(container: Container, method: str) -> Callable[[], Any]:
     return lambda: getattr(container.service(), method)
+
+
+def _run(provide: Callable[[], Callable[[Change], Awaitable[None]]]) -> Run:
+    return lambda change, _: provide()(change)

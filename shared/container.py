@@ -6,7 +6,7 @@ from shared.auth import AccessTokens, Authenticator, Passwords
 from shared.events import Events
 from shared.extensions import Extensions
 from shared.feed import Changes
-from shared.reads import Cursors, Journal, Projector
+from shared.reads import Cursors, Journal, Projector, Tools
 from shared.settings import Settings
 from shared.wire import Database
 from shared.writes import Idempotency, Resources
@@ -23,6 +23,7 @@ class KernelContainer(containers.DeclarativeContainer):
     database = providers.Singleton(Database, settings)
     projector = providers.Singleton(Projector, extensions, settings.provided.retention)
     cursors = providers.Singleton(Cursors, settings.provided.key.call("cursors"))
+    tools = providers.Singleton(Tools, database, projector, cursors, events)
     access_tokens = providers.Singleton(
         AccessTokens, settings.provided.key.call("access tokens"), settings.provided.access_token_seconds
     )

@@ -1,7 +1,7 @@
 """Domain errors: what can go wrong, in the domain's words and without HTTP.
 
 A module subclasses one of the kinds below. The class name becomes the error's `code`, the docstring the sentence that
-the client reads, and `constraint=` names the database constraints that decide it.
+the client reads, and `constraint=` names the database constraint that decides it, unless `live_unique` names the error.
 """
 
 import inspect
@@ -40,8 +40,7 @@ class DomainError(Exception):
         if known.__module__ != cls.__module__:
             raise TypeError(f"The error code {cls.code!r} of {cls.__module__} is taken by {known.__module__}.")
         if constraint is not None:
-            cls.constraint = constraint
-            DomainError.by_constraint[constraint] = cls
+            cls.tells_of(constraint)
         if members is not None:
             cls.members = members
 
@@ -51,6 +50,12 @@ class DomainError(Exception):
         self.pointer = pointer
         self.parameter = parameter
         super().__init__(self.detail)
+
+    @classmethod
+    def tells_of(cls, constraint: str) -> None:
+        """The violation of this database constraint means this error."""
+        cls.constraint = constraint
+        DomainError.by_constraint[constraint] = cls
 
     @classmethod
     def describe(cls) -> str:

@@ -11,9 +11,13 @@ import click
 from dependency_injector import providers
 from dependency_injector.containers import DeclarativeContainer
 from fastapi import APIRouter
+from pydantic import PydanticSchemaGenerationError
+from pydantic.fields import FieldInfo
 
 from shared.events import Event
 from shared.extensions import ExtensionPoint
+from shared.jobs import PERIODS, Payloads, Periodic
+from shared.settings import ModuleSettings, Settings, variables_of
 from shared.upkeep import Seeding
 from shared.writes import Repository
 
@@ -36,16 +40,27 @@ class Module:
     """The modules whose `api.py` this one imports and whose tables its foreign keys may name."""
     publishes: Sequence[type[Event]] = ()
     handles: Mapping[type[Event], Callable[[Any, Any, Any], Awaitable[None]]] = field(default_factory=dict)
-    """Methods of the container's `service`, which take the change and the event."""
+    """Methods of the container's `service`, which take the change and the event, in the publisher's transaction."""
+    later: Mapping[type[Event], Callable[[Any, Any, Any], Awaitable[None]]] = field(default_factory=dict)
+    """The same, but a worker runs them soon after, each in a transaction of its own, and again when they fail. They
+    come in any order, and what they do outside the database they may do twice. The event may be the module's own."""
+    periodic: Sequence[Periodic] = ()
+    """What a worker runs every so often: `Periodic(TagService.tidy, every="day")`."""
     extends: Mapping[ExtensionPoint[Any], Any] = field(default_factory=dict)
     """Contributions to extension points of the kernel and of required modules."""
     resources: Sequence[type[Repository[Any]]] = ()
     """The repositories of resources: the change feed has their changes, for callers whom their policies allow."""
+    settings: type[ModuleSettings] | None = None
+    """Read from the environment, and given to the container's Dependency `settings`."""
     commands: Sequence[click.Command] = ()
     """Subcommands of `trellis <name>`; click's context object opens the module's container."""
     seed: Callable[[Seeding], None] | None = None
     """Fills the module's tables for `trellis seed`; runs after those of the modules it requires. The first line of its
     docstring is the help of `--<name>`, the option that says how many rows."""
+
+    def variables(self) -> Mapping[str, FieldInfo]:
+        """The fields of its settings, by their environment variables."""
+        return {} if self.settings is None else variables_of(self.settings, self.name)
 
 
 def discover(package: str = "modules") -> tuple[Module, ...]:
@@ -53,8 +68,9 @@ def discover(package: str = "modules") -> tuple[Module, ...]:
 
     A folder without Python sources is skipped: git leaves compiled files of other branches behind. Raises ManifestError
     when a folder has no manifest, a requirement is missing, modules require each other in a circle, an event is handled
-    that no required module publishes, a handler is no method of the service, or a repository of the container is not
-    among the resources.
+    that no required module publishes, a handler or a periodic job is no method of the service, an event for later has
+    no form in the queue, a repository of the container is not among the resources, the container does not take the
+    settings, or a setting has the variable of another.
     """
     folders = [folder for path in importlib.import_module(package).__path__ for folder in Path(path).iterdir()]
     names = [folder.name for folder in folders if folder.name[0] not in "._" and any(folder.rglob("*.py"))]
@@ -63,7 +79,14 @@ def discover(package: str = "modules") -> tuple[Module, ...]:
         known = {event for other in modules if other.name in module.requires for event in other.publishes}
         for event in set(module.handles) - known:
             raise ManifestError(f"Module '{module.name}' handles {event.__name__}, which no required module publishes.")
+        for event in set(module.later) - known - {*module.publishes}:
+            raise ManifestError(
+                f"Module '{module.name}' handles {event.__name__} later, which neither it nor a required module "
+                "publishes."
+            )
+        _look_at_jobs(module)
         _look_at_container(module)
+    _look_at_settings(modules)
     return modules
 
 
@@ -79,13 +102,51 @@ def _look_at_container(module: Module) -> None:
                 f"Module '{module.name}': its container makes {kind.__name__} as '{name}', which is not among its "
                 "resources: add it, so that the kernel tells of its changes."
             )
-    for event, handler in module.handles.items():
-        name = getattr(handler, "__name__", str(handler))
-        if "service" not in made or getattr(made["service"], name, ...) is not handler:
+    if module.settings is not None and "settings" not in module.container.providers:
+        raise ManifestError(
+            f"Module '{module.name}' has settings, and its container does not take them: "
+            f"settings = providers.Dependency(instance_of={module.settings.__name__})."
+        )
+    methods = (
+        *((f"handles {event.__name__}", handler) for event, handler in module.handles.items()),
+        *((f"handles {event.__name__} later", handler) for event, handler in module.later.items()),
+        *((f"does something every {periodic.every}", periodic.method) for periodic in module.periodic),
+    )
+    for what, method in methods:
+        name = getattr(method, "__name__", str(method))
+        if "service" not in made or getattr(made["service"], name, ...) is not method:
             raise ManifestError(
-                f"Module '{module.name}' handles {event.__name__} by {name}, which is no method of its container's "
-                "`service`: name one that is."
+                f"Module '{module.name}' {what} by {name}, which is no method of its container's `service`: name one "
+                "that is."
             )
+
+
+def _look_at_jobs(module: Module) -> None:
+    for event in module.later:
+        try:
+            Payloads(event)
+        except PydanticSchemaGenerationError as error:
+            raise ManifestError(
+                f"Module '{module.name}' handles {event.__name__} later, whose fields have no form in the queue: "
+                f"{error.message.splitlines()[0]}"
+            ) from None
+    for periodic in module.periodic:
+        if periodic.every not in PERIODS:
+            raise ManifestError(
+                f"Module '{module.name}' does something every {periodic.every}, but a period is one of: "
+                f"{', '.join(PERIODS)}."
+            )
+
+
+def _look_at_settings(modules: Iterable[Module]) -> None:
+    owners = dict.fromkeys(variables_of(Settings), "the kernel")
+    for module in modules:
+        for variable in module.variables():
+            if variable in owners:
+                raise ManifestError(
+                    f"Module '{module.name}': its setting {variable} is one of {owners[variable]}, too."
+                )
+            owners[variable] = f"module '{module.name}'"
 
 
 def ordered(modules: Iterable[Module]) -> tuple[Module, ...]:

@@ -1,108 +1,62 @@
-"""Request schemas: their base classes, and the types of text, times and dates in them."""
+"""Request schemas: their base classes, and the types of what is in them."""
 
-import re
-import unicodedata
-from datetime import UTC, date, datetime
-from typing import Annotated, Any, cast
+from datetime import date, datetime
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    GetCoreSchemaHandler,
     StringConstraints,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
     WrapValidator,
 )
-from pydantic_core import PydanticCustomError, core_schema
+from pydantic_core import PydanticCustomError
 
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-_RFC_3339 = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
-)
-_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+from shared import values
+from shared.errors import InvalidInput
+from shared.exact import Exactly
 
-
-def _storable(text: str) -> str:
-    """PostgreSQL stores every character but NUL. Half of a surrogate pair is no character, but JSON can spell it."""
-    if "\0" in text or _LONE_SURROGATE.search(text):
-        raise PydanticCustomError("text", "Input should have no NUL character and no half of a surrogate pair")
-    return text
-
-
-def _one_line(text: str) -> str:
-    """Control characters and line separators would break a log, a terminal or a page that shows the text."""
-    if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in _storable(text)):
-        raise PydanticCustomError("line", "Input should have no line breaks and no control characters")
-    return text
-
-
-def _visible(text: str) -> str:
-    """A name of invisible characters would look empty."""
-    if all(unicodedata.category(character) in {"Cf", "Zs"} for character in _one_line(text)):
-        raise PydanticCustomError("blank", "Input should have a character that can be seen")
-    return text
-
-
-def _iso_date(value: object) -> object:
-    """Pydantic would also take seconds since 1970, and datetimes at midnight."""
-    if not isinstance(value, str) or not _ISO_DATE.fullmatch(value):
-        raise PydanticCustomError("date", "Input should be a date like 2026-12-31")
-    return value
-
-
-def _instant(value: object, handler: ValidatorFunctionWrapHandler) -> datetime:
-    """Pydantic would also take seconds since 1970, and offsets that lead beyond year 9999: PostgreSQL stores those, and
-    Python cannot read them.
-    """
-    try:
-        if isinstance(value, str) and _RFC_3339.fullmatch(value):
-            found: datetime = handler(value)
-            return found.astimezone(UTC)
-    except OverflowError:
-        raise PydanticCustomError("instant", "Input should be in the years 1 to 9999 of UTC") from None
-    except ValidationError:
-        pass  # Such as the 30th of February, or a leap second.
-    raise PydanticCustomError("instant", "Input should be a date and time like 2026-12-31T12:00:00Z")
-
-
-Text = Annotated[str, AfterValidator(_storable)]
+Text = Annotated[str, AfterValidator(values.storable)]
 """Any text that can be stored."""
-Key = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)]
+Key = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(values.one_line)]
 """A client's own key for a resource: 1 to 200 characters exactly as sent, no line breaks or control characters."""
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_visible)]
+Line = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(values.visible)
+]
 """Text on one line: 1 to 200 characters, at least one visible, no control characters. White space around is removed."""
-Instant = Annotated[datetime, WrapValidator(_instant)]
+Email = Annotated[
+    Text,
+    Field(max_length=values.LONGEST_EMAIL, json_schema_extra={"format": "email"}),
+    AfterValidator(values.email),
+]
+"""An e-mail address, in its normal form."""
+Url = Annotated[
+    Text, Field(max_length=values.LONGEST_URL, json_schema_extra={"format": "uri"}), AfterValidator(values.url)
+]
+"""An http or https URL, in its normal form."""
+Instant = Annotated[datetime, WrapValidator(values.instant)]
 """A date-time of RFC 3339, as text, in the years 1 to 9999 of UTC, to which it is converted."""
-Date = Annotated[date, BeforeValidator(_iso_date, json_schema_input_type=date)]
-"""A full-date of RFC 3339, as text. For booleans use pydantic's `StrictBool`, which takes no words or numbers."""
+Date = Annotated[date, WrapValidator(values.date)]
+"""A full-date of RFC 3339, as text."""
+SmallInt = Annotated[int, Field(ge=-(2**15), lt=2**15)]
+"""What SMALLINT holds."""
+BigInt = Annotated[int, Field(ge=-(2**63), lt=2**63, json_schema_extra={"format": "int64"})]
+"""What BIGINT holds. Some clients read numbers beyond 2**53 as floats."""
+Json = Annotated[dict[str, Any], AfterValidator(values.bounded_json)]
+"""A JSON object of at most 100,000 bytes and 50 levels; its column has the type `json_object()`."""
 
 
-def _with_instants(schema: Any) -> Any:
-    """The schema with an Instant for each `datetime`, so that no module can forget it."""
-    if isinstance(schema, list):
-        return [_with_instants(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if schema.get("type") == "function-wrap" and schema["function"]["function"] is _instant:
-        return schema
-    if schema.get("type") == "datetime":
-        return core_schema.no_info_wrap_validator_function(_instant, cast("core_schema.DatetimeSchema", schema))
-    return {name: part if name in {"default", "metadata"} else _with_instants(part) for name, part in schema.items()}
+class Input(Exactly, BaseModel):
+    """The base of every request body: unknown fields are refused.
 
-
-class Input(BaseModel):
-    """The base of every request body: unknown fields are refused, and a `datetime` is an Instant."""
+    A plain type has one spelling in JSON, and takes only what its column can hold: a `datetime` is an Instant, a `date`
+    a Date; a `time` is `12:30:00`, a `timedelta` is `P1DT2H30M`, a Decimal is a string, `"12.50"`; an `int` fits into
+    INTEGER, a `float` is finite, a `str` is a Text. What no column holds, and what would not be checked like this, is
+    refused when the class is made: TypeError.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        schema: core_schema.CoreSchema = _with_instants(handler(source))
-        return schema
 
 
 def _without_defaults(schema: dict[str, Any]) -> None:
@@ -110,8 +64,20 @@ def _without_defaults(schema: dict[str, Any]) -> None:
         field.pop("default", None)
 
 
+class MergePatch(dict[str, Any]):
+    """A change of a JSON object (RFC 7396): its members replace those of the same name, null removes one."""
+
+    def onto(self, present: Any, name: str) -> dict[str, Any]:
+        """What the object in the field becomes. Raises InvalidInput when that is larger than a Json."""
+        try:
+            return values.bounded_json(_merged(present, self))
+        except PydanticCustomError as error:
+            raise InvalidInput(f"{error.message()}.", pointer=f"/{name}") from None
+
+
 class Patch(Input):
-    """The base of a JSON Merge Patch (RFC 7396): absent is unchanged, null clears where the type allows it.
+    """The base of a JSON Merge Patch (RFC 7396): absent is unchanged, null clears where the type allows it, an object
+    is merged into the one that is there.
 
     Declare every field as `name: Line = UNCHANGED`.
     """
@@ -120,7 +86,17 @@ class Patch(Input):
 
     def changes(self) -> dict[str, Any]:
         """The fields that the client sent, by name."""
-        return self.model_dump(exclude_unset=True)
+        sent = self.model_dump(exclude_unset=True)
+        return {name: MergePatch(value) if isinstance(value, dict) else value for name, value in sent.items()}
 
 
 UNCHANGED: Any = Field(default=None)
+
+
+def _merged(present: Any, patch: Any) -> Any:
+    """MergePatch of RFC 7396 §2."""
+    if not isinstance(patch, dict):
+        return patch
+    kept = present if isinstance(present, dict) else {}
+    merged = {name: _merged(kept.get(name), value) for name, value in patch.items() if value is not None}
+    return {name: value for name, value in kept.items() if name not in patch} | merged

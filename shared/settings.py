@@ -1,19 +1,21 @@
-"""Settings, read from the environment. Only this file knows the variables' names."""
+"""Settings of the kernel and of modules, read from the environment. Only this file knows the variables' names."""
 
 import difflib
 import fcntl
 import os
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as NoJson
 
 from shared.keys import derived
 
@@ -83,6 +85,23 @@ class Settings(BaseSettings):
     statement_seconds: Seconds = 10
     """How long PostgreSQL may work on one statement."""
 
+    worker: bool | None = None
+    """Whether `trellis serve` does jobs as well. By default, it does so over the embedded database only; else there is
+    `trellis worker`."""
+    worker_jobs: int = Field(4, gt=0, le=1000)
+    """How many jobs a worker does at once; no more than `pool_size`, as each takes a connection of the writing lane."""
+    worker_silent_seconds: Seconds = 30
+    """How long a worker may give no sign until its jobs are given to another."""
+    job_seconds: Seconds = 300
+    """How long a job may take until it counts as failed."""
+    job_attempts: int = Field(12, gt=0, le=100)
+    """How often a job is tried until it is left for an operator: within almost 8 hours, by default."""
+    job_retry_seconds: Seconds = 2
+    """How long a job waits after it has failed for the first time. Each further wait is three times as long, up to two
+    hours."""
+    job_days: Days = 7
+    """How long a job that is done is kept. One that failed for good is kept as long as the journal."""
+
     require_if_match: bool = False
     """Whether a change without `If-Match` is answered 428."""
     access_token_seconds: int = Field(900, gt=0, le=YEAR)
@@ -129,9 +148,7 @@ class Settings(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            wrong = [e for e in error.errors() if e["type"] != "default_factory_not_called"]  # A consequence.
-            lines = [f"{_variable(e['loc'])} {e['msg'].removeprefix('Value error, ')}" for e in wrong]
-            raise SettingsError("\n".join(lines)) from None
+            raise _told(error) from None
 
     def with_secret(self) -> Self:
         """With a secret: in development, the data folder's own if none is set. Raises SettingsError in production."""
@@ -158,9 +175,43 @@ class Settings(BaseSettings):
         return derived(self.secret.get_secret_value().encode(), f"trellis {purpose}".encode())
 
 
-def strangers(environment: Mapping[str, str]) -> Iterator[str]:
-    """A sentence for each variable that begins with TRELLIS_ and is no setting; without its value."""
-    known = [_variable((field.validation_alias or name,)) for name, field in Settings.model_fields.items()]
+class ModuleSettings(BaseSettings):
+    """The base of a module's settings: its manifest has `settings=TaskSettings`, its container a Dependency `settings`.
+
+    Every field is the environment variable `TRELLIS_<MODULE>_<FIELD>`. They are read once, when the application is
+    composed. `trellis --help` shows a field's docstring.
+    """
+
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True, frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
+
+
+S = TypeVar("S", bound=ModuleSettings)
+
+
+def settings_of(kind: type[S], module: str) -> S:
+    """The settings of a module, from the environment. Raises SettingsError, whose message has no values."""
+    try:
+        return kind(_env_prefix=_prefix(module))
+    except ValidationError as error:
+        raise _told(error, _prefix(module)) from None
+    except NoJson as error:
+        found = re.search(r'field "(\w+)"', str(error))
+        raise SettingsError(f"{_variable((found[1] if found else '?',), _prefix(module))} is no JSON") from None
+
+
+def variables_of(kind: type[BaseSettings], module: str = "") -> dict[str, FieldInfo]:
+    """The fields of the kernel's settings, or of a module's, by their environment variables."""
+    prefix = _prefix(module)
+    return {_variable((field.validation_alias or name,), prefix): field for name, field in kind.model_fields.items()}
+
+
+def strangers(environment: Mapping[str, str], of_modules: Collection[str] = ()) -> Iterator[str]:
+    """A sentence for each variable that begins with TRELLIS_ and is no setting, of the kernel or `of_modules`; without
+    its value.
+    """
+    known = [*variables_of(Settings), *of_modules]
     for variable in sorted(environment):
         name = variable.upper()
         if not name.startswith("TRELLIS_") or name in known or _is_kubernetes(name, environment[variable]):
@@ -193,9 +244,19 @@ def _is_url(url: str) -> bool:
     )
 
 
-def _variable(location: tuple[Any, ...]) -> str:
+def _prefix(module: str) -> str:
+    return f"TRELLIS_{module.upper()}_" if module else "TRELLIS_"
+
+
+def _variable(location: tuple[Any, ...], prefix: str = "TRELLIS_") -> str:
     name = str(location[0])
-    return name if name.isupper() else f"TRELLIS_{name.upper()}"
+    return name if name.isupper() else f"{prefix}{name.upper()}"
+
+
+def _told(error: ValidationError, prefix: str = "TRELLIS_") -> SettingsError:
+    wrong = [e for e in error.errors() if e["type"] != "default_factory_not_called"]  # A consequence.
+    lines = [f"{_variable(e['loc'], prefix)} {e['msg'].removeprefix('Value error, ')}" for e in wrong]
+    return SettingsError("\n".join(lines))
 
 
 def _is_strong(secret: str) -> bool:

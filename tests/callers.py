@@ -1,10 +1,15 @@
 """Clients of the application under test, in the process, over real HTTP messages."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient
+
+from app.container import Application
+from modules.users.models import User, UserSession
+from modules.users.tests.factories import UserFactory
 
 BASE = "http://test/api/v1"
 
@@ -25,3 +30,13 @@ class Caller(AsyncClient):
         self.id = id
         self.session_id = session_id
         self.token = token
+
+
+async def signed_in(app: FastAPI, application: Application, user: User | None = None, **columns: object) -> Caller:
+    """A caller with these columns of an account, or with a `user` that there is."""
+    user = user or await UserFactory.saved(**columns)
+    now = datetime.now(UTC)
+    session = UserSession(user_id=user.id, created_at=now, expires_at=now + timedelta(hours=1))
+    async with application.kernel.database().unit_of_work() as unit, unit.orm() as orm:
+        orm.add(session)
+    return Caller(app, user.id, session.id, application.kernel.access_tokens().issue(user.id, session.id))

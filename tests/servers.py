@@ -69,7 +69,9 @@ def trellis(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 
 @contextmanager
 def serving(folder: Path, until: str = "/health/ready", **environment: str) -> Iterator[Server]:
-    """A server that answers this path with 200. Its log is in the folder, and its data unless DATABASE_URL is given."""
+    """A server that answers this path with 200. Its log is in the folder, and its data unless DATABASE_URL is given. It
+    serves another tree whose path is given as PYTHONPATH.
+    """
     log = folder / "serve.log"
     environment = {
         "PORT": "0",  # One that is free now may be taken by the time it is listened on.
@@ -83,7 +85,7 @@ def serving(folder: Path, until: str = "/health/ready", **environment: str) -> I
         begins_at = output.tell()
         process = subprocess.Popen(
             [sys.executable, "-m", "app.cli", "serve"],
-            cwd=ROOT,
+            cwd=environment.get("PYTHONPATH", ROOT),
             env=_environment(environment),
             stdout=output,
             stderr=subprocess.STDOUT,

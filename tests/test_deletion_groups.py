@@ -1,23 +1,19 @@
 """What the deletion of an account takes along, what its restoration brings back, and that each happens whole."""
 
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from dependency_injector import providers
 
-from app.container import Application
 from modules.projects.models import Project, Role
 from modules.projects.tests.factories import MemberFactory, ProjectFactory, ProjectTagFactory
 from modules.tags.models import Tag
 from modules.tags.tests.factories import TagFactory
-from modules.users.api import UserDeleted, UserRestored
 from modules.users.models import Role as AccountRole
-from shared.errors import Unavailable
-from shared.writes.change import Change
 from tests.callers import Caller
+from tests.database import RolledBackDatabase
 
 
 @dataclass(frozen=True)
@@ -204,44 +200,35 @@ class TestProjectOfADeletedAccount:
         assert None not in await members(world.admin, world.own)
 
 
-def failing(application: Application, module: str) -> AbstractContextManager[object]:
-    """Meanwhile, the module does its part of a deletion, or of a restoration, and then fails."""
-    provider: Any = application.containers[module].service
-    kind = provider.cls
-
-    class Failing(kind):  # type: ignore[misc, valid-type]
-        async def delete_owned(self, change: Change, event: UserDeleted) -> None:
-            await super().delete_owned(change, event)
-            raise Unavailable("On purpose.")
-
-        async def restore_owned(self, change: Change, event: UserRestored) -> None:
-            await super().restore_owned(change, event)
-            raise RuntimeError("On purpose.")
-
-    service = providers.Factory(Failing, *provider.args, **provider.kwargs)
-    overridden: AbstractContextManager[object] = provider.override(service)
-    return overridden
+@asynccontextmanager
+async def failing(database: RolledBackDatabase, table: str, error: str) -> AsyncIterator[None]:
+    """Meanwhile, PostgreSQL refuses to delete or restore rows of a table, with an error of this name."""
+    await database.script(f"""
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN RAISE EXCEPTION 'On purpose.' USING ERRCODE = '{error}'; END $$;
+        CREATE TRIGGER refuse BEFORE UPDATE OF deleted_at ON {table} FOR EACH ROW EXECUTE FUNCTION refuse()""")
+    yield
+    await database.script("DROP FUNCTION refuse CASCADE")
 
 
-@pytest.mark.parametrize("module", ["tags", "projects"])
+@pytest.mark.parametrize("table", ["tags", "projects", "project_members"])
 class TestFailure:
     """One transaction: what one module cannot do, none does."""
 
-    async def test_nothing_is_deleted(self, world: World, application: Application, module: str) -> None:
+    async def test_nothing_is_deleted(self, world: World, database: RolledBackDatabase, table: str) -> None:
         before = await world.documents()
-        with failing(application, module):
+        async with failing(database, table, "lock_not_available"):
             refused = await world.ann.delete("/users/me")
         assert refused.status_code == 503
-        assert refused.json()["detail"] == "On purpose."
         assert await world.documents() == before
         assert (await world.ann.get("/users/me")).status_code == 200
 
     async def test_nothing_is_restored(
-        self, world: World, application: Application, module: str, caplog: pytest.LogCaptureFixture
+        self, world: World, database: RolledBackDatabase, table: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         await delete_account(world.ann)
         before = await world.documents()
-        with failing(application, module):
+        async with failing(database, table, "raise_exception"):
             refused = await world.admin.post(f"/users/{world.ann.id}/restore")
         assert refused.status_code == 500
         assert "On purpose" in caplog.text

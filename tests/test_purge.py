@@ -15,6 +15,7 @@ from modules.projects.tests.factories import MemberFactory, ProjectFactory, Proj
 from modules.tags.tests.factories import TagFactory
 from modules.users.models import RefreshToken, UserSession
 from modules.users.tests.factories import UserFactory
+from shared.rows.models import EXPIRIES, Model
 from shared.upkeep import purge as purging
 from shared.upkeep.purge import Purge
 from shared.wire.database import Database
@@ -22,10 +23,7 @@ from tests.callers import Caller
 from tests.database import clone
 from tests.servers import trellis
 
-TABLES = {
-    *("project_members", "projects", "tags", "users", "idempotency_keys", "journal"),
-    *("refresh_tokens", "sessions", "sign_in_failures", "known_places"),
-}
+TABLES = {name for name, table in Model.metadata.tables.items() if "deleted_at" in table.c or table in EXPIRIES}
 NOTHING = dict.fromkeys(TABLES, 0)
 DAY = timedelta(days=1)
 OWNED: dict[str, Any] = {"projects": ProjectFactory, "tags": TagFactory}

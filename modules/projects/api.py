@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from pydantic import Field
+
 from modules.projects.errors import ProjectNotFound
 from modules.projects.models import Project
 from modules.projects.repository import ProjectRepository
@@ -16,14 +18,14 @@ class ProjectSummary(Summary, of=Project):
     """A project as other documents embed it."""
 
     id: UUID
-    name: str
+    name: str = Field(description="What it is called.")
 
 
-class ProjectDeleted(Deleted):
+class ProjectDeleted(Deleted, of="projects"):
     """A project was deleted, or all those of an account."""
 
 
-class ProjectRestored(Restored):
+class ProjectRestored(Restored, of="projects"):
     """A project was restored, or all those of an account."""
 
 

@@ -16,6 +16,6 @@ class ProjectsContainer(containers.DeclarativeContainer):
     users = providers.Dependency(instance_of=UsersApi)
     tags = providers.Dependency(instance_of=TagsApi)
 
-    repository = providers.Singleton(ProjectRepository, kernel.database, kernel.projector, kernel.cursors)
-    service = providers.Factory(ProjectService, repository, users=users, tags=tags, events=kernel.events)
+    repository = providers.Singleton(ProjectRepository, kernel.tools)
+    service = providers.Factory(ProjectService, repository, users=users, tags=tags)
     api = providers.Singleton(ProjectsApi, kernel.extensions)

@@ -15,7 +15,7 @@ class MemberNotFound(NotFound):
     """Nobody with this id is a member of this project."""
 
 
-class ExternalIdTaken(Conflict, constraint="uq_projects_owner_id_external_id"):
+class ExternalIdTaken(Conflict):
     """Another of the owner's projects has this external_id."""
 
 

@@ -4,20 +4,20 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, func, text
+from sqlalchemy import CheckConstraint, func
 from sqlmodel import Field
 
+from modules.projects.errors import ExternalIdTaken
 from shared.rows import (
-    SHARER,
     Model,
     Resource,
     SoftDeletable,
     choice,
-    deletion_group,
-    deletion_time,
     live_unique,
-    part_of,
+    owned_by,
+    recorded_with,
     searchable,
+    shared_by,
 )
 
 
@@ -44,13 +44,10 @@ class Project(Model, Resource, table=True):
     __tablename__ = "projects"
     __table_args__ = (
         CheckConstraint("starts_on <= due_on", name="dates_in_order"),
-        live_unique("uq_projects_owner_id_external_id", "owner_id", "external_id"),
-        Index("ix_projects_owner_id_created_at_id", "owner_id", text("created_at DESC"), text("id DESC")),
-        deletion_group("ix_projects_deletion_id"),
-        deletion_time("ix_projects_deleted_at"),
+        live_unique("owner_id", "external_id", raises=ExternalIdTaken),
     )
 
-    owner_id: UUID = Field(foreign_key="users.id", sa_column_kwargs=SHARER)
+    owner_id: UUID = owned_by("users")
     owner_since: datetime = Field(default=None, nullable=False, sa_column_kwargs={"server_default": func.now()})
     """Since when the owner has shared in the project: from the start, or from when they became a member."""
     external_id: str | None = Field(default=None, max_length=200)
@@ -68,20 +65,13 @@ class ProjectMember(Model, SoftDeletable, table=True):
     """Somebody who shares in a project beside its owner. Deleted with their account only: leaving removes the row."""
 
     __tablename__ = "project_members"
-    __table_args__ = (
-        deletion_group("ix_project_members_deletion_id"),
-        deletion_time("ix_project_members_deleted_at"),
-    )
-
     project_id: UUID = Field(foreign_key="projects.id", primary_key=True, ondelete="CASCADE")
-    user_id: UUID = Field(
-        foreign_key="users.id", primary_key=True, index=True, ondelete="CASCADE", sa_column_kwargs=SHARER
-    )
+    user_id: UUID = shared_by("users", primary_key=True, index=True, ondelete="CASCADE")
     role: Role = Field(sa_type=choice(Role))
     created_at: datetime = Field(default=None, nullable=False, sa_column_kwargs={"server_default": func.now()})
 
 
-part_of(ProjectMember, "project_id")
+recorded_with(ProjectMember, "project_id")
 
 
 class ProjectTag(Model, table=True):
@@ -93,4 +83,4 @@ class ProjectTag(Model, table=True):
     tag_id: UUID = Field(foreign_key="tags.id", primary_key=True, index=True, ondelete="CASCADE")
 
 
-part_of(ProjectTag, "project_id")
+recorded_with(ProjectTag, "project_id")

@@ -6,9 +6,7 @@ from modules.projects.policy import count_carrying, tags_on_view
 from modules.projects.repository import ProjectRepository
 from modules.projects.router import router
 from modules.projects.seeds import seed
-from modules.projects.service import ProjectService
 from modules.tags.api import project_counts, sharing
-from modules.users.api import UserDeleted, UserRestored
 from shared.manifest import Module
 
 module = Module(
@@ -18,7 +16,6 @@ module = Module(
     router=router,
     resources=(ProjectRepository,),
     publishes=(ProjectDeleted, ProjectRestored),
-    handles={UserDeleted: ProjectService.delete_owned, UserRestored: ProjectService.restore_owned},
     extends={sharing: tags_on_view, project_counts: count_carrying},
     seed=seed,
 )

@@ -7,15 +7,15 @@ from uuid import UUID
 from sqlalchemy import ARRAY, ColumnElement, Uuid, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from modules.projects.errors import ExternalIdTaken, ProjectForbidden, ProjectNotFound
+from modules.projects.errors import ExternalIdTaken, OwnerDeleted, ProjectForbidden, ProjectNotFound
 from modules.projects.models import Project, ProjectMember, ProjectTag, Role
 from modules.projects.policy import MEMBERSHIP, POLICY
 from modules.projects.schemas import MEMBERS, PROJECTS, ProjectCreate
 from modules.tags.api import TagSummary
 from shared.auth import Principal
-from shared.reads import Cursors, Listing, ListQuery, Page, Projector
+from shared.reads import Listing, ListQuery, Page, Tools
 from shared.rows import frozen, live, loaded_columns, table_of
-from shared.wire import Database, Statement
+from shared.wire import Statement
 from shared.writes import BulkInsert, Change, LineBatch, Repository, Verbs
 
 
@@ -27,15 +27,16 @@ class ProjectRepository(Repository[Project]):
     policy = POLICY
     absent = ProjectNotFound
     denied = ProjectForbidden
+    orphaned = OwnerDeleted
 
-    def __init__(self, database: Database, projector: Projector, cursors: Cursors) -> None:
-        super().__init__(database, projector, cursors)
+    def __init__(self, tools: Tools) -> None:
+        super().__init__(tools)
         self.memberships: Verbs[ProjectMember] = Verbs(ProjectMember)
         """Of those who share in a project beside its owner. Their project is locked first."""
         self._links: Verbs[ProjectTag] = Verbs(ProjectTag)
         taken = ExternalIdTaken(pointer="/external_id")
         self._import = BulkInsert(Project, ProjectCreate, ("owner_id",), taken)
-        self._members = Listing(MEMBERS, MEMBERSHIP, projector, cursors, scope=("project_id",))
+        self._members = Listing(MEMBERS, MEMBERSHIP, tools.projector, tools.cursors, scope=("project_id",))
 
     async def members(self, id: UUID, caller: Principal, query: ListQuery) -> Page:
         """Who shares in a project: the owner, then the others, the longest first. Raises ProjectNotFound,

@@ -22,15 +22,14 @@ from modules.projects.service import ProjectService
 from shared.http.imports import importing, lines_of
 from shared.http.reads import (
     ExportResponse,
-    HistoryQuery,
     PageOf,
     created_response,
     described,
     document_response,
-    document_view,
     export_response,
     list_query,
     page_response,
+    reads,
 )
 from shared.http.routes import (
     IF_MATCH,
@@ -43,17 +42,15 @@ from shared.http.routes import (
     path_key,
     resource_router,
 )
-from shared.reads import HISTORY, HistoryRead, ListQuery, View
+from shared.reads import ListQuery
 from shared.writes import Import, Imported
 
 Service = Annotated[ProjectService, Provide[ProjectsContainer.service]]
 Repository = Annotated[ProjectRepository, Provide[ProjectsContainer.repository]]
-ProjectsQuery = Annotated[ListQuery, Depends(list_query(PROJECTS))]
 MembersQuery = Annotated[ListQuery, Depends(list_query(MEMBERS))]
 ExportQuery = Annotated[ListQuery, Depends(list_query(PROJECTS.without_pages()))]
 ProjectLines = Annotated[Import[ProjectCreate], Depends(lines_of(ProjectCreate))]
 ExternalId = Annotated[str, Depends(path_key("external_id"))]
-ProjectView = Annotated[View, Depends(document_view(ProjectRead))]
 
 router = resource_router(
     "/projects",
@@ -63,16 +60,9 @@ router = resource_router(
 
 
 @router.post("", status_code=201, response_model=ProjectRead)
-async def create(data: ProjectCreate, change: CurrentChange, service: Service) -> Response:
+async def create(request: Request, data: ProjectCreate, change: CurrentChange, service: Service) -> Response:
     """Create a project."""
-    id, document = await service.create(change, data)
-    return created_response(document, f"/api/v1/projects/{id}")
-
-
-@router.get("", response_model=PageOf[ProjectRead], openapi_extra=described(PROJECTS))
-async def list(request: Request, caller: Caller, query: ProjectsQuery, repository: Repository) -> Response:
-    """List the projects that you own or are a member of, newest first."""
-    return page_response(request, await repository.list(caller, query))
+    return created_response(request, await service.create(change, data))
 
 
 @router.get(
@@ -104,26 +94,11 @@ async def upsert(
     request: Request, external_id: ExternalId, data: ProjectReplace, change: CurrentChange, service: Service
 ) -> Response:
     """Create a project with your own key for it, or replace your project that has the key."""
-    id, is_new, document = await service.upsert(change, external_id, data)
-    if is_new:
-        return created_response(document, f"/api/v1/projects/{id}")
-    return document_response(request, document)
+    is_new, document = await service.upsert(change, external_id, data)
+    return created_response(request, document) if is_new else document_response(request, document)
 
 
-@router.get("/{project_id}", response_model=ProjectRead, openapi_extra=described(ProjectRead))
-async def get(
-    request: Request, project_id: UUID, caller: Caller, view: ProjectView, repository: Repository
-) -> Response:
-    """Get a project."""
-    return document_response(request, await repository.get(project_id, caller, view))
-
-
-@router.get("/{project_id}/history", response_model=PageOf[HistoryRead], openapi_extra=described(HISTORY))
-async def history(
-    request: Request, project_id: UUID, caller: Caller, query: HistoryQuery, repository: Repository
-) -> Response:
-    """List the changes of a project, newest first."""
-    return page_response(request, await repository.history(project_id, caller, query))
+reads(router, PROJECTS, Repository, listed="the projects that you own or are a member of")
 
 
 @router.patch("/{project_id}", response_model=ProjectRead)
@@ -135,15 +110,15 @@ async def update(
 
 
 @router.delete("/{project_id}", status_code=204)
-async def delete(project_id: UUID, change: CurrentChange, service: Service) -> None:
+async def delete(project_id: UUID, change: CurrentChange, repository: Repository) -> None:
     """Delete a project. It can be restored."""
-    await service.delete(change, project_id)
+    await repository.remove(change, project_id)
 
 
 @router.post("/{project_id}/restore", response_model=ProjectRead)
-async def restore(request: Request, project_id: UUID, change: CurrentChange, service: Service) -> Response:
+async def restore(request: Request, project_id: UUID, change: CurrentChange, repository: Repository) -> Response:
     """Restore a deleted project."""
-    return document_response(request, await service.restore(change, project_id))
+    return document_response(request, await repository.bring_back(change, project_id))
 
 
 @router.put("/{project_id}/tags/{tag_id}", status_code=204)

@@ -13,7 +13,7 @@ from modules.projects.policy import carries, role_of_caller
 from modules.tags.api import TagSummary
 from modules.users.api import UserSummary
 from shared.auth import ADMIN
-from shared.reads import Collection, CustomFilter, Derived, Document, Each, Many, One, OnRequest
+from shared.reads import Collection, CustomFilter, Derived, Document, Each, Many, One, OnRequest, flat
 from shared.rows import live, table_of
 from shared.schemas import UNCHANGED, Date, Input, Key, Line, Patch, Text
 
@@ -96,7 +96,7 @@ class ProjectRead(Document, of=Project):
 PROJECTS = Collection(
     ProjectRead,
     filters=("id", "external_id", "owner_id", "name", "status", "starts_on", "due_on", "created_at", "updated_at"),
-    sorts=("created_at", "updated_at", "name", "status", "starts_on", "due_on"),
+    sorts=("created_at", "updated_at", flat("name"), "status", "starts_on", flat("due_on")),
     search="search",
     custom={
         "tag": CustomFilter(

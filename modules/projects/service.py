@@ -3,36 +3,33 @@
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from modules.projects.api import ProjectDeleted, ProjectRestored
-from modules.projects.errors import DatesOutOfOrder, LastOwner, MemberNotFound, OwnerDeleted, TagNotAttachable
+from modules.projects.errors import DatesOutOfOrder, LastOwner, MemberNotFound, TagNotAttachable
 from modules.projects.models import Project, Role
 from modules.projects.repository import ProjectRepository
 from modules.projects.schemas import ProjectCreate, ProjectReplace, ProjectUpdate
 from modules.tags.api import TagNotFound, TagsApi
-from modules.users.api import UserDeleted, UserNotFound, UserRestored, UsersApi
+from modules.users.api import UserNotFound, UsersApi
 from shared.errors import DomainError
-from shared.events import Events
 from shared.reads import Representation
 from shared.writes import Change, Import, Imported
 
 
 class ProjectService:
-    """Makes, changes, shares, deletes and restores projects."""
+    """Makes, changes and shares projects."""
 
-    def __init__(self, projects: ProjectRepository, users: UsersApi, tags: TagsApi, events: Events) -> None:
+    def __init__(self, projects: ProjectRepository, users: UsersApi, tags: TagsApi) -> None:
         self._projects = projects
         self._users = users
         self._tags = tags
-        self._events = events
 
-    async def create(self, change: Change, data: ProjectCreate) -> tuple[UUID, Representation]:
+    async def create(self, change: Change, data: ProjectCreate) -> Representation:
         """A new project of the caller's. Raises ExternalIdTaken, DatesOutOfOrder, TagNotAttachable."""
         columns = data.model_dump(exclude={"tag_ids"})
         id = await self._projects.add(change, owner_id=change.caller.user_id, **columns)
         if data.tag_ids:
             await self._require_attachable(change, data.tag_ids, {change.caller.user_id})
             await self._projects.attach(change, id, data.tag_ids)
-        return id, await self._projects.document(change, id)
+        return await self._projects.document(change, id)
 
     async def import_(self, change: Change, lines: Import[ProjectCreate]) -> Imported:
         """New projects of the caller's. Raises ImportFailed."""
@@ -47,16 +44,16 @@ class ProjectService:
             await self._projects.add_all(change, batch, change.caller.user_id)
         return lines.outcome()
 
-    async def upsert(self, change: Change, external_id: str, data: ProjectReplace) -> tuple[UUID, bool, Representation]:
-        """The caller's own project with this key, as a whole: its id, and whether it is new. Raises DatesOutOfOrder,
-        TagNotAttachable.
+    async def upsert(self, change: Change, external_id: str, data: ProjectReplace) -> tuple[bool, Representation]:
+        """The caller's own project with this key, as a whole: whether it is new, and its document. Raises
+        DatesOutOfOrder, TagNotAttachable.
         """
         key = {"owner_id": change.caller.user_id, "external_id": external_id}
         columns = data.model_dump(exclude={"tag_ids"})
         id, is_new = await self._projects.upsert(change, [*key], **key, **columns)
         if data.tag_ids or not is_new:
             await self._set_tags(change, id, data.tag_ids, {change.caller.user_id})
-        return id, is_new, await self._projects.document(change, id)
+        return is_new, await self._projects.document(change, id)
 
     async def change(self, change: Change, id: UUID, data: ProjectUpdate) -> Representation:
         """Raises ProjectNotFound, ProjectForbidden, ExternalIdTaken, DatesOutOfOrder, TagNotAttachable."""
@@ -65,7 +62,7 @@ class ProjectService:
         tag_ids = columns.pop("tag_ids", None)
         owner_ids = {change.caller.user_id, project.owner_id}
         touched = tag_ids is not None and await self._set_tags(change, id, tag_ids, owner_ids)
-        await self._projects.change(change, project, touched=touched, **columns)
+        await self._projects.update(change, project, touched=touched, **columns)
         return await self._projects.document(change, id)
 
     async def attach(self, change: Change, id: UUID, tag_id: UUID) -> None:
@@ -76,30 +73,14 @@ class ProjectService:
         if not await self._tags.attachable(change, [tag_id], {change.caller.user_id, project.owner_id}):
             raise TagNotFound
         await self._projects.attach(change, id, [tag_id])
-        await self._projects.change(change, project, touched=True)
+        await self._projects.update(change, project, touched=True)
 
     async def detach(self, change: Change, id: UUID, tag_id: UUID) -> None:
         """Take a tag off a project; one that is not on it is off already. Raises ProjectNotFound, ProjectForbidden."""
         project = await self._projects.lock(change, id, "change")
         if tag_id in await self._projects.tag_ids(change, id):
-            await self._projects.change(change, project, touched=True)
+            await self._projects.update(change, project, touched=True)
         await self._projects.detach(change, id, tag_id)
-
-    async def delete(self, change: Change, id: UUID) -> None:
-        """Raises ProjectNotFound, ProjectForbidden."""
-        await self._projects.lock(change, id, "delete")
-        deletion_id = await self._projects.delete(change, id=id)
-        await self._events.publish(change, ProjectDeleted(deletion_id))
-
-    async def restore(self, change: Change, id: UUID) -> Representation:
-        """Raises ProjectNotFound, ExternalIdTaken, OwnerDeleted."""
-        project = await self._projects.lock(change, id, "restore", include_deleted=True)
-        if not await self._users.hold_live(change, [project.owner_id]):
-            raise OwnerDeleted
-        await self._projects.restore(change, id=id)
-        if project.deletion_id is not None:
-            await self._events.publish(change, ProjectRestored(project.deletion_id))
-        return await self._projects.document(change, id)
 
     async def set_member(self, change: Change, id: UUID, user_id: UUID, role: Role) -> None:
         """Give somebody a role. Raises ProjectNotFound, ProjectForbidden, UserNotFound, LastOwner, ExternalIdTaken."""
@@ -119,7 +100,7 @@ class ProjectService:
             await self._projects.memberships.update(change, present, role=role)
         else:
             return
-        await self._projects.change(change, project, touched=True)
+        await self._projects.update(change, project, touched=True)
 
     async def remove_member(self, change: Change, id: UUID, user_id: UUID) -> None:
         """Somebody leaves. Everyone may do so on their own. Raises ProjectNotFound, ProjectForbidden, MemberNotFound,
@@ -132,19 +113,7 @@ class ProjectService:
             raise MemberNotFound
         else:
             await self._projects.memberships.remove(change, project_id=id, user_id=user_id)
-            await self._projects.change(change, project, touched=True)
-
-    async def delete_owned(self, change: Change, event: UserDeleted) -> None:
-        """An owner's projects go along with the account, and so do their memberships elsewhere."""
-        await self._projects.delete_along(change, "owner_id", event.deletion_id)
-        await self._projects.memberships.delete_along(change, "user_id", event.deletion_id)
-        await self._events.publish(change, ProjectDeleted(event.deletion_id))
-
-    async def restore_owned(self, change: Change, event: UserRestored) -> None:
-        """They come back with it, but for those deleted before. Raises ExternalIdTaken."""
-        await self._projects.restore(change, deletion_id=event.deletion_id)
-        await self._projects.memberships.restore(change, deletion_id=event.deletion_id)
-        await self._events.publish(change, ProjectRestored(event.deletion_id))
+            await self._projects.update(change, project, touched=True)
 
     async def _set_tags(self, change: Change, id: UUID, tag_ids: Sequence[UUID], owner_ids: Collection[UUID]) -> bool:
         """Have the project carry just these tags, new ones being of these owners. Whether that changed anything."""
@@ -170,7 +139,7 @@ class ProjectService:
         if heir is None or not await self._users.hold_live(change, [heir.user_id]):
             raise LastOwner
         await self._projects.memberships.remove(change, project_id=project.id, user_id=heir.user_id)
-        await self._projects.change(change, project, owner_id=heir.user_id, owner_since=heir.created_at)
+        await self._projects.update(change, project, owner_id=heir.user_id, owner_since=heir.created_at)
 
 
 def _wrong(project: ProjectCreate, tags: Collection[UUID]) -> DomainError | None:

@@ -11,5 +11,5 @@ class TagForbidden(Forbidden):
     """Only its owner may do this to a tag."""
 
 
-class SlugTaken(Conflict, constraint="uq_tags_owner_id_slug"):
+class SlugTaken(Conflict):
     """Another of the owner's tags has this slug."""

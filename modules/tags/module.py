@@ -4,8 +4,6 @@ from modules.tags.container import TagsContainer
 from modules.tags.repository import TagRepository
 from modules.tags.router import router
 from modules.tags.seeds import seed
-from modules.tags.service import TagService
-from modules.users.api import UserDeleted, UserRestored
 from shared.manifest import Module
 
 module = Module(
@@ -14,6 +12,5 @@ module = Module(
     container=TagsContainer,
     router=router,
     resources=(TagRepository,),
-    handles={UserDeleted: TagService.delete_owned, UserRestored: TagService.restore_owned},
     seed=seed,
 )

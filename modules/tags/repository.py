@@ -15,3 +15,4 @@ class TagRepository(Repository[Tag]):
     policy = POLICY
     absent = TagNotFound
     denied = TagForbidden
+    orphaned = None  # An administrator may bring it back before its owner.

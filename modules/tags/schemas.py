@@ -12,7 +12,7 @@ from modules.tags.extension_points import project_counts
 from modules.tags.models import Tag
 from modules.tags.slugs import LONGEST, normalised_slug
 from shared.extensions import Extensions
-from shared.reads import Collection, Derived, Document
+from shared.reads import Collection, Derived, Document, flat
 from shared.schemas import UNCHANGED, Input, Line, Patch, Text
 
 Name = Annotated[Line, Field(max_length=50, description="What it says, on one line.", examples=["To do"])]
@@ -64,7 +64,7 @@ class TagRead(Document, of=Tag):
 TAGS = Collection(
     TagRead,
     filters=("id", "owner_id", "name", "slug", "color", "created_at", "updated_at"),
-    sorts=("created_at", "updated_at", "name", "slug"),
+    sorts=("created_at", "updated_at", flat("name"), "slug"),
     search="search",
 )
 

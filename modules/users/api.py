@@ -21,11 +21,11 @@ class UserSummary(Summary, of=User):
     full_name: str = Field(description="The person's name.")
 
 
-class UserDeleted(Deleted):
+class UserDeleted(Deleted, of="users"):
     """An account was deleted."""
 
 
-class UserRestored(Restored):
+class UserRestored(Restored, of="users"):
     """An account was restored."""
 
 
@@ -33,4 +33,3 @@ class UsersApi(Api):
     """What other modules may ask about accounts."""
 
     resource = UserRepository
-    locked_before_deletion = True

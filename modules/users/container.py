@@ -15,7 +15,7 @@ class UsersContainer(containers.DeclarativeContainer):
 
     kernel = providers.DependenciesContainer()
 
-    repository = providers.Singleton(UserRepository, kernel.database, kernel.projector, kernel.cursors)
+    repository = providers.Singleton(UserRepository, kernel.tools)
     session_repository = providers.Singleton(SessionRepository, kernel.database)
     failure_repository = providers.Singleton(FailureRepository, kernel.database)
     guesses = providers.Singleton(Guesses, failure_repository, kernel.settings.provided.key.call("guesses"))
@@ -25,7 +25,6 @@ class UsersContainer(containers.DeclarativeContainer):
         session_repository,
         passwords=kernel.passwords,
         guesses=guesses,
-        events=kernel.events,
     )
     session_service = providers.Factory(
         SessionService,

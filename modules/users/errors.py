@@ -11,7 +11,7 @@ class UserForbidden(Forbidden):
     """Only an administrator may do this to an account."""
 
 
-class EmailTaken(Conflict, constraint="uq_users_email"):
+class EmailTaken(Conflict):
     """Another account uses this e-mail address."""
 
 

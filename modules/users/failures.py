@@ -116,7 +116,10 @@ class FailureRepository:
 
         Raises TooManySignIns when its turn does not come.
         """
-        async with turn(self._turns, LONGEST_WAIT, TooManySignIns), self._database.unit_of_work() as unit:
+        async with (
+            turn(self._turns, LONGEST_WAIT, TooManySignIns),
+            self._database.unit_of_work() as unit,  # check: a failure counts whatever becomes of the request
+        ):
             rows = await unit.execute(_HOLD_FAILURES, {"keys": keys})
             yield Held(unit, keys, [Failures(key, failures, float(age)) for key, failures, age in rows])
 

@@ -7,14 +7,13 @@ from uuid import UUID
 from sqlalchemy import Index, func, text
 from sqlmodel import Field
 
+from modules.users.errors import EmailTaken
 from shared.rows import (
     SECRET,
     Identified,
     Model,
     Resource,
     choice,
-    deletion_group,
-    deletion_time,
     expiring,
     live_unique,
     searchable,
@@ -34,10 +33,8 @@ class User(Model, Resource, table=True):
 
     __tablename__ = "users"
     __table_args__ = (
-        live_unique("uq_users_email", text("lower(email)")),
+        live_unique(text("lower(email)"), name="uq_users_email", raises=EmailTaken),
         Index("ix_users_created_at_id", text("created_at DESC"), text("id DESC")),
-        deletion_group("ix_users_deletion_id"),
-        deletion_time("ix_users_deleted_at"),
     )
 
     email: str = Field(max_length=254)

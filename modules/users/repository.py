@@ -28,8 +28,9 @@ from uuid_utils.compat import uuid7
 from modules.users.errors import UserForbidden, UserNotFound
 from modules.users.models import REUSE_LEEWAY, RefreshToken, Role, User, UserSession
 from modules.users.policy import POLICY
-from modules.users.schemas import USERS, normalised_email
+from modules.users.schemas import USERS
 from shared.rows import frozen, loaded_columns
+from shared.values import normalised_email
 from shared.wire import Database, Statement
 from shared.writes import Change, Repository, Verbs
 
@@ -138,7 +139,7 @@ class UserRepository(Repository[User]):
         found = await change.unit.execute(_LOCK_BY_EMAIL, {"email": normalised_email(email) or email})
         if not found:
             raise UserNotFound
-        await self.change(change, self._frozen(found[0]), role=Role.ADMIN)
+        await self.update(change, self._frozen(found[0]), role=Role.ADMIN)
 
 
 _ADD_TOKEN = Statement(

@@ -97,11 +97,11 @@ auth = resource_router(
 
 
 @users.post("", status_code=201, response_model=UserRead)
-@operation(public=True, slow=True, never=(UserNotFound,))  # Nobody asks again as the one who was made.
-async def register(data: UserCreate, change: PublicChange, service: Users) -> Response:
+# Nobody asks again as the one who was made.
+@operation(public=True, slow=True, never=(UserNotFound,))  # check: who has no account makes one
+async def register(request: Request, data: UserCreate, change: PublicChange, service: Users) -> Response:
     """Register an account."""
-    id, document = await service.register(change, data)
-    return created_response(document, f"/api/v1/users/{id}")
+    return created_response(request, await service.register(change, data))
 
 
 # Whose account is deleted has no session any more, and one is allowed everything here.
@@ -182,13 +182,14 @@ async def delete(user_id: UUID, change: AdministratorsChange, service: Users) ->
 
 @users.post("/{user_id}/restore", response_model=UserRead)
 @_ADMINISTRATION
-async def restore(request: Request, user_id: UUID, change: AdministratorsChange, service: Users) -> Response:
+async def restore(request: Request, user_id: UUID, change: AdministratorsChange, repository: Repository) -> Response:
     """Restore an account, with what was deleted along with it. For administrators."""
-    return document_response(request, await service.restore(change, user_id))
+    return document_response(request, await repository.bring_back(change, user_id))
 
 
 @auth.post("/token", response_model=Tokens, responses=NEVER_STORED)
-@operation(public=True, slow=True, repeatable=False, never=(InvalidInput,))  # It is an InvalidRequest here.
+# It is an InvalidRequest here.
+@operation(public=True, slow=True, repeatable=False, never=(InvalidInput,))  # check: a password or a token says who
 async def token(
     request: Request,
     response: Response,
@@ -206,7 +207,7 @@ async def token(
 
 
 @auth.post("/revoke", response_class=Response)
-@operation(public=True, repeatable=False, never=(InvalidInput,))
+@operation(public=True, repeatable=False, never=(InvalidInput,))  # check: who has the token may end its session
 async def revoke(form: Annotated[RevocationRequest, Form()], change: PublicChange, service: Sessions) -> Response:
     """Sign out: revoke a refresh token, and so end its session."""
     await service.revoke(change, form.token)

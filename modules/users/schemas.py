@@ -4,49 +4,19 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BaseModel, Field, StrictBool
+from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
-from pydantic_core import PydanticCustomError
 
 from modules.users.models import Role, User
 from shared.reads import Collection, Document
-from shared.schemas import UNCHANGED, Input, Line, Patch, Text
+from shared.schemas import UNCHANGED, Email, Input, Line, Patch, Text
+from shared.values import LONGEST_EMAIL
 
-LONGEST_EMAIL = 254
-"""A path has 256 characters (RFC 5321 §4.5.3.1.3), two of which are the brackets around the address."""
 LONGEST_PASSWORD = 256
 _EMAIL, _PASSWORD = "ada@example.com", "correct horse battery staple"
 """Of the account that the examples are about: registered by one, signed in by the next."""
 
-
-def normalised_email(address: str) -> str | None:
-    """The normal form of an address (Unicode in NFC, the domain in lower case); None for any other text."""
-    if len(address) > LONGEST_EMAIL:  # Normalising takes quadratic time in a run of combining marks.
-        return None
-    try:
-        return validate_email(address, check_deliverability=False).normalized
-    except EmailNotValidError:
-        return None
-
-
-def _email(address: str) -> str:
-    normalised = normalised_email(address)
-    if normalised is None:
-        raise PydanticCustomError("email", "Input should be an e-mail address")
-    return normalised
-
-
-Email = Annotated[
-    Text,
-    Field(
-        max_length=LONGEST_EMAIL,
-        json_schema_extra={"format": "email"},
-        description="The e-mail address, which one account may have.",
-        examples=[_EMAIL],
-    ),
-    AfterValidator(_email),
-]
+AccountEmail = Annotated[Email, Field(description="The e-mail address, which one account may have.", examples=[_EMAIL])]
 FullName = Annotated[Line, Field(description="The person's name, on one line.", examples=["Ada Lovelace"])]
 Password = Annotated[Text, Field(min_length=8, max_length=LONGEST_PASSWORD, json_schema_extra={"format": "password"})]
 """Taken exactly as sent, without rules for its characters (NIST SP 800-63B §5.1.1.2, ASVS 6.2.5 and 6.2.8)."""
@@ -79,7 +49,7 @@ USERS = Collection(
 class UserCreate(Input):
     """A registration."""
 
-    email: Email
+    email: AccountEmail
     password: Password = Field(description="At least 8 characters, taken exactly as sent.", examples=[_PASSWORD])
     full_name: FullName
 
@@ -87,7 +57,7 @@ class UserCreate(Input):
 class UserUpdate(Patch):
     """A change of one's own profile."""
 
-    email: Email = UNCHANGED
+    email: AccountEmail = UNCHANGED
     full_name: FullName = UNCHANGED
 
 
@@ -95,7 +65,7 @@ class UserAdministration(UserUpdate):
     """A change of an account by an administrator."""
 
     role: Annotated[Role, Field(description="What it may do beyond its own affairs.", examples=["user"])] = UNCHANGED
-    is_active: Annotated[StrictBool, Field(description="Whether it may sign in.", examples=[True])] = UNCHANGED
+    is_active: Annotated[bool, Field(description="Whether it may sign in.", examples=[True])] = UNCHANGED
 
 
 class PasswordChange(Input):

@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
-from modules.users.api import UserDeleted, UserRestored
 from modules.users.errors import LastAdministrator, WrongPassword
 from modules.users.guesses import Guesses
 from modules.users.models import Role
@@ -13,13 +12,12 @@ from modules.users.repository import SessionRepository, UserRepository
 from modules.users.schemas import PasswordChange, UserAdministration, UserCreate, UserUpdate
 from shared.auth import Passwords, Principal
 from shared.errors import Contended
-from shared.events import Events
 from shared.reads import Representation
 from shared.writes import Change
 
 
 class UserService:
-    """Registers, changes, deletes and restores accounts."""
+    """Registers, changes and deletes accounts."""
 
     def __init__(
         self,
@@ -27,15 +25,13 @@ class UserService:
         sessions: SessionRepository,
         passwords: Passwords,
         guesses: Guesses,
-        events: Events,
     ) -> None:
         self._users = users
         self._sessions = sessions
         self._passwords = passwords
         self._guesses = guesses
-        self._events = events
 
-    async def register(self, change: Change, data: UserCreate) -> tuple[UUID, Representation]:
+    async def register(self, change: Change, data: UserCreate) -> Representation:
         """A new account. Raises EmailTaken."""
         password_hash = await self._passwords.hash(data.password)
         id = await self._users.add(
@@ -49,7 +45,7 @@ class UserService:
         )
         # The new account reads itself. Whoever registers it is allowed nothing.
         registered = replace(change, principal=Principal(id), permissions=[])
-        return id, await self._users.document(registered, id)
+        return await self._users.document(registered, id)
 
     async def change(self, change: Change, id: UUID, data: UserUpdate) -> Representation:
         """Raises UserNotFound, UserForbidden, EmailTaken, LastAdministrator."""
@@ -63,7 +59,7 @@ class UserService:
         is_active, role = columns.get("is_active", user.is_active), columns.get("role", user.role)
         if user.is_administrator and not (is_active and role == Role.ADMIN):
             _demand_another(id, administrators)
-        await self._users.change(change, user, **columns)
+        await self._users.update(change, user, **columns)
         document = await self._users.document(change, id)
         if not is_active:
             await self._sessions.revoke_all(change, id)
@@ -92,17 +88,8 @@ class UserService:
         user = await self._users.lock(change, id, "delete")
         if user.is_administrator:
             _demand_another(id, administrators)
-        deletion_id = await self._users.delete(change, id=id)
+        await self._users.delete(change, user)
         await self._sessions.revoke_all(change, id)
-        await self._events.publish(change, UserDeleted(deletion_id))
-
-    async def restore(self, change: Change, id: UUID) -> Representation:
-        """Bring an account back, with what went along. Raises UserNotFound, EmailTaken."""
-        user = await self._users.lock(change, id, "restore", include_deleted=True)
-        if user.deletion_id is not None:
-            await self._users.restore(change, deletion_id=user.deletion_id)
-            await self._events.publish(change, UserRestored(user.deletion_id))
-        return await self._users.document(change, id)
 
     async def promote(self, change: Change, email: str) -> None:
         """Make the account with this address an administrator. Raises UserNotFound."""

@@ -5,8 +5,9 @@ resource. It knows sessions and accounts only by the statement that their module
 """
 
 from shared.auth.authentication import Authenticator, admitted, gate, live_sessions
+from shared.auth.belonging import RESOURCES, policy_of, role_on
 from shared.auth.passwords import Passwords, TooManySignIns
-from shared.auth.policy import ADMIN, CHANGE, READ, RESTORE, Policy, among
+from shared.auth.policy import ADMIN, CHANGE, DELETE, READ, RESTORE, Policy, among
 from shared.auth.principal import CALLER_ID, CALLER_IS_ADMIN, TRUSTED, Principal
 from shared.auth.tokens import SCOPE, AccessTokens, InvalidToken
 
@@ -15,7 +16,9 @@ __all__ = [
     "CALLER_ID",
     "CALLER_IS_ADMIN",
     "CHANGE",
+    "DELETE",
     "READ",
+    "RESOURCES",
     "RESTORE",
     "SCOPE",
     "TRUSTED",
@@ -30,4 +33,6 @@ __all__ = [
     "among",
     "gate",
     "live_sessions",
+    "policy_of",
+    "role_on",
 ]

@@ -12,7 +12,7 @@ from shared.extensions import Extensions
 ADMIN = "admin"
 """The role of an administrator of the service on rows of others."""
 
-READ, CHANGE, RESTORE = "read", "change", "restore"
+READ, CHANGE, DELETE, RESTORE = "read", "change", "delete", "restore"
 """The actions that the kernel knows. A module's policy may add others."""
 
 RowExpression = Callable[[FromClause, Extensions], ColumnElement[Any]]
@@ -40,6 +40,10 @@ class Policy:
     listed: Callable[[FromClause, Extensions], Sequence[ColumnElement[bool]]]
     allowed: Mapping[str, frozenset[str]]
     """The roles that may do each action. Who sees a row may read it."""
+    parents: Callable[[FromClause, Extensions], tuple[ColumnElement[Any], Select[Any]]] | None = None
+    """For rows that are listed because of the rows that they are part of: the column that names those, and the ids of
+    those that are listed. A page is put together from a page of each.
+    """
 
     def permits(self, action: str, role: ColumnElement[Any]) -> ColumnElement[bool]:
         """Whether a role that `role` gave may do the action; NULL when the row is invisible."""

@@ -11,6 +11,7 @@ The feed is read from the primary: on a standby, `pg_current_snapshot()` does no
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -66,11 +67,14 @@ class Changes:
         self._cursors = cursors
         self._retention = retention
         self._most_examined = most_examined
-        statements = FeedStatements(repositories, projector, most_examined)
-        self._from_the_beginning = statements.poll(VISIBLE)
-        self._since = statements.poll(sa.and_(VISIBLE, *NOT_KNOWN))
+        self._statements = FeedStatements(repositories, projector, most_examined)
+        self._since = self._statements.poll(sa.and_(VISIBLE, *NOT_KNOWN))
         now = sa.cast(sa.func.pg_current_snapshot(), sa.String())
         self._latest = Statement(sa.select(now, CALLER_IS_ADMIN).select_from(gate(projector.extensions)))
+
+    @cached_property
+    def _from_the_beginning(self) -> Statement:
+        return self._statements.poll(VISIBLE)
 
     async def page(self, caller: Principal, after: str | None, limit: int) -> ChangePage:
         """The changes after a cursor; without one, all that are kept; after LATEST, none yet.

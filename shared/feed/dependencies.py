@@ -114,7 +114,7 @@ def dependencies(repositories: Sequence[type[Repository[Any]]], projector: Proje
 
 def resource_of(table: sa.Table) -> str:
     """The resource that a table's rows are, or are parts of, by its name in the journal."""
-    return str(table.info.get("part_of", (table.name,))[0])
+    return str(table.info.get("recorded_with", (table.name,))[0])
 
 
 def _embedded(

@@ -13,7 +13,7 @@ from shared.auth import ADMIN, CALLER_ID, CALLER_IS_ADMIN, gate
 from shared.feed.dependencies import MOST_REACHED, Dependency, dependencies
 from shared.feed.positions import ABOUT, IS_KNOWN, LAST, UNTIL_TEXT
 from shared.reads import Document, Projector
-from shared.rows import Action, JournalEntry, Model, live, table_of
+from shared.rows import Action, JournalEntry, Model, live, names_sharer, table_of
 from shared.wire import Statement
 from shared.writes import Repository
 
@@ -172,8 +172,8 @@ _entries = table_of(JournalEntry)
 
 
 def _names_the_caller(entries: sa.FromClause, state: str) -> sa.ColumnElement[bool]:
-    """Whether the row of an entry names the caller in a column that its table marks as SHARER."""
-    columns = (column for table in Model.metadata.sorted_tables for column in table.columns if "sharer" in column.info)
+    """Whether the row of an entry names the caller as an account that owns a resource or shares in it."""
+    columns = (column for table in Model.metadata.sorted_tables for column in table.columns if names_sharer(column))
     table, caller = sa.func.coalesce(entries.c.part, entries.c.resource), sa.cast(CALLER_ID, sa.String())
     named = (sa.and_(table == column.table.name, entries.c[state][column.name].astext == caller) for column in columns)
     return sa.func.coalesce(sa.or_(sa.false(), *named), sa.false())

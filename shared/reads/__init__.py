@@ -5,12 +5,33 @@ package changes no row, and knows neither query strings nor HTTP.
 """
 
 from shared.reads.borders import columns_in, faults
-from shared.reads.collection import DEFAULT_ROWS, RELEVANCE, Collection, CustomFilter, ListQuery, Shape, Sort
+from shared.reads.collection import (
+    DEFAULT_ROWS,
+    RELEVANCE,
+    Collection,
+    CustomFilter,
+    ListQuery,
+    Shape,
+    Sort,
+    flat,
+)
 from shared.reads.cursors import Cursors
 from shared.reads.history import HISTORY, JOURNAL, HistoryRead, Journal, JournalRead
 from shared.reads.listing import Documents, Listing, Page
-from shared.reads.projection import WHOLE, Derived, Document, Each, Many, One, OnRequest, Projector, View, marker_of
-from shared.reads.reader import Reader, Representation
+from shared.reads.projection import (
+    WHOLE,
+    Derived,
+    Document,
+    Each,
+    Many,
+    One,
+    OnRequest,
+    Projector,
+    View,
+    marker_of,
+    plain_type,
+)
+from shared.reads.reader import Reader, Representation, Tools
 from shared.reads.summary import Summary
 
 __all__ = [
@@ -41,8 +62,11 @@ __all__ = [
     "Shape",
     "Sort",
     "Summary",
+    "Tools",
     "View",
     "columns_in",
     "faults",
+    "flat",
     "marker_of",
+    "plain_type",
 ]

@@ -22,6 +22,22 @@ Sort = tuple[str, bool]
 """A field, and whether it descends."""
 
 
+class Flat(str):
+    """A sort whose pages cost the same at any depth and size: see `flat`."""
+
+    __slots__ = ()
+
+
+def flat(name: str) -> Flat:
+    """Declare a sort that is to be read from an index, among a collection's `sorts`.
+
+    The index has the column that says to what a row belongs, the field, and the id, of live rows. Each one makes a
+    create dearer, and a change of the field: see `make bench-growth`. By other sorts all rows that the caller sees are
+    sorted for a page.
+    """
+    return Flat(name)
+
+
 @dataclass(frozen=True)
 class Shape:
     """What a statement is compiled for."""
@@ -77,6 +93,7 @@ class Collection:
     filters: Names[str] = ()
     """Fields of the document; the type of each decides which operators it has."""
     sorts: Names[str] = ("created_at",)
+    """Fields of the document; those that are to stay quick at any size as `flat`. The default sort is."""
     default_sort: tuple[Sort, ...] = (("created_at", True),)
     key: str = "id"
     """The column that breaks ties: unique among rows that are equal in the other sort columns."""
@@ -84,6 +101,12 @@ class Collection:
     """The tsvector column that `q` searches."""
     custom: Mapping[str, CustomFilter] = field(default_factory=dict)
     paged: bool = True
+
+    @property
+    def flat_sorts(self) -> list[str]:
+        """The sorts whose pages cost the same at any size."""
+        default = [name for name, _ in self.default_sort]
+        return [str(name) for name in self.sorts if isinstance(name, Flat) or [name] == default]
 
     @property
     def has_trash(self) -> bool:

@@ -1,21 +1,76 @@
 """The journal, read: the history of a row, for those who see the row; all of it, for administrators."""
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, FromClause, Table, Uuid, bindparam, case, false, func, null, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    FromClause,
+    Interval,
+    Numeric,
+    Table,
+    Text,
+    Uuid,
+    bindparam,
+    case,
+    false,
+    func,
+    literal,
+    literal_column,
+    null,
+    or_,
+    select,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 
-from shared.auth import CALLER_IS_ADMIN, RESTORE, Policy, Principal, admitted, gate
+from shared.auth import CALLER_IS_ADMIN, RESOURCES, RESTORE, Policy, Principal, admitted, gate
 from shared.extensions import Extensions
 from shared.reads.collection import Collection, ListQuery
 from shared.reads.cursors import Cursors
 from shared.reads.listing import Listing, Page
-from shared.reads.projection import Document, Projector
-from shared.rows import Action, JournalEntry
+from shared.reads.periods import iso_8601
+from shared.reads.projection import Derived, Document, Projector
+from shared.rows import Action, JournalEntry, Model, table_of
 from shared.wire import Database, Statement
+
+
+def _as_documents_have_it(state: str) -> Callable[[FromClause, Extensions], ColumnElement[Any]]:
+    """The values in this column of the journal, with decimal numbers and durations as a document has them."""
+
+    def compute(entries: FromClause, _extensions: Extensions) -> ColumnElement[Any]:
+        values, table = entries.c[state], func.coalesce(entries.c.part, entries.c.resource)
+        columns = [column for rows in _recorded() for column in rows.c]
+        decimals, periods = ([c for c in columns if isinstance(c.type, kind)] for kind in (Numeric, Interval))
+        if not decimals and not periods:
+            return values
+        each = func.jsonb_each(values).table_valued(Column("key", Text), Column("value", JSONB), name="each")
+        text = each.c.value.op("#>>")(literal_column("'{}'"))
+        told = case(
+            (each.c.value == literal_column("'null'::jsonb"), each.c.value),
+            (_is_one_of(decimals, table, each.c.key), func.to_jsonb(text)),
+            (_is_one_of(periods, table, each.c.key), func.to_jsonb(iso_8601(text))),
+            else_=each.c.value,
+        )
+        rebuilt = select(func.jsonb_object_agg(each.c.key, told)).correlate(entries).scalar_subquery()
+        names = sorted({column.table.name for column in (*decimals, *periods)})
+        return case((table.in_([literal(name) for name in names]), func.coalesce(rebuilt, values)), else_=values)
+
+    return compute
+
+
+def _recorded() -> Iterator[Table]:
+    """The tables whose rows the journal tells of: those of the resources, and of their parts."""
+    yield from (table_of(one.model) for one in RESOURCES.values())
+    yield from (table for table in Model.metadata.tables.values() if "recorded_with" in table.info)
+
+
+def _is_one_of(columns: Sequence[Column[Any]], table: ColumnElement[Any], name: ColumnElement[Any]) -> Any:
+    return or_(false(), *((table == literal(one.table.name)) & (name == literal(one.name)) for one in columns))
 
 
 class HistoryRead(Document, of=JournalEntry):
@@ -26,8 +81,12 @@ class HistoryRead(Document, of=JournalEntry):
     action: Action = Field(description="What happened to the row, or to the part.")
     part: str | None = Field(description="The part that changed; null when it is the row itself.")
     actor_id: UUID | None = Field(description="The account that did it; null when that was no account.")
-    before: dict[str, Any] | None = Field(description="The former values of the columns; null of what is new.")
-    after: dict[str, Any] | None = Field(description="The new values of the columns; null of what was removed.")
+    before: Annotated[dict[str, Any] | None, Derived(_as_documents_have_it("before"))] = Field(
+        description="The former values of the columns; null of what is new."
+    )
+    after: Annotated[dict[str, Any] | None, Derived(_as_documents_have_it("after"))] = Field(
+        description="The new values of the columns; null of what was removed."
+    )
 
 
 class JournalRead(HistoryRead):

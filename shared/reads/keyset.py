@@ -33,8 +33,21 @@ def order(keys: Sequence[Key]) -> list[ColumnElement[Any]]:
     return [key.value.desc() if key.descending else key.value.asc() for key in keys]
 
 
-def after(keys: Sequence[Key], nulls: Sequence[bool]) -> ColumnElement[bool]:
-    """Whether a row comes after the one with these values."""
+def after(keys: Sequence[Key], nulls: Sequence[bool]) -> list[ColumnElement[bool]]:
+    """Whether a row comes after the one with these values: disjoint conditions, of which one holds. An index goes
+    straight to the place of each, where there is one sort value.
+    """
+    (value, id), is_null = keys[-2:], nulls[0]
+    if len(keys) > 2 or value.descending is not id.descending or not value.nullable:
+        return [_after(keys, nulls)]
+    if is_null:
+        rest = and_(value.value.is_(None), id.beyond(after_null=False))
+        return [rest, value.value.is_not(None)] if value.descending else [rest]
+    rest = _after([key._replace(nullable=False) for key in keys], nulls)
+    return [rest] if value.descending else [rest, value.value.is_(None)]
+
+
+def _after(keys: Sequence[Key], nulls: Sequence[bool]) -> ColumnElement[bool]:
     directions = {key.descending for key in keys}
     if len(directions) == 1 and not any(key.nullable for key in keys):
         # One row comparison: an index goes straight to the place.

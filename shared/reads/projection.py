@@ -8,18 +8,21 @@ reads the row and what is related to it, and the bytes go to the client with no 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, ClassVar, get_args
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
-from sqlalchemy import JSON, ColumnElement, FromClause, Interval, func, literal, select
+from sqlalchemy import JSON, ColumnElement, FromClause, Interval, Text, cast, func, literal, select
 from sqlmodel import SQLModel
 
+from shared.exact import Told
 from shared.extensions import Extensions
+from shared.reads.periods import iso_8601
 from shared.rows import live, table_of
 
 
-class Document(BaseModel):
+class Document(Told, BaseModel):
     """The base of every representation: `class TagRead(Document, of=Tag)`.
 
     It validates nothing: it tells the compiler and the OpenAPI document which members there are.
@@ -82,7 +85,7 @@ class Projector:
         """The document of a row, as an expression for any place where the columns of `rows` can stand.
 
         Its value is a JSON object in UTF-8: members in the schema's order, no white space, times in UTC, which is the
-        session's time zone.
+        session's time zone; decimal numbers and durations are strings.
         """
         row = select(*self._values(document, rows, view)).correlate(rows).subquery()
         return select(func.row_to_json(row.table_valued(), type_=JSON)).scalar_subquery()
@@ -94,7 +97,8 @@ class Projector:
             elif name in document.model_fields:
                 field = document.model_fields[name]
                 marker = marker_of(field)
-                yield (marker.expression(field, rows, self) if marker else rows.c[name]).label(name)
+                value = marker.expression(field, rows, self) if marker else rows.c[name]
+                yield written(value, plain_type(field.annotation)).label(name)
             else:
                 yield rows.c[name]
 
@@ -164,6 +168,23 @@ class Many(Marker):
             .order_by(target.c[self.order_by], target.c.id)
         )
         return _array(found.correlate(rows).scalar_subquery())
+
+
+def plain_type(annotation: Any) -> Any:
+    """`str` of `str | None`, and of `Annotated[str, …]`."""
+    if get_origin(annotation) is Annotated:
+        return plain_type(get_args(annotation)[0])
+    kinds = [kind for kind in get_args(annotation) if kind is not type(None)]
+    return plain_type(kinds[0]) if len(kinds) == 1 and type(None) in get_args(annotation) else annotation
+
+
+def written(value: ColumnElement[Any], kind: Any) -> ColumnElement[Any]:
+    """A value of this type, as it stands in JSON: PostgreSQL would write a decimal number as a number, which loses
+    digits in most clients, and a duration as the session's `intervalstyle` says.
+    """
+    if kind is Decimal:
+        return cast(value, Text())
+    return iso_8601(value) if kind is timedelta else value
 
 
 def _array(documents: ColumnElement[Any]) -> ColumnElement[Any]:

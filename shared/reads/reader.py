@@ -8,14 +8,15 @@ from uuid import UUID
 
 from sqlalchemy import BindParameter, FromClause, Uuid, bindparam, select, true
 
-from shared.auth import Policy, Principal, admitted, gate
+from shared.auth import RESOURCES, Policy, Principal, admitted, gate, policy_of
 from shared.errors import Forbidden, NotFound
-from shared.reads.collection import Collection, ListQuery
+from shared.events import Events
+from shared.reads.collection import Collection, Flat, ListQuery
 from shared.reads.cursors import Cursors
 from shared.reads.history import History
 from shared.reads.listing import Documents, Listing, Page
 from shared.reads.projection import WHOLE, Projector, View
-from shared.rows import Resource, live, table_of
+from shared.rows import OWNER, PART, Resource, belongs_to, index_sort, live, table_of
 from shared.wire import Database, Record, Statement
 
 M = TypeVar("M", bound=Resource)
@@ -23,10 +24,21 @@ M = TypeVar("M", bound=Resource)
 
 @dataclass(frozen=True)
 class Representation:
-    """A document as the client gets it, and the version of its row."""
+    """A document as the client gets it, and the id and the version of its row."""
 
+    id: UUID
     content: bytes
     version: int
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the kernel gives to every repository."""
+
+    database: Database
+    projector: Projector
+    cursors: Cursors
+    events: Events
 
 
 class Reader(Generic[M]):
@@ -35,14 +47,29 @@ class Reader(Generic[M]):
     model: type[M]
     collection: ClassVar[Collection]
     policy: ClassVar[Policy]
+    """By default what the table's columns say: see `owned_by` and `part_of`."""
     absent: ClassVar[type[NotFound]]
     """Raised for a row that does not exist or is not visible: the caller cannot tell which."""
     denied: ClassVar[type[Forbidden]]
     """Raised for a visible row when the caller's role does not allow the action."""
 
-    def __init__(self, database: Database, projector: Projector, cursors: Cursors) -> None:
-        self._database = database
-        self._projector = projector
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "model" not in vars(cls):
+            return
+        RESOURCES[cls.resource()] = cls
+        for name in cls.collection.sorts:
+            if isinstance(name, Flat):
+                index_sort(table_of(cls.model), name)
+        if "policy" not in vars(cls):
+            belonging = belongs_to(table_of(cls.model), OWNER, PART)
+            if belonging is None:
+                raise TypeError(f"{cls.__name__} has no policy: no column of its table is owned_by or part_of another.")
+            cls.policy = policy_of(belonging)
+
+    def __init__(self, tools: Tools) -> None:
+        self._database, self._projector, cursors = tools.database, tools.projector, tools.cursors
+        projector = self._projector
         self._gate = gate(projector.extensions)
         self._rows = self.collection.document.rows
         self._listing = Listing(self.collection, self.policy, projector, cursors)
@@ -59,7 +86,7 @@ class Reader(Generic[M]):
     async def get(self, id: UUID, caller: Principal, view: View = WHOLE) -> Representation:
         """The document. Raises `absent`, and InvalidToken when the caller's session has ended."""
         statement = self._documents(view, self._gate)
-        return self._represented(await self._database.read(statement, caller.parameters() | {"id": id}))
+        return self._represented(id, await self._database.read(statement, caller.parameters() | {"id": id}))
 
     async def list(self, caller: Principal, query: ListQuery) -> Page:
         """A page of the collection. Raises InvalidCursor, and InvalidToken when the caller's session has ended."""
@@ -79,12 +106,12 @@ class Reader(Generic[M]):
         """Every document that the query matches, in batches. Raises Unavailable when too many exports run."""
         return self._listing.export(self._database, principal, query)
 
-    def _represented(self, found: Sequence[Record]) -> Representation:
+    def _represented(self, id: UUID, found: Sequence[Record]) -> Representation:
         """What a statement of `_documents` gives: no row when the session has ended, an empty one when it is absent."""
         ((version, content),) = admitted(found)
         if content is None:
             raise self.absent
-        return Representation(content, version)
+        return Representation(id, content, version)
 
     def _compile(self, view: View, source: FromClause) -> Statement:
         content = self._projector.json(self.collection.document, self._rows, view)

@@ -1,16 +1,16 @@
 """The statements of a list: a page, its count, an export; each compiled for a shape."""
 
-import operator as operators
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 
-from shared.auth import RESTORE, TRUSTED, Policy, gate
+from shared.auth import TRUSTED, Policy, gate
 from shared.reads.collection import RELEVANCE, Collection, Shape
+from shared.reads.conditions import Conditions, compared, searched
 from shared.reads.keyset import Key, after, order
-from shared.reads.projection import Projector
-from shared.rows import live
+from shared.reads.projection import Projector, written
 from shared.wire import Statement
 
 
@@ -26,14 +26,15 @@ class ListStatements:
         self._policy = policy
         self._projector = projector
         self._gate = gate(projector.extensions)
-        self._scope = scope
+        self._conditions = Conditions(collection, policy, projector, scope)
 
     def export(self, shape: Shape) -> Statement:
         """Every document, by id."""
         rows = self._rows
         content = self._projector.json(self._collection.document, rows, shape.view)
         # Lateral: which deleted rows are listed depends on the caller's role.
-        listed = sa.union_all(*(sa.select(rows.c.id).where(*where) for where in self._wheres(shape))).lateral("listed")
+        branches = (sa.select(rows.c.id).where(*where) for where in self._conditions.of_branches(shape))
+        listed = sa.union_all(*branches).lateral("listed")
         documents = sa.select(content).select_from(TRUSTED.join(listed, sa.true()).join(rows, rows.c.id == listed.c.id))
         return Statement(documents.order_by(rows.c.id))
 
@@ -41,9 +42,9 @@ class ListStatements:
         """A page: its documents as a JSON array, the last row's sort values if there is a next page, and the count."""
         keys = self._keys(shape)
         content = self._projector.json(self._collection.document, self._rows, shape.view).label("content")
-        position = sa.func.json_build_array(*(key.value for key in keys), type_=sa.JSON).label("position")
-        branches = [self._branch(shape, keys, where) for where in self._wheres(shape)]
-        if len(branches) == 1 and not shape.search:
+        position = _position(keys).label("position")
+        branches = self._branches(shape, keys)
+        if len(branches) == 1 and not shape.search and self._policy.parents is None:
             found = branches[0].add_columns(content, position).subquery()
         else:
             # Each branch reads a page from an index of its own. Documents are built for the merged page alone.
@@ -70,17 +71,44 @@ class ListStatements:
     def estimate(self, shape: Shape) -> Statement:
         """The plan of the whole list, which has an estimate of its rows."""
         one = sa.select(_literal(1).label("one")).select_from(self._rows)
-        listed = sa.union_all(*(one.where(*where) for where in self._wheres(shape)))
+        listed = sa.union_all(*(one.where(*where) for where in self._conditions.of_branches(shape)))
         counted = listed.subquery().select().lateral("counted")
         explained = sa.select(counted).select_from(self._gate.join(counted, sa.true()))
         return Statement(explained, prefix="EXPLAIN (FORMAT JSON) ")
 
-    def _wheres(self, shape: Shape) -> list[Sequence[sa.ColumnElement[bool]]]:
-        """The conditions of each branch of the collection. Branches are disjoint."""
-        listed = self._policy.listed(self._rows, self._projector.extensions)
-        return [(condition, *self._where(shape)) for condition in listed]
+    def _branches(self, shape: Shape, keys: Sequence[Key]) -> list[sa.Select[Any]]:
+        """The keys of a page of each branch; a page that begins after a row can have several parts."""
+        if self._policy.parents is not None and not shape.search:
+            return self._by_parent(shape, keys)
+        return [part for where in self._conditions.of_branches(shape) for part in self._parts(shape, keys, where)]
 
-    def _branch(self, shape: Shape, keys: Sequence[Key], where: Sequence[sa.ColumnElement[bool]]) -> sa.Select[Any]:
+    def _by_parent(self, shape: Shape, keys: Sequence[Key]) -> list[sa.Select[Any]]:
+        """The rows that those of the list are part of and whose first row comes first: none of the others has a row on
+        the page. Then a page of each of these, and of those the page. All are read from one index.
+        """
+        assert self._policy.parents is not None
+        column, ids = self._policy.parents(self._rows, self._projector.extensions)
+        for n, asked in enumerate(shape.filters):
+            if asked == (column.name, "eq"):
+                ids = ids.where(compared(ids.selected_columns[0], "eq", f"filter_{n}"))
+        parents, most = ids.subquery("parents"), _literal(shape.limit + 1)
+
+        def parts(of: sa.FromClause) -> list[sa.Select[Any]]:
+            return [*self._parts(shape, keys, [column == of.c.id, *self._conditions.of_rows(shape)])]
+
+        pages = []
+        for n, rows in enumerate(parts(parents)):
+            first = rows.correlate(parents).limit(_literal(1)).lateral("first")
+            firsts = sa.select(parents.c.id).select_from(parents.join(first, sa.true()))
+            chosen = firsts.order_by(*order(_keys_in(first, keys))).limit(most).subquery("chosen")
+            each = parts(chosen)[n].correlate(chosen).lateral("each")
+            page = sa.select(*each.c).select_from(chosen.join(each, sa.true()))
+            pages.append(page.order_by(*order(_keys_in(each, keys))).limit(most))
+        return pages
+
+    def _parts(
+        self, shape: Shape, keys: Sequence[Key], where: Sequence[sa.ColumnElement[bool]]
+    ) -> Iterator[sa.Select[Any]]:
         found = sa.select(*(key.value.label(f"key_{n}") for n, key in enumerate(keys))).where(*where)
         if shape.search:
             # Find the matches, then sort them. To scan in order until enough rows match would be quick when most rows
@@ -88,75 +116,37 @@ class ListStatements:
             matches = found.offset(_literal(0)).subquery()
             keys = _keys_in(matches, keys)
             found = sa.select(*matches.c)
-        if shape.after is not None:
-            found = found.where(after(keys, shape.after))
-        return found.order_by(*order(keys)).limit(_literal(shape.limit + 1))
+        later = [sa.true()] if shape.after is None else after(keys, shape.after)
+        for condition in later:
+            yield found.where(condition).order_by(*order(keys)).limit(_literal(shape.limit + 1))
 
     def _count(self, shape: Shape) -> sa.ColumnElement[Any]:
         if shape.count != "exact":
             return sa.null()
         counted = sa.select(sa.func.count()).select_from(self._rows)
-        counts = [counted.where(*where).scalar_subquery() for where in self._wheres(shape)]
+        counts = [counted.where(*where).scalar_subquery() for where in self._conditions.of_branches(shape)]
         return sum(counts, start=_literal(0))
-
-    def _where(self, shape: Shape) -> list[sa.ColumnElement[bool]]:
-        columns = self._rows.c
-        where = [columns[name] == sa.bindparam(name, type_=columns[name].type) for name in self._scope]
-        where += self._of_deletion(shape.deleted)
-        if shape.search:
-            where.append(self._words().op("@@")(_searched()))
-        for name in shape.custom:
-            condition = self._collection.custom[name].condition
-            where.append(condition(self._rows, sa.bindparam(name, type_=sa.ARRAY(sa.String()))))
-        for n, (name, operator) in enumerate(shape.filters):
-            where.append(_compared(columns[name], operator, f"filter_{n}"))
-        return where
-
-    def _of_deletion(self, deleted: str) -> Sequence[sa.ColumnElement[bool]]:
-        if deleted == "exclude":
-            return live(self._rows)
-        role = self._policy.role(self._rows, self._projector.extensions)
-        is_deleted = self._rows.c.deleted_at.is_not(None)
-        restorable = sa.and_(is_deleted, self._policy.permits(RESTORE, role))
-        return (restorable,) if deleted == "only" else (sa.or_(~is_deleted, restorable),)
 
     def _keys(self, shape: Shape) -> list[Key]:
         keys = []
         for n, (name, descending) in enumerate((*shape.sort, (self._collection.key, shape.sort[-1][1]))):
-            is_rank = name == RELEVANCE
-            value = sa.func.ts_rank(self._words(), _searched(), type_=sa.REAL) if is_rank else self._rows.c[name]
+            value = self._rank() if name == RELEVANCE else self._rows.c[name]
             other = sa.cast(sa.bindparam(f"after_{n}", type_=sa.String()), value.type)
             keys.append(Key(value, descending, getattr(value, "nullable", False), other))
         return keys
 
-    def _words(self) -> sa.ColumnElement[Any]:
-        return self._rows.c[self._collection.search or ""]
+    def _rank(self) -> sa.ColumnElement[Any]:
+        return sa.func.ts_rank(self._conditions.words, searched(), type_=sa.REAL)
+
+
+def _position(keys: Sequence[Key]) -> sa.ColumnElement[Any]:
+    """The sort values of a row, for a cursor: with all digits of a decimal number."""
+    values = (written(key.value, Decimal) if isinstance(key.value.type, sa.Numeric) else key.value for key in keys)
+    return sa.func.json_build_array(*values, type_=sa.JSON)
 
 
 def _keys_in(found: sa.FromClause, keys: Sequence[Key]) -> list[Key]:
     return [key._replace(value=found.c[f"key_{n}"]) for n, key in enumerate(keys)]
-
-
-def _compared(column: sa.ColumnElement[Any], operator: str, name: str) -> sa.ColumnElement[bool]:
-    kind: sa.types.TypeEngine[Any] = sa.String() if isinstance(column.type, sa.Enum) else column.type
-    value = sa.bindparam(name, type_=sa.ARRAY(kind) if operator == "in" else kind)
-    return _CONDITIONS[operator](column, value)
-
-
-_CONDITIONS: Mapping[str, Callable[[sa.ColumnElement[Any], sa.ColumnElement[Any]], sa.ColumnElement[bool]]] = {
-    "eq": operators.eq,
-    "ne": lambda column, value: column.is_distinct_from(value),
-    "in": lambda column, value: column == sa.func.any(value),
-    "lt": operators.lt,
-    "lte": operators.le,
-    "gt": operators.gt,
-    "gte": operators.ge,
-    "contains": lambda column, value: column.ilike(value),
-}
-
-
-def _searched() -> sa.ColumnElement[Any]:
-    return sa.func.websearch_to_tsquery(sa.literal_column("'simple'"), sa.bindparam("q", type_=sa.String()))
 
 
 def _literal(number: int) -> sa.ColumnElement[int]:

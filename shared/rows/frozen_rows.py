@@ -13,6 +13,8 @@ from shared.rows.models import table_of
 M = TypeVar("M", bound=SQLModel)
 
 _DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
+_NUMERIC = 1700
+"""PostgreSQL's number for the type of a Decimal, which SQLAlchemy wants to know; other types do not look."""
 
 
 def frozen(model: type[M]) -> Callable[[Sequence[Any]], M]:
@@ -22,7 +24,7 @@ def frozen(model: type[M]) -> Callable[[Sequence[Any]], M]:
     change nothing: use the verb `change`.
     """
     columns = loaded_columns(model)
-    loads = [column.type.dialect_impl(_DIALECT).result_processor(_DIALECT, None) for column in columns]
+    loads = [column.type.dialect_impl(_DIALECT).result_processor(_DIALECT, _NUMERIC) for column in columns]
     places = [place for place, load in enumerate(loads) if load is not None]
     base = namedtuple(model.__name__, [column.name for column in columns])  # type: ignore[misc]
     kind: Any = type(model.__name__, (base,), {"__slots__": (), **_members(model)})

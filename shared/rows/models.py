@@ -1,13 +1,12 @@
 """The base classes of tables: metadata with a naming convention, and columns for ids, versions and soft delete."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, Computed, Enum, Index, MetaData, Table, TextClause, func, inspect, text
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy import ColumnElement, Index, MetaData, Table, event, func, inspect, text
+from sqlalchemy.orm import Mapper
 from sqlmodel import Field, SQLModel
 from uuid_utils.compat import uuid7
 
@@ -47,7 +46,10 @@ class Versioned(SQLModel):
 
 
 class SoftDeletable(SQLModel):
-    """A row that is hidden when deleted. Rows deleted together share a `deletion_id` and come back together."""
+    """A row that is hidden when deleted. Rows deleted together share a `deletion_id` and come back together.
+
+    Its table has two indexes in which no live row is: for what was deleted together, and for what was deleted long ago.
+    """
 
     deleted_at: datetime | None = Field(default=None)
     deletion_id: UUID | None = Field(default=None)
@@ -63,61 +65,12 @@ def table_of(model: type[SQLModel]) -> Table:
     return table
 
 
-def choice(kind: type[StrEnum]) -> Any:
-    """The column type of an enumeration: text, and a check constraint that names the values."""
-    values, name = [member.value for member in kind], kind.__name__.lower()
-    return Enum(kind, native_enum=False, create_constraint=True, length=20, values_callable=lambda _: values, name=name)
-
-
-def deletion_group(name: str) -> Index:
-    """The index that finds the rows of one deletion. Live rows are not in it."""
-    return Index(name, "deletion_id", postgresql_where=text("deletion_id IS NOT NULL"))
-
-
-def deletion_time(name: str) -> Index:
-    """The index that finds rows deleted long ago. Live rows are not in it."""
-    return Index(name, "deleted_at", postgresql_where=text("deleted_at IS NOT NULL"))
-
-
-def live_unique(name: str, *columns: str | TextClause) -> Index:
-    """A unique rule among live rows only: a deleted row keeps its name without blocking it."""
-    return Index(name, *columns, unique=True, postgresql_where=text("deleted_at IS NULL"))
-
-
-def live_rule(table: Table, columns: Sequence[str]) -> Index:
-    """The unique rule of these columns, as `live_unique` makes it."""
-    return next(index for index in table.indexes if index.unique and index.columns.keys() == [*columns])
-
-
-def searchable(model: type[SQLModel], *columns: str) -> None:
-    """Give a table the column `search`, with the words of these columns, and its index. Earlier columns weigh more.
-
-    PostgreSQL generates it. It is no attribute of the model, so no row is loaded with it.
-    """
-    weighted = [
-        f"setweight(to_tsvector('simple', coalesce({column}, '')), '{weight}')"
-        for column, weight in zip(columns, "ABCD", strict=False)
-    ]
-    search = Column("search", TSVECTOR, Computed(" || ".join(weighted), persisted=True))
-    table = table_of(model)
-    table.append_column(search)
-    Index(f"ix_{table.name}_search", search, postgresql_using="gin")
-
-
-SECRET = {"info": {"secret": True}}
-"""The `sa_column_kwargs` of a column that neither the journal nor a document shows."""
-
-SHARER = {"info": {"sharer": True}}
-"""The `sa_column_kwargs` of a column that names the account that owns a row or shares in it. When another account takes
-its place, the change feed tells the former one that the resource is deleted for it.
-"""
-
-
-def part_of(model: type[SQLModel], column: str) -> None:
-    """Have the journal record this table's rows as parts of the resource that the column names."""
-    table = table_of(model)
-    (key,) = table.c[column].foreign_keys
-    table.info["part_of"] = (key.target_fullname.partition(".")[0], column)
+@event.listens_for(Mapper, "after_mapper_constructed")
+def _index_deletions(_: Mapper[Any], model: type[Any]) -> None:
+    if issubclass(model, SoftDeletable):
+        table = table_of(model)
+        for name in ("deletion_id", "deleted_at"):
+            Index(f"ix_{table.name}_{name}", table.c[name], postgresql_where=text(f"{name} IS NOT NULL"))
 
 
 class Expiry(NamedTuple):

@@ -6,7 +6,7 @@ answers a request.
 
 from shared.upkeep.commands import in_unit_of_work
 from shared.upkeep.purge import Purge
-from shared.upkeep.schema import ALEMBIC_INI, standing, standing_of
+from shared.upkeep.schema import ALEMBIC_INI, Standing, standing, standing_of
 from shared.upkeep.seeding import DataSet, Ids, Seeding, SeedingError, SeedRow, time_of, words
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "SeedRow",
     "Seeding",
     "SeedingError",
+    "Standing",
     "in_unit_of_work",
     "standing",
     "standing_of",

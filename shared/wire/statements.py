@@ -4,12 +4,13 @@ A seam: SQLAlchemy does not promise all of what its compiler tells here. tests/s
 release changes it.
 """
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from psycopg import AsyncConnection, AsyncRawServerCursor
 from psycopg.adapt import PyFormat
-from sqlalchemy import ARRAY, BindParameter, DateTime, Select, UpdateBase
+from sqlalchemy import ARRAY, JSON, BindParameter, DateTime, Select, UpdateBase
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.types import TypeEngine
 
@@ -32,6 +33,7 @@ class Statement:
         self.text = f"{prefix}{compiled}".encode()
         self._names = compiled.positiontup or []
         self._constants = {name: _as_sent(bind) for name, bind in compiled.binds.items() if not bind.required}
+        self._json = [name for name in {*self._names} if isinstance(compiled.binds[name].type, JSON)]
         self.formats = [_format(compiled.binds[name].type) for name in self._names]
         """How each parameter is sent."""
 
@@ -45,13 +47,22 @@ class Statement:
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         """The parameters in the text's order. Raises KeyError for one that is missing."""
         known = {**self._constants, **values} if self._constants else values
+        if self._json:
+            known = {**known, **{name: _as_json(known[name]) for name in self._json}}
         return [known[name] for name in self._names]
 
 
 def _as_sent(bind: BindParameter[Any]) -> Any:
     """A constant in the statement, as its type has it sent: an enumeration's member by its value."""
+    if isinstance(bind.type, JSON):  # Written when it is sent, as others of its type are.
+        return bind.value
     process = bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
     return process(bind.value) if process else bind.value
+
+
+def _as_json(value: Any) -> Any:
+    """The JSON text of a value; a text is one already, and None is NULL."""
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _format(kind: TypeEngine[Any]) -> PyFormat:

@@ -8,6 +8,7 @@ from shared.writes.api import Api
 from shared.writes.change import Change, Permission
 from shared.writes.idempotency import Answer, Idempotency, Keyed
 from shared.writes.importing import BulkInsert, Import, Imported, ImportFailed, LineBatch, LineError
+from shared.writes.parents import ParentDeleted
 from shared.writes.preconditions import Precondition, PreconditionFailed, PreconditionRequired, Tags, VersionMismatch
 from shared.writes.repository import Repository
 from shared.writes.resources import Resources
@@ -25,6 +26,7 @@ __all__ = [
     "Keyed",
     "LineBatch",
     "LineError",
+    "ParentDeleted",
     "Permission",
     "Precondition",
     "PreconditionFailed",

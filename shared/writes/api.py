@@ -7,12 +7,12 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, FromClause, Select, Uuid, bindparam, func, select, true
 
-from shared.auth import READ, TRUSTED, InvalidToken, gate
+from shared.auth import READ, TRUSTED, InvalidToken, gate, role_on
 from shared.extensions import Extensions
-from shared.rows import live, table_of
+from shared.reads import Reader
+from shared.rows import belongings, live, table_of
 from shared.wire import Statement
 from shared.writes.change import Change
-from shared.writes.repository import Repository
 
 
 class Api:
@@ -22,11 +22,7 @@ class Api:
     changes that hold the same ones do not wait for each other.
     """
 
-    resource: ClassVar[type[Repository[Any]]]
-    locked_before_deletion: ClassVar[bool] = False
-    """Whether rows are deleted only after `lock`, which waits for FOR KEY SHARE. That lets other updates pass. A row
-    that is deleted along with others is held FOR SHARE, because that deletion locks nothing first.
-    """
+    resource: ClassVar[type[Reader[Any]]]
 
     def __init__(self, extensions: Extensions) -> None:
         self._extensions = extensions
@@ -40,9 +36,7 @@ class Api:
         """The caller's role on the live row with the id in this column: for the policy of what belongs to that row.
         NULL when it is deleted or invisible.
         """
-        rows = table_of(cls.resource.model).alias()
-        role = select(cls.resource.policy.role(rows, extensions)).where(rows.c.id == id, *live(rows))
-        return role.correlate(id.table).scalar_subquery()
+        return role_on(cls.resource.resource(), id, extensions)
 
     async def hold_live(self, change: Change, ids: Collection[UUID]) -> bool:
         """Hold the live rows among these. Whether each of them is live."""
@@ -62,6 +56,14 @@ class Api:
             change.allow(self.resource.resource(), action, id)
         return allowed
 
+    async def demand(self, change: Change, id: UUID, action: str, pointer: str | None = None) -> None:
+        """Hold a live row on which the caller may do the action. Raises the errors of its resource, which point to its
+        place in the body, and InvalidToken.
+        """
+        if id not in await self.allowed(change, [id], action):
+            is_seen = id in await self.allowed(change, [id], READ)
+            raise (self.resource.denied if is_seen else self.resource.absent)(pointer=pointer)
+
     async def _held(
         self, change: Change, statement: Statement, ids: Collection[UUID], **values: Any
     ) -> frozenset[UUID]:
@@ -72,7 +74,10 @@ class Api:
         """Holds the live rows among `:ids` that meet the conditions, and gives their ids."""
         named = self._rows.c.id == func.any(bindparam("ids", type_=ARRAY(Uuid())))
         found = select(self._rows.c.id).where(named, *live(self._rows), *conditions).order_by(self._rows.c.id)
-        return found.with_for_update(read=True, key_share=self.locked_before_deletion, of=self._rows)
+        # A row that is deleted only after `lock` is held by FOR KEY SHARE, which lets other updates pass. One that is
+        # deleted along with others needs more, because that deletion locks nothing first.
+        is_locked_first = not belongings(self._rows)
+        return found.with_for_update(read=True, key_share=is_locked_first, of=self._rows)
 
     def _compile_allowed(self, source: FromClause, action: str) -> Statement:
         """It gives no row when the session has ended, and a NULL when nothing is allowed."""

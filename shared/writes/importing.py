@@ -7,8 +7,24 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, Field, TypeAdapter
-from sqlalchemy import ARRAY, Column, ColumnElement, Select, String, Uuid, bindparam, cast, func, select
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    Column,
+    ColumnElement,
+    Interval,
+    Select,
+    String,
+    Uuid,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.sql.elements import KeyedColumnElement
 from uuid_utils.compat import uuid7
 
 from shared.errors import Conflict, DomainError, Invalid
@@ -162,8 +178,19 @@ def _insert(model: type[Resource], names: Iterable[str], same: Iterable[str]) ->
     return select(rows.c.place).where(rows.c.id.not_in(select(stored.c.id)))
 
 
-def _value(document: ColumnElement[Any], column: Column[Any]) -> ColumnElement[Any]:
+def _value(document: KeyedColumnElement[Any], column: Column[Any]) -> ColumnElement[Any]:
+    if isinstance(column.type, JSON):
+        return document.op("->", return_type=JSONB())(column.name)
+    if isinstance(column.type, ARRAY):
+        items = select(func.jsonb_array_elements_text(document.op("->")(column.name))).correlate(document.table)
+        return case((document.op("?")(column.name), cast(func.array(items.scalar_subquery()), column.type)))
     text = document.op("->>")(column.name)
+    if isinstance(column.type, Interval):  # PostgreSQL takes no sign before a duration.
+        period = cast(func.ltrim(text, "-"), column.type)
+        return case((text.like("-%"), _NONE - period), else_=period)
     # A cast to varchar(200) would cut off what is longer.
     is_text = isinstance(getattr(column.type, "impl", column.type), String)
     return text if is_text else cast(text, column.type)
+
+
+_NONE = literal_column("interval '0'", Interval())

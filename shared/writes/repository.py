@@ -1,125 +1,75 @@
-"""The repository of a resource: the base class of every module's own."""
+"""The repository of a resource: the base class of every module's own.
 
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+It has the four operations that change a row, each within the policy and with its guards. A service that has more to say
+takes the steps that they are made of.
+"""
+
+from collections.abc import Collection
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import FromClause, select, true
-from uuid_utils.compat import uuid7
-
-from shared.auth import CHANGE, READ, TRUSTED, InvalidToken
-from shared.errors import Contended
-from shared.reads import WHOLE, Cursors, Projector, Reader, Representation
-from shared.rows import Resource, frozen, live, loaded_columns, table_of
-from shared.wire import Database, Statement
+from shared.auth import CHANGE, DELETE, RESTORE
+from shared.errors import DomainError
+from shared.reads import Representation
+from shared.rows import Resource, belongings, rules_of, table_of
 from shared.writes.change import Change
-from shared.writes.preconditions import PreconditionFailed
-from shared.writes.verbs import Verbs
+from shared.writes.groups import rules_of_group
+from shared.writes.parents import errors_of_parents
+from shared.writes.steps import Steps
 
 M = TypeVar("M", bound=Resource)
 
 
-class Repository(Reader[M]):
+class Repository(Steps[M]):
     """Reads the documents of a resource, and changes its rows, both within what the policy allows."""
 
-    def __init__(self, database: Database, projector: Projector, cursors: Cursors) -> None:
-        super().__init__(database, projector, cursors)
-        self._verbs: Verbs[M] = Verbs(self.model)
-        self._frozen: Callable[[Sequence[Any]], M] = frozen(self.model)
-        self._lock = lru_cache(maxsize=4)(self._compile_lock)
-
-    async def document(self, change: Change, id: UUID) -> Representation:
-        """The document as the change leaves it. It is read behind the gate, after all locks are held, so that a session
-        that ended meanwhile changes nothing. Raises InvalidToken, and `absent` where the caller has lost sight of the
-        row, meanwhile or before the answer is asked for again under an idempotency key.
+    async def create(self, change: Change, **columns: Any) -> Representation:
+        """Store a new row: its document. It is the caller's own unless the columns say otherwise, and part only of what
+        the caller may change. Raises `rules`, `parents`.
         """
-        change.allow(self.resource(), READ, id)
-        return await self._document(change, id)
+        columns = self._parents.of_caller(change) | columns
+        await self._parents.demand(change, columns)
+        return await self.document(change, await self.add(change, **columns))
 
-    async def lock(self, change: Change, id: UUID, action: str, *, include_deleted: bool = False) -> M:
-        """The row, frozen, and locked until the unit of work ends.
-
-        Raises `absent`, or `denied` when the caller's role does not allow the action; a deleted row that one may not
-        restore is absent. Raises InvalidToken when the session has ended. The role is that of the moment of asking: a
-        change that had to wait for the lock is not judged again. Raises VersionMismatch, AlreadyThere and
-        PreconditionRequired where the change's precondition is about this row.
+    async def change(self, change: Change, id: UUID, **columns: Any) -> Representation:
+        """Give a row these columns: its document. Raises `rules`, `parents`, and as `lock` does `absent`, `denied`,
+        InvalidToken, VersionMismatch, AlreadyThere and PreconditionRequired.
         """
-        statement = self._lock(TRUSTED if change.caller.session_id is None else self._gate, include_deleted)
-        found = await change.unit.execute(statement, change.caller.parameters() | {"id": id})
-        if not found:
-            raise InvalidToken
-        *values, role = found[0]
-        if role is None:
-            raise self.absent
-        row = self._frozen(values)
-        self.policy.demand(action, role, self.denied if row.deleted_at is None else self.absent)
-        change.allow(self.resource(), action, id)
-        if id == change.target:
-            await self._demand_version(change, row)
-        return row
+        row = await self.lock(change, id, CHANGE)
+        await self._parents.demand(change, {name: v for name, v in columns.items() if getattr(row, name) != v})
+        await self.update(change, row, **columns)
+        return await self.document(change, id)
 
-    async def add(self, change: Change, **columns: Any) -> UUID:
-        """Store a new row. Its id. The next statement raises the error of a constraint that the row breaks."""
-        id: UUID = columns.setdefault("id", uuid7())
-        await self._verbs.insert(change, **columns)
-        return id
-
-    async def change(self, change: Change, row: M, *, touched: bool = False, **columns: Any) -> None:
-        """Give a locked row these columns; see `Verbs.update`."""
-        await self._verbs.update(change, row, touched=touched, **columns)
-
-    async def upsert(self, change: Change, by: Sequence[str], **columns: Any) -> tuple[UUID, bool]:
-        """Insert, or update the live row with the same values in `by`, which has a unique rule and includes the owner:
-        the id, and whether it is new. Raises the error of a constraint that it breaks, PreconditionFailed,
-        VersionMismatch, AlreadyThere, PreconditionRequired, and Contended.
+    async def remove(self, change: Change, id: UUID) -> None:
+        """Delete a row, and what goes along with it. Raises as `lock` does `absent`, `denied`, InvalidToken,
+        VersionMismatch, AlreadyThere and PreconditionRequired.
         """
-        precondition = change.precondition
-        if precondition is not None and not change.is_settled:
-            present = await self._verbs.find(change, **{name: columns[name] for name in by})
-            if present is not None:
-                try:
-                    await self.lock(change.about(present.id), present.id, CHANGE)
-                except self.absent:
-                    raise Contended from None  # Another change deleted it since we looked.
-            elif precondition.wants_one:
-                raise PreconditionFailed
-        id, is_new = await self._verbs.upsert(change, by, **{"id": uuid7()} | columns)
-        if precondition is not None and not change.is_settled and not is_new:
-            raise Contended  # Another change inserted it since we looked.
-        change.allow(self.resource(), READ if is_new else CHANGE, id)
-        return id, is_new
+        await self.delete(change, await self.lock(change, id, DELETE))
 
-    async def delete(self, change: Change, **key: Any) -> UUID:
-        """Delete the live rows with these values: the id of the deletion, which is their group's."""
-        return await self._verbs.delete(change, **key)
+    async def bring_back(self, change: Change, id: UUID) -> Representation:
+        """Restore a deleted row, and what was deleted along with it: its document. Raises `orphans`, `rules_of_group`
+        with the row in the way, and as `lock` does `absent`, `denied`, InvalidToken, VersionMismatch, AlreadyThere and
+        PreconditionRequired.
+        """
+        await self.restore(change, await self.lock(change, id, RESTORE, include_deleted=True))
+        return await self.document(change, id)
 
-    async def delete_along(self, change: Change, column: str, deletion_id: UUID) -> None:
-        """Delete the live rows that belong to rows of this deletion; see `Verbs.delete_along`."""
-        await self._verbs.delete_along(change, column, deletion_id)
+    @classmethod
+    def rules(cls) -> Collection[type[DomainError]]:
+        """The errors of the rules of its table."""
+        return rules_of(table_of(cls.model))
 
-    async def restore(self, change: Change, **key: Any) -> None:
-        """Bring back the deleted rows with these values. Raises the error of a unique rule, with the row in the way."""
-        await self._verbs.restore(change, **key)
+    @classmethod
+    def rules_of_group(cls) -> Collection[type[DomainError]]:
+        """Those of all that comes back with a row."""
+        return rules_of_group(cls.resource())
 
-    async def _document(self, change: Change, id: UUID) -> Representation:
-        source = TRUSTED if change.caller.session_id is None else self._gate
-        statement = self._documents(WHOLE, source)
-        return self._represented(await change.unit.execute(statement, change.caller.parameters() | {"id": id}))
+    @classmethod
+    def parents(cls) -> Collection[type[DomainError]]:
+        """The errors of a row that becomes part of one that the caller may not change, or not see."""
+        return errors_of_parents(table_of(cls.model))
 
-    async def _demand_version(self, change: Change, row: M) -> None:
-        precondition = change.precondition
-        if precondition is None or change.is_settled:
-            return
-        change.is_settled = True
-        if not precondition.allows(row.version):
-            content = None if row.deleted_at is not None else (await self._document(change, row.id)).content
-            raise precondition.refusal(row.version, content)
-
-    def _compile_lock(self, source: FromClause, include_deleted: bool) -> Statement:
-        rows = table_of(self.model)
-        role = self.policy.role(rows, self._projector.extensions)
-        visible = [rows.c.id == self._id, role.is_not(None), *(() if include_deleted else live(rows))]
-        found = select(*loaded_columns(self.model), role.label("callers_role")).where(*visible)
-        locked = found.with_for_update(of=rows).lateral("locked")
-        return Statement(select(locked).select_from(source.outerjoin(locked, true())))
+    @classmethod
+    def orphans(cls) -> Collection[type[DomainError]]:
+        """The error of a row that cannot come back alone."""
+        return () if cls.orphaned is None or not belongings(table_of(cls.model)) else (cls.orphaned,)

@@ -12,7 +12,9 @@ from uuid_utils.compat import uuid7
 
 from shared.auth import among
 from shared.errors import Conflict, Obstacle
-from shared.rows import frozen, live, live_rule, loaded_columns, table_of
+from shared.rows import demand_fit, frozen, limits, live, live_rule, loaded_columns, table_of
+from shared.schemas import MergePatch
+from shared.values import differs
 from shared.wire import Statement
 from shared.writes.change import Change
 
@@ -32,9 +34,11 @@ class Verbs(Generic[M]):
 
     def __init__(self, model: type[M]) -> None:
         self._table = table_of(model)
+        self.resource = self._table.name
         self._columns = loaded_columns(model)
         self._keys = [column.name for column in self._table.primary_key]
         self._frozen = frozen(model)
+        self._limits = limits(self._table)
         self._statement = lru_cache(maxsize=800)(_compiled)
 
     async def find(self, change: Change, **key: Any) -> M | None:
@@ -43,22 +47,31 @@ class Verbs(Generic[M]):
         return self._frozen(rows[0]) if rows else None
 
     async def insert(self, change: Change, **columns: Any) -> None:
-        """Store a new row."""
+        """Store a new row. Raises InvalidInput for what a column does not hold."""
+        demand_fit(self._limits, columns)
         await change.unit.send(self._statement(self._insert, frozenset(columns)), columns)
 
     async def upsert(self, change: Change, by: Sequence[str], **columns: Any) -> tuple[UUID, bool]:
         """Insert, or update the live row with the same values in `by`, which has a unique rule. The id, and whether the
-        row is new.
+        row is new. Raises InvalidInput for what a column does not hold.
         """
+        demand_fit(self._limits, columns)
         rule = live_rule(self._table, by)
         ((id, version),) = await change.unit.execute(self._statement(self._upsert, rule, frozenset(columns)), columns)
         return id, version == 1  # Every update counts.
 
     async def update(self, change: Change, row: M, *, touched: bool = False, **columns: Any) -> None:
-        """Give a row these columns. If it has them all already, its version stays; but if it is `touched`, because what
-        its document embeds has changed, it gets a new version.
+        """Give a row these columns; a MergePatch is merged into the object there. If it has them all already, its
+        version stays; but if it is `touched`, because what its document embeds has changed, it gets a new version.
+        Raises InvalidInput for what a column does not hold.
         """
-        changed = {name: value for name, value in columns.items() if getattr(row, name) != value}
+        changed = {}
+        for name, given in columns.items():
+            present = getattr(row, name)
+            value = given.onto(present, name) if isinstance(given, MergePatch) else given
+            if differs(present, value):
+                changed[name] = value
+        demand_fit(self._limits, changed)
         if not changed and not touched:
             return
         key = {f"key_{name}": getattr(row, name) for name in self._keys}

@@ -1,7 +1,4 @@
-"""A module whose rows belong to another's: comments on projects, as a team would drop it in.
-
-It uses what `modules.projects.api` publishes, all of which comes from the kernel's classes.
-"""
+"""A module whose rows are part of another's: comments on projects, as a team would drop it in."""
 
 COMMENTS = {
     "__init__.py": "",
@@ -10,19 +7,20 @@ COMMENTS = {
 
         from sqlmodel import Field
 
-        from shared.rows import Model, Resource, deletion_group, deletion_time
+        from shared.rows import Model, Resource, part_of
 
 
         class Comment(Model, Resource, table=True):
             __tablename__ = "comments"
-            __table_args__ = (deletion_group("ix_comments_deletion_id"), deletion_time("ix_comments_deleted_at"))
 
-            project_id: UUID = Field(foreign_key="projects.id", index=True)
+            project_id: UUID = part_of("projects")
             text: str = Field(max_length=100)
     """,
     "schemas.py": """
         from typing import Annotated
         from uuid import UUID
+
+        from pydantic import Field
 
         from modules.comments.models import Comment
         from modules.projects.api import ProjectSummary
@@ -34,8 +32,8 @@ COMMENTS = {
             '''A comment.'''
 
             id: UUID
-            project: Annotated[ProjectSummary, One("project_id")]
-            text: str
+            project: Annotated[ProjectSummary, One("project_id")] = Field(description="What it is about.")
+            text: str = Field(description="What it says.")
 
 
         COMMENTS = Collection(CommentRead)
@@ -44,14 +42,14 @@ COMMENTS = {
         class CommentCreate(Input):
             '''A new comment.'''
 
-            project_id: UUID
-            text: Line
+            project_id: UUID = Field(
+                description="The project that it is about.", examples=["019c2f4e-0000-7000-8000-000000000000"]
+            )
+            text: Annotated[Line, Field(max_length=100, description="What it says.", examples=["Well done."])]
     """,
     "repository.py": """
         from modules.comments.models import Comment
         from modules.comments.schemas import COMMENTS
-        from modules.projects.api import ProjectsApi
-        from shared.auth import ADMIN, Policy
         from shared.errors import Forbidden, NotFound
         from shared.writes import Repository
 
@@ -64,126 +62,69 @@ COMMENTS = {
             '''Your role in the project does not allow that.'''
 
 
-        def role(comments, extensions):
-            return ProjectsApi.role_on(comments.c.project_id, extensions)
-
-
         class CommentRepository(Repository[Comment]):
             model = Comment
             collection = COMMENTS
-            policy = Policy(
-                role=role,
-                listed=lambda comments, extensions: (role(comments, extensions).is_not(None),),
-                allowed=dict.fromkeys(("delete", "restore"), frozenset({"editor", "owner", ADMIN})),
-            )
             absent = CommentNotFound
             denied = CommentForbidden
-    """,
-    "service.py": """
-        from modules.comments.repository import CommentRepository
-        from modules.projects.api import ProjectNotFound, ProjectsApi
-
-
-        class CommentService:
-            def __init__(self, comments: CommentRepository, projects: ProjectsApi) -> None:
-                self._comments = comments
-                self._projects = projects
-
-            async def create(self, change, data):
-                if not await self._projects.allowed(change, [data.project_id], "change"):
-                    raise ProjectNotFound
-                id = await self._comments.add(change, **data.model_dump())
-                return id, await self._comments.document(change, id)
-
-            async def delete(self, change, id):
-                await self._comments.lock(change, id, "delete")
-                await self._comments.delete(change, id=id)
-
-            async def restore(self, change, id):
-                comment = await self._comments.lock(change, id, "restore", include_deleted=True)
-                if not await self._projects.hold_live(change, [comment.project_id]):
-                    raise ProjectNotFound
-                await self._comments.restore(change, id=id)
-                return await self._comments.document(change, id)
-
-            async def delete_along(self, change, event):
-                await self._comments.delete_along(change, "project_id", event.deletion_id)
-
-            async def restore_along(self, change, event):
-                await self._comments.restore(change, deletion_id=event.deletion_id)
     """,
     "container.py": """
         from dependency_injector import containers, providers
 
         from modules.comments.repository import CommentRepository
-        from modules.comments.service import CommentService
-        from modules.projects.api import ProjectsApi
 
 
         class CommentsContainer(containers.DeclarativeContainer):
             kernel = providers.DependenciesContainer()
-            projects = providers.Dependency(instance_of=ProjectsApi)
 
-            repository = providers.Singleton(CommentRepository, kernel.database, kernel.projector, kernel.cursors)
-            service = providers.Factory(CommentService, repository, projects)
+            repository = providers.Singleton(CommentRepository, kernel.tools)
     """,
     "router.py": """
         from typing import Annotated
         from uuid import UUID
 
         from dependency_injector.wiring import Provide
-        from fastapi import Depends, Request, Response
+        from fastapi import Request, Response
 
         from modules.comments.container import CommentsContainer
         from modules.comments.repository import CommentRepository
         from modules.comments.schemas import COMMENTS, CommentCreate, CommentRead
-        from modules.comments.service import CommentService
-        from shared.http.reads import created_response, document_response, list_query, page_response
-        from shared.http.routes import Caller, CurrentChange, resource_router
-        from shared.reads import ListQuery
+        from shared.http.reads import created_response, document_response, reads
+        from shared.http.routes import CurrentChange, resource_router
 
-        Service = Annotated[CommentService, Provide[CommentsContainer.service]]
         Repository = Annotated[CommentRepository, Provide[CommentsContainer.repository]]
 
-        router = resource_router("/comments")
+        router = resource_router("/comments", about="What members of a project say about it.")
 
 
         @router.post("", status_code=201, response_model=CommentRead)
-        async def create(data: CommentCreate, change: CurrentChange, service: Service) -> Response:
-            id, document = await service.create(change, data)
-            return created_response(document, f"/api/v1/comments/{id}")
-
-
-        @router.get("")
-        async def list(
-            request: Request,
-            caller: Caller,
-            query: Annotated[ListQuery, Depends(list_query(COMMENTS))],
-            repository: Repository,
+        async def create(
+            request: Request, data: CommentCreate, change: CurrentChange, repository: Repository
         ) -> Response:
-            return page_response(request, await repository.list(caller, query))
+            '''Say something about a project.'''
+            return created_response(request, await repository.create(change, **data.model_dump()))
 
 
-        @router.get("/{comment_id}", response_model=CommentRead)
-        async def get(request: Request, comment_id: UUID, caller: Caller, repository: Repository) -> Response:
-            return document_response(request, await repository.get(comment_id, caller))
+        reads(router, COMMENTS, Repository)
 
 
         @router.delete("/{comment_id}", status_code=204)
-        async def delete(comment_id: UUID, change: CurrentChange, service: Service) -> None:
-            await service.delete(change, comment_id)
+        async def delete(comment_id: UUID, change: CurrentChange, repository: Repository) -> None:
+            '''Delete a comment.'''
+            await repository.remove(change, comment_id)
 
 
         @router.post("/{comment_id}/restore", response_model=CommentRead)
-        async def restore(request: Request, comment_id: UUID, change: CurrentChange, service: Service) -> Response:
-            return document_response(request, await service.restore(change, comment_id))
+        async def restore(
+            request: Request, comment_id: UUID, change: CurrentChange, repository: Repository
+        ) -> Response:
+            '''Restore a deleted comment.'''
+            return document_response(request, await repository.bring_back(change, comment_id))
     """,
     "module.py": """
         from modules.comments.container import CommentsContainer
         from modules.comments.repository import CommentRepository
         from modules.comments.router import router
-        from modules.comments.service import CommentService
-        from modules.projects.api import ProjectDeleted, ProjectRestored
         from shared.manifest import Module
 
         module = Module(
@@ -192,7 +133,6 @@ COMMENTS = {
             container=CommentsContainer,
             router=router,
             resources=(CommentRepository,),
-            handles={ProjectDeleted: CommentService.delete_along, ProjectRestored: CommentService.restore_along},
         )
     """,
     "../../migrations/versions/comments/comments_0001_tables.py": """
@@ -221,7 +161,8 @@ COMMENTS = {
             )
             op.execute("CREATE TRIGGER touch BEFORE UPDATE ON comments FOR EACH ROW EXECUTE FUNCTION trellis_touch()")
             op.execute("SELECT trellis_journal('comments', 'comments', 'id', '{updated_at}')")
-            op.create_index("ix_comments_project_id", "comments", ["project_id"])
+            newest = [sa.text("created_at DESC"), sa.text("id DESC")]
+            op.create_index("ix_comments_project_id_created_at_id", "comments", ["project_id", *newest])
             for column in ("deleted_at", "deletion_id"):
                 is_deleted = sa.text(f"{column} IS NOT NULL")
                 op.create_index(f"ix_comments_{column}", "comments", [column], postgresql_where=is_deleted)

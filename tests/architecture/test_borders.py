@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+from importlib.util import find_spec
 from typing import Annotated
 from uuid import UUID
 
@@ -26,7 +27,8 @@ HASHES = select(table_of(User).c.id, func.lower(table_of(User).c.password_hash).
 
 def published():
     """The documents in the api of every module."""
-    apis = [importlib.import_module(f"modules.{name}.api") for name in MODULES]
+    paths = [f"modules.{name}.api" for name in MODULES]
+    apis = [importlib.import_module(path) for path in paths if find_spec(path)]
     return [
         item for api in apis for item in vars(api).values() if isinstance(item, type) and issubclass(item, Document)
     ]

@@ -2,6 +2,8 @@
 
 import os
 
+import pytest
+
 from tests.architecture import trees
 from tests.architecture.comments import COMMENTS
 from tests.database import TEMPLATE
@@ -79,7 +81,9 @@ TESTS = """
 
         async def test_is_not_for_those_who_only_see_it(self, bob, project):
             await share(project, bob, Role.VIEWER)
-            assert (await comment(bob, project)).json()["code"] == "project_not_found"
+            refused = await comment(bob, project)
+            assert (refused.status_code, refused.json()["code"]) == (403, "project_forbidden")
+            assert [error["pointer"] for error in refused.json()["errors"]] == ["/project_id"]
 
         async def test_is_for_administrators(self, root, project):
             assert (await comment(root, project)).status_code == 201
@@ -90,7 +94,7 @@ TESTS = """
             first = await comment(bob, project, **key)
             assert (await comment(bob, project, **key)).json() == first.json()
             await done(ann.put(f"/projects/{project.id}/members/{bob.id}", json={"role": "viewer"}))
-            assert (await comment(bob, project, **key)).json()["code"] == "project_not_found"
+            assert (await comment(bob, project, **key)).json()["code"] == "project_forbidden"
 
 
     class TestTheRoleInTheProject:
@@ -182,6 +186,7 @@ FEED = """
 """
 
 
+@pytest.mark.needs("projects")
 class TestAChildModule:
     def test_needs_no_more_than_the_parent_publishes_by_default(self, tmp_path):
         """The parent's summary, policy, what holds its rows, and the events of its deletion groups."""

@@ -44,13 +44,14 @@ class TestProviders:
             if not isinstance(provider, providers.DependenciesContainer):
                 assert provider() is provider(), name
 
+    @pytest.mark.needs("tags")
     async def test_can_each_be_overridden_and_the_endpoint_sees_it(self, signed_in, application):
         """What a test puts in a provider's place is what the endpoint gets, until the test takes it away."""
         ann = await signed_in()
 
         class Stub:
             async def get(self, *_: object) -> Representation:
-                return Representation(b'{"from":"the stub"}', version=1)
+                return Representation(uuid4(), b'{"from":"the stub"}', version=1)
 
         with application.containers["tags"].repository.override(providers.Object(Stub())):
             assert (await ann.get(f"/tags/{uuid4()}")).json() == {"from": "the stub"}
@@ -62,6 +63,7 @@ class TestProviders:
         with application.kernel.passwords.override(providers.Object(passwords)):
             assert application.containers["users"].service()._passwords is passwords
 
+    @pytest.mark.needs("projects")
     async def test_of_a_module_can_be_overridden_for_those_that_require_it(self, application):
         """An override of a module's api reaches the others' services."""
         users = application.containers["users"].api()
@@ -71,6 +73,7 @@ class TestProviders:
 
 
 class TestDependencies:
+    @pytest.mark.needs("projects")
     def test_of_a_container_that_lacks_one_are_named(self, settings):
         """A manifest that forgot a requirement its container has."""
         by_name = {module.name: module for module in FOUND}

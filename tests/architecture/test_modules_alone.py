@@ -1,7 +1,6 @@
 """Each module with what it requires and nothing else: its tests pass in a tree that has no other module."""
 
 import os
-from collections.abc import Iterable
 
 import pytest
 
@@ -18,21 +17,10 @@ print(*(module.name for module in discover()), *sorted(Model.metadata.tables))
 """
 
 
-def closure(names: Iterable[str]) -> frozenset[str]:
-    """The modules and all that they require."""
-    waiting, found = list(names), set[str]()
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += BY_NAME[name].requires
-    return frozenset(found)
-
-
 PARTS = [
-    pytest.param(module, closure([module.name]), id=module.name)
+    pytest.param(module, trees.closure([module.name]), id=module.name)
     for module in BY_NAME.values()
-    if closure([module.name]) < BY_NAME.keys()
+    if trees.closure([module.name]) < BY_NAME.keys()
 ]
 """The modules that can stand without all of the others. For the rest, the whole suite is that test."""
 
@@ -40,12 +28,14 @@ PARTS = [
 @pytest.mark.parametrize(("module", "needed"), PARTS)
 class TestAlone:
     def test_the_tests_of_a_module_pass(self, tmp_path, module: Module, needed):
-        """A module is tested with exactly its dependencies: routes, tables, migrations and all."""
+        """A module is tested with exactly its dependencies: routes, tables, migrations and all. Those of its contract
+        name nobody else: tests/development runs them for a module in a tree.
+        """
         tree = trees.copied(tmp_path, *needed)
-        tests = f"modules/{module.name}"
+        tests = (f"modules/{module.name}", f"--ignore=modules/{module.name}/tests/test_contract.py")
         # The tree makes a template of its own, with its own migrations alone, on the server that runs already.
         report = trees.run(
-            tree, "-m", "pytest", tests, "-n0", "-p", "no:cacheprovider", "-x", DATABASE_URL=os.environ[TEMPLATE]
+            tree, "-m", "pytest", *tests, "-n0", "-p", "no:cacheprovider", "-x", DATABASE_URL=os.environ[TEMPLATE]
         )
         assert report.returncode == 0, report.stdout + report.stderr
         assert " passed" in report.stdout

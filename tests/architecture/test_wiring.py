@@ -5,6 +5,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 
@@ -17,6 +18,8 @@ from fastapi.routing import APIRoute, iter_route_contexts
 import modules
 from app.asgi import create_app
 from app.container import compose
+from modules.projects.repository import ProjectRepository
+from modules.projects.schemas import PROJECTS
 from shared.http.routes.routing import Route
 from shared.manifest import ManifestError, Module, discover
 from tests.callers import anonymous
@@ -241,10 +244,21 @@ class TestRefusals:
             "Module 'planted': its router has /planted, which is no Route of the kernel's: make the router with"
         )
 
+    def test_of_a_filter_that_no_client_can_reach(self, refusal, monkeypatch):
+        filters = (*PROJECTS.filters, "count")
+        monkeypatch.setattr(ProjectRepository, "collection", replace(PROJECTS, filters=filters))
+        assert refusal(*FOUND) == (
+            "ProjectRead has a filter 'count', which means something else to every list: give the field another name."
+        )
+
     @pytest.mark.parametrize(
         ("router", "path", "told"),
         [
-            ("resource_router('/tags')", "/{other}", "GET /api/v1/tags/{other} is answered by modules.tags.router.get"),
+            (
+                "resource_router('/users')",
+                "/{other}",
+                "GET /api/v1/users/{other} is answered by modules.users.router.get",
+            ),
             ("resource_router('/changes')", "", "GET /api/v1/changes is answered by modules.planted.router.show"),
         ],
     )

@@ -5,8 +5,11 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Iterable
 from pathlib import Path
 from textwrap import dedent
+
+from shared.manifest import discover
 
 ROOT = Path(__file__).parents[2]
 PYPROJECT = ROOT / "pyproject.toml"
@@ -108,16 +111,34 @@ def plant(tree: Path, path: str, line: str) -> int:
 
 def run(tree: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run Python in a tree. What it imports of ours is the tree's, and never the installed project."""
-    # -S leaves out the `.pth` files of site-packages, and with them an editable install of this project.
-    path = os.pathsep.join([str(tree), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")])
     return subprocess.run(
         [sys.executable, "-S", *arguments],
         cwd=tree,
-        env=os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"} | variables,
+        env=environment(tree) | variables,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def environment(tree: Path) -> dict[str, str]:
+    """For an interpreter with -S, which leaves out the `.pth` files of site-packages, and with them an editable install
+    of this project.
+    """
+    path = os.pathsep.join([str(tree), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")])
+    return os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def closure(names: Iterable[str]) -> frozenset[str]:
+    """The modules and all that they require."""
+    by_name = {module.name: module for module in discover()}
+    waiting, found = list(names), set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += by_name[name].requires
+    return frozenset(found)
 
 
 def lint_imports(tree: Path) -> subprocess.CompletedProcess[str]:

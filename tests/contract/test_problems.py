@@ -11,6 +11,8 @@ from starlette.responses import PlainTextResponse
 from shared.errors import DomainError
 from tests.callers import anonymous
 
+pytestmark = pytest.mark.needs("projects")
+
 MEMBERS = {"type", "title", "status", "detail", "instance", "code", "request_id", "retryable"}
 
 

@@ -39,6 +39,8 @@ class TestAQuery:
                 {"created_at[gte]": "2020-01-01T00:00:00Z", "count": "exact"},
             ),
             ({"name[contains]": "P"}, {"name[contains]": "P"}),
+            ({"external_id[in]": []}, {"external_id[in]": ""}),
+            ({"tag": []}, {"tag": ""}),
         ],
     )
     async def test_is_answered_as_the_get_that_means_the_same(self, ann, projects, body, params):

@@ -17,6 +17,7 @@ from shared.auth.tokens import InvalidToken
 from shared.wire.database import Database
 from shared.wire.statements import Statement
 from shared.writes.change import Change, Permission
+from shared.writes.verbs import Verbs
 from tests.database import clone
 
 ROWS = """
@@ -150,15 +151,15 @@ class TestWhatIsHeld:
 
 
 class TestDeleteAlong:
-    async def test_takes_the_live_rows_of_the_rows_of_one_deletion(self, application, change_by):
+    async def test_takes_the_live_rows_of_the_rows_of_one_deletion(self, change_by):
         """Each under that deletion's id; what went before keeps its own."""
         here, other = [await UserFactory.saved(deleted_at=GONE, deletion_id=uuid7()) for _ in range(2)]
         for owner in (here, other, await UserFactory.saved()):
             await TagFactory.saved(owner_id=owner.id)
         before = await TagFactory.saved(owner_id=here.id, deleted_at=GONE, deletion_id=uuid7())
-        tags = application.containers["tags"].repository()
         change = change_by()
-        await tags.delete_along(change, "owner_id", here.deletion_id)
+        assert here.deletion_id is not None
+        await Verbs(Tag).delete_along(change, "owner_id", here.deletion_id)
         deleted = select(Tag.owner_id, Tag.deletion_id).where(Tag.deleted_at.is_not(None)).order_by(Tag.id)
         found = await change.unit.execute(Statement(deleted), {})
         assert found == [(here.id, here.deletion_id), (here.id, before.deletion_id)]

@@ -107,7 +107,7 @@ class TestAPrecondition:
         """The version that the change itself made is none that a client could have seen."""
         change = made(seen(1), tag.id)
         row = await tags.lock(change, tag.id, "change")
-        await tags.change(change, row, name="after")
+        await tags.update(change, row, name="after")
         assert (await tags.lock(change, tag.id, "change")).version == 2
 
     async def test_that_nothing_was_compared_with_fails(self, made, tags, projects, tag, project):
@@ -153,7 +153,7 @@ def of_rows(router: APIRouter, projects: Any, tags: Any) -> None:
     async def rename(change: Change, project_id: UUID, tag_id: UUID) -> None:
         await projects.lock(change, project_id, "change")
         tag = await tags.lock(change, tag_id, "change")
-        await tags.change(change, tag, name="after")
+        await tags.update(change, tag, name="after")
 
     @router.patch("/projects/{project_id}/tags/{tag_id}")
     async def change_child(change: CurrentChange, project_id: UUID, tag_id: UUID) -> None:

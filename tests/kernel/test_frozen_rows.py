@@ -11,8 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from modules.projects.models import Project
-from shared.rows import frozen, loaded_columns, table_of
-from shared.rows.models import choice
+from shared.rows import choice, frozen, loaded_columns, table_of
 from shared.wire.statements import Statement
 
 

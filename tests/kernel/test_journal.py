@@ -247,7 +247,7 @@ class TestEveryTable:
         told = {
             name
             for name, table in Model.metadata.tables.items()
-            if "version" in table.columns or "part_of" in table.info
+            if "version" in table.columns or "recorded_with" in table.info
         }
         assert told >= PLACES.keys()
 
@@ -259,7 +259,7 @@ class TestEveryTable:
         told = {
             (name, trigger)
             for name, table in Model.metadata.tables.items()
-            if "version" in table.columns or "part_of" in table.info
+            if "version" in table.columns or "recorded_with" in table.info
             for trigger in ("journal_inserted", "journal_changed")
         }
         assert {tuple(row) for row in found} == told

@@ -10,12 +10,12 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import MetaData, insert, literal, select
+from sqlalchemy import Interval, MetaData, insert, literal, select, text
 from sqlmodel import Field, SQLModel
 
 from shared.extensions import ExtensionPoint, Extensions
 from shared.reads.projection import WHOLE, Derived, Document, Each, Many, One, OnRequest, Projector, View
-from shared.rows.models import choice
+from shared.rows import choice
 
 
 class Scratch(SQLModel):
@@ -217,6 +217,49 @@ class TestAView:
         await connection.execute(insert(Shelf).values(**shelf))
         found = json.loads(await document(connection, ShelfWithBooks, shelf["id"], view=View(trash=True)))
         assert (found["deleted_at"], found["purge_at"]) == ("2026-01-01T00:00:00+00:00", "2026-01-31T00:00:00+00:00")
+
+
+class TestADuration:
+    @pytest.mark.parametrize("style", ["postgres", "iso_8601", "sql_standard", "postgres_verbose"])
+    @pytest.mark.parametrize(
+        ("lasts", "told"),
+        [
+            (timedelta(days=1, hours=2, minutes=30), "P1DT2H30M"),
+            (-timedelta(days=1, hours=2, seconds=0.25), "-P1DT2H0.25S"),
+            (timedelta(days=400, microseconds=1), "P400DT0.000001S"),
+            (timedelta(days=7), "P7D"),
+            (timedelta(seconds=600), "PT10M"),
+            (timedelta(0), "PT0S"),
+            (timedelta.max, "P999999999DT23H59M59.999999S"),
+            (None, None),
+        ],
+    )
+    async def test_is_written_as_iso_8601_says_whatever_the_session_does(self, connection, style, lasts, told):
+        class Timed(Document, of=Book):
+            id: UUID
+            lasts: Annotated[timedelta | None, Derived(lambda _rows, _extensions: literal(lasts, Interval()))]
+
+        await connection.execute(text(f"SET LOCAL intervalstyle = {style}"))
+        book = a_book()
+        await connection.execute(insert(Book).values(**book))
+        assert json.loads(await document(connection, Timed, book["id"]))["lasts"] == told
+
+
+class TestADecimal:
+    async def test_is_a_string_with_all_its_digits(self, connection):
+        price = Decimal("12345678901234567890.10")
+        book = a_book(price=price)
+        await connection.execute(insert(Book).values(**book))
+        assert json.loads(await document(connection, BookRead, book["id"]))["price"] == str(price)
+
+    async def test_is_a_number_where_the_document_says_float(self, connection):
+        class Rough(Document, of=Book):
+            id: UUID
+            price: float | None
+
+        book = a_book(price=Decimal("1.50"))
+        await connection.execute(insert(Book).values(**book))
+        assert json.loads(await document(connection, Rough, book["id"]))["price"] == 1.5
 
 
 class TestComputed:

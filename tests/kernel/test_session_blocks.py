@@ -20,8 +20,7 @@ from modules.tags.models import Tag
 from modules.users.models import User
 from modules.users.tests.factories import UserFactory
 from shared.errors import Conflict, Invalid
-from shared.rows import INCLUDE_DELETED
-from shared.rows.models import choice
+from shared.rows import INCLUDE_DELETED, choice
 from shared.wire.database import Database
 from shared.wire.statements import Statement
 from tests.database import clone

@@ -29,12 +29,20 @@ class Mood(StrEnum):
     LOUD = "loud"
 
 
+class BellThere(Conflict):
+    """The tower has a bell of this name."""
+
+
+class MottoTaken(Conflict):
+    """Another bell has this motto."""
+
+
 class Bell(Scratch, Resource, table=True):
     __tablename__ = "verb_bells"
     __table_args__ = (
         CheckConstraint("weight > 0", name="weight"),
-        live_unique("uq_verb_bells_tower_name", "tower", "name"),
-        live_unique("uq_verb_bells_lower_motto", text("lower(motto)")),
+        live_unique("tower", "name", raises=BellThere),
+        live_unique(text("lower(motto)"), name="uq_verb_bells_lower_motto", raises=MottoTaken),
     )
 
     tower: str
@@ -232,30 +240,25 @@ class TestRestore:
         assert await found(change, row.id) == row
 
     @pytest.mark.parametrize(
-        ("columns", "same", "rule"),
+        ("columns", "same", "error"),
         [
-            ({"name": "Ann"}, {"name": "Ann"}, "uq_verb_bells_tower_name"),
-            ({"motto": "Ring"}, {"motto": "RING"}, "uq_verb_bells_lower_motto"),
+            ({"name": "Ann"}, {"name": "Ann"}, BellThere),
+            ({"motto": "Ring"}, {"motto": "RING"}, MottoTaken),
         ],
         ids=["of columns", "of an expression"],
     )
-    async def test_tells_the_live_row_that_is_in_the_way(self, change, columns, same, rule):
-        class BellTaken(Conflict, constraint=rule):
-            """There is such a bell."""
-
+    async def test_tells_the_live_row_that_is_in_the_way(self, change, columns, same, error):
         row = await bell(change, id=UUID(int=1), **columns)  # The first by its id, but it is no obstacle to itself.
         await BELLS.delete(change, id=row.id)
         await bell(change)
         other = await bell(change, **same)
-        try:
-            with pytest.raises(BellTaken) as raised:
-                await BELLS.restore(change, id=row.id)
-        finally:
-            del DomainError.by_constraint[rule], DomainError.catalogue["bell_taken"]
+        with pytest.raises(error) as raised:
+            await BELLS.restore(change, id=row.id)
         assert raised.value.obstacle == Obstacle(resource="verb_bells", id=other.id)
         assert await BELLS.find(change, id=row.id) is None  # The unit can go on.
 
-    async def test_that_another_error_refuses_tells_no_row(self, change):
+    async def test_that_another_error_refuses_tells_no_row(self, change, monkeypatch):
+        monkeypatch.delitem(DomainError.by_constraint, "uq_verb_bells_tower_name")
         row = await bell(change, name="Ann")
         await BELLS.delete(change, id=row.id)
         await bell(change, name="Ann")

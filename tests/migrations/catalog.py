@@ -10,7 +10,8 @@ COLUMNS = """
     WHERE attnum > 0 AND NOT attisdropped AND relnamespace = 'public'::regnamespace"""
 CONSTRAINTS = """
     SELECT format('%s %s: %s', conrelid::regclass, conname, pg_get_constraintdef(oid))
-    FROM pg_constraint WHERE connamespace = 'public'::regnamespace"""
+    FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+        AND contype <> 'n'  -- PostgreSQL 18 has NOT NULL here as well, by names that a renamed column outlives."""
 INDEXES = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'"
 TRIGGERS = "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal"
 FUNCTIONS = "SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
@@ -21,17 +22,18 @@ EVERYTHING = (*TABLES, TRIGGERS, FUNCTIONS, TYPES)
 
 
 def catalogue(url: str, kinds: tuple[str, ...] = EVERYTHING) -> list[str]:
-    """What there is but for Alembic's own table."""
+    """What there is but for Alembic's own table; of the queue's tables, which no model has, only among everything."""
     with connect(url) as connection:
         lines = [line for kind in kinds for (line,) in connection.execute(kind)]
-    return sorted(line for line in lines if "alembic_version" not in line)
+    others = ("alembic_version",) if kinds is EVERYTHING else ("alembic_version", "procrastinate_")
+    return sorted(line for line in lines if not any(other in line for other in others))
 
 
 def tables(url: str) -> set[str]:
-    """The names of the tables but for Alembic's own."""
+    """The names of the tables but for Alembic's own and the queue's."""
     with connect(url) as connection:
         found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        return {name for (name,) in found} - {"alembic_version"}
+        return {name for (name,) in found if not name.startswith("procrastinate_")} - {"alembic_version"}
 
 
 def connect(url: str) -> "psycopg.Connection[tuple[str]]":

@@ -10,8 +10,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from app import migrations
-from app.migrations import MigrationError, upgrade
+from app.migrations import MigrationError, upgrade, upgrading
 from shared.upkeep.schema import ALEMBIC_INI
 from tests.migrations.catalog import connect
 from tests.migrations.test_ahead import migrate_newer
@@ -36,7 +35,7 @@ class TestBehindALongReader:
         with ThreadPoolExecutor() as threads:
             with in_use(url, "projects"):
                 column = "ALTER TABLE projects ADD colour text"
-                migration = threads.submit(migrate_newer, tmp_path, url, "projects_0002", column)
+                migration = threads.submit(migrate_newer, tmp_path, url, "projects", column)
                 with connect(url) as another:
                     another.execute("SET lock_timeout = '30s'")
                     for _ in range(2):
@@ -49,9 +48,10 @@ class TestBehindALongReader:
 
     def test_it_tells_whom_it_waits_for_and_does_not_wait_for_ever(self, url, monkeypatch, caplog):
         """What was done until then is undone."""
-        monkeypatch.setattr(migrations, "PAUSE_SECONDS", 0.1)
-        monkeypatch.setattr(migrations, "LOCK_PATIENCE_SECONDS", 3)
-        command.upgrade(CONFIG, "users@head")
+        monkeypatch.setattr(upgrading, "PAUSE_SECONDS", 0.1)
+        monkeypatch.setattr(upgrading, "LOCK_PATIENCE_SECONDS", 3)
+        for branch in ("kernel", "users"):
+            command.upgrade(CONFIG, f"{branch}@head")
         before = missing(url)
         with in_use(url, "users", "ROW EXCLUSIVE") as pid:
             whom = rf"a lock that process {pid} \(a long report\), on users holds"

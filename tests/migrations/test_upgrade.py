@@ -12,9 +12,10 @@ from shared.rows.models import owners
 from shared.settings import Settings
 from shared.upkeep.schema import ALEMBIC_INI, standing
 from shared.wire.database import Database
-from tests.architecture.trees import ROOT, run
+from tests.architecture.trees import ROOT, copied, run
 from tests.migrations.catalog import connect, tables
 from tests.migrations.test_migrations import MODULES, REVISIONS, SCRIPTS, applied_with
+from tests.migrations.test_to_here import add, newest
 from tests.servers import await_lock
 
 CONFIG = Config(ALEMBIC_INI)
@@ -90,3 +91,22 @@ class TestUpgrade:
         assert [replica.result().returncode for replica in running] == [0, 0], running[0].result().stderr
         assert missing(url) == set()
         assert tables(url) == owners().keys()
+
+
+class TestEachMigration:
+    def test_has_a_transaction_of_its_own(self, tmp_path, url):
+        """A lock that one takes is not held through the next. On an empty database, all have one."""
+        tree = copied(tmp_path)
+        versions = tree / "migrations/versions"
+        head, newer = newest("users")
+        add(versions, newer, head, ("ALTER TABLE users ADD more text", ""))
+        add(versions, "notes_0001", None, ("SELECT 1 / 0", ""), newer)
+        program = "import sys; from app.migrations import upgrade; upgrade(sys.argv[1])"
+        refused = run(tree, "-c", program, url)
+        assert "refuses a migration: division by zero. Nothing was changed." in refused.stderr
+        assert tables(url) == set()
+        upgrade(url)
+        refused = run(tree, "-c", program, url)
+        assert f"refuses a migration: division by zero. What was applied before stays: {newer}." in refused.stderr
+        with connect(url) as connection:
+            connection.execute("SELECT more FROM users")

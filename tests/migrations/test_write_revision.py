@@ -20,7 +20,7 @@ from shared.manifest import discover
 
 url, message = sys.argv[1:]
 notes = next(module for module in discover() if module.name == "notes")
-print(write_revision(url, notes, message))
+print(*write_revision(url, notes, message), sep=chr(10))
 """
 UPGRADE_AND_CHECK = """
 import sys
@@ -31,7 +31,7 @@ upgrade(sys.argv[1])
 main(["--raiseerr", "check"])
 """
 JOURNALLED = """
-    from shared.rows.models import SECRET, part_of
+    from shared.rows import SECRET, recorded_with
 
 
     class NoteLine(Model, table=True):
@@ -42,7 +42,49 @@ JOURNALLED = """
         text: str = Field(max_length=100, sa_column_kwargs=SECRET)
 
 
-    part_of(NoteLine, "note_id")
+    recorded_with(NoteLine, "note_id")
+"""
+TYPES = """
+    from datetime import date, datetime, time, timedelta
+    from decimal import Decimal
+    from enum import StrEnum
+    from typing import Any
+
+    from sqlalchemy import ARRAY, Enum, Numeric, String
+    from sqlalchemy.dialects.postgresql import INTERVAL, JSONB
+
+    from shared.rows.journal import TransactionId
+    from shared.rows import choice, searchable, table_of
+
+
+    class Mood(StrEnum):
+        GOOD = "good"
+        BAD = "bad"
+
+
+    class Thing(Model, Identified, table=True):
+        __tablename__ = "things"
+
+        name: str = Field(max_length=100)
+        mood: Mood = Field(sa_type=choice(Mood))
+        moods: list[Mood] = Field(sa_type=ARRAY(Enum(Mood, native_enum=False, length=20)))
+        words: list[str] = Field(sa_type=ARRAY(String(50)))
+        data: dict[str, Any] = Field(sa_type=JSONB)
+        price: Decimal = Field(max_digits=12, decimal_places=2)
+        exact: Decimal = Field(sa_type=Numeric)
+        took: timedelta
+        spent: timedelta = Field(sa_type=INTERVAL)
+        at: datetime
+        on: date
+        hour: time
+        is_done: bool
+        share: float
+        count: int
+        content: bytes
+        xid: str = Field(sa_type=TransactionId)
+
+
+    searchable(Thing, "name", "mood")
 """
 DOWN = "from alembic.config import main; main(['--raiseerr', 'downgrade', 'notes@base'])"
 
@@ -89,7 +131,7 @@ class TestTheFirstMigrationOfAModule:
         assert written.revision == "notes_0001"
         assert written.down_revision is None
         assert tuple(written.branch_labels) == ("notes",)
-        assert written.depends_on == ["kernel_0001", "users_0002"]
+        assert written.depends_on == ["kernel_0002", "users_0002"]
 
     def test_makes_its_tables_alone_with_trigger_and_plain_types(self, team):
         """It is frozen in time: SQLAlchemy's types, and none of SQLModel's, which may change."""
@@ -129,17 +171,18 @@ class TestTheFirstMigrationOfAModule:
         team.run(DOWN)
         assert catalogue(team.url) == before
 
-    def test_is_formatted(self, team):
-        """Nobody has to tidy up after it."""
+    def test_runs_with_columns_of_every_type_and_with_a_search(self, team):
+        """It imports what it names, is formatted, and passes the linter: nobody has to tidy up after it."""
+        models = team.tree / "modules/notes/models.py"
+        models.write_text(models.read_text() + dedent(TYPES))
         path = team.write("tables")
-        ruff = trees.run(team.tree, "-m", "ruff", "format", "--check", "--no-cache", str(path))
-        assert ruff.returncode == 0, ruff.stdout
-
-    def test_passes_the_linter(self, team):
-        """Nor after this."""
-        path = team.write("tables")
-        ruff = trees.run(team.tree, "-m", "ruff", "check", "--no-cache", str(path))
-        assert ruff.returncode == 0, ruff.stdout
+        assert "from sqlalchemy.dialects import postgresql\n\nfrom shared.rows.journal import TransactionId\n" in (
+            path.read_text()
+        )
+        team.run(UPGRADE_AND_CHECK, team.url)
+        for check in (("format", "--check"), ("check",)):
+            ruff = trees.run(team.tree, "-m", "ruff", *check, "--no-cache", str(path))
+            assert ruff.returncode == 0, ruff.stdout
 
 
 class TestTheNextMigrationOfAModule:

@@ -2,12 +2,34 @@
 
 import pytest
 
+from shared.manifest import discover
+from tests.openapi.alternatives import Json
 from tests.openapi.api_md import api_md
 from tests.openapi.differences import Change, differences
-from tests.openapi.document import API_MD, CHANGELOG, RELEASED, SNAPSHOT, kept, newest_release, unnamed, written
+from tests.openapi.document import (
+    API_MD,
+    CHANGELOG,
+    RELEASED,
+    SNAPSHOT,
+    added,
+    completed,
+    kept,
+    newest_release,
+    of_the_others,
+    own_part,
+    part_of,
+    unnamed,
+    written,
+)
 from tests.openapi.document import document as document_of_the_application
 
 GONE = "removed: field `Tag.color` in answers of tags_get, tags_list"
+
+
+@pytest.fixture(scope="module")
+def document():
+    """Of the modules that docs/openapi.json knows."""
+    return of_the_others(kept(SNAPSHOT))
 
 
 class TestTheSnapshot:
@@ -20,7 +42,39 @@ class TestTheSnapshot:
         monkeypatch.setenv("TRELLIS_REQUIRE_IF_MATCH", "true")
         monkeypatch.setenv("TRELLIS_MAX_BODY_BYTES", "1024")
         monkeypatch.setenv("DATABASE_URL", "postgresql://db.example/other")
-        assert written(document_of_the_application()) == written(document)
+        assert written(of_the_others(kept(SNAPSHOT))) == written(document)
+
+
+LAST = discover()[-1].name
+"""Nobody requires it."""
+
+
+class TestAModuleThatWasAdded:
+    def test_keeps_its_part_in_its_folder(self, document):
+        for name in added(kept(SNAPSHOT)):
+            assert part_of(name).exists(), "Run `make openapi`, and commit what it writes."
+            before, after = (completed(part, document) for part in (kept(part_of(name)), own_part(name)))
+            changes = [change.sentence for change in differences(before, after)]
+            assert changes == [], "The contract changed. Run `make openapi`, and commit what it writes."
+            assert part_of(name).read_text(encoding="utf-8") == written(own_part(name))
+
+    def test_is_none_of_the_document(self):
+        """Neither its paths nor the names that come with them, so that to add it changes no file but its own."""
+        part = own_part(LAST)
+        before: Json = {"paths": {path: {} for path in kept(SNAPSHOT)["paths"] if path not in part["paths"]}}
+        assert LAST in added(before)
+        without = of_the_others(before)
+        assert not without["paths"].keys() & part["paths"].keys()
+        assert LAST not in str(without["components"]["schemas"]["ChangeRead"])
+
+    def test_has_all_that_is_its_own(self):
+        """With the components that it shares, it is what the whole document says of it."""
+        part, whole = own_part(LAST), document_of_the_application()
+        others = of_the_others({"paths": {path: {} for path in whole["paths"] if path not in part["paths"]}})
+        assert len(part["paths"]) > 0
+        assert differences(completed({**part, "components": {}}, whole), completed(part, others)) == []
+        with pytest.raises(KeyError):
+            completed({**part, "components": {}}, others)
 
 
 class TestThePage:

@@ -21,6 +21,7 @@ def statuses_of_problems():
 
 
 class TestAPage:
+    @pytest.mark.needs("projects")
     @pytest.mark.parametrize("file", chapters())
     def test_has_commands_that_are_answered_as_it_says(self, server, tmp_path, file):
         """Each page goes on from the first session, and from no other."""

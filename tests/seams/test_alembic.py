@@ -1,11 +1,14 @@
-"""What app/migrations.py and shared/upkeep/schema.py rely on and Alembic does not promise."""
-
-from argparse import Namespace
+"""What app/migrations and shared/upkeep/schema.py rely on and Alembic does not promise."""
 
 import pytest
+from alembic.autogenerate.api import AutogenContext
+from alembic.autogenerate.render import renderers
 from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
+from alembic.operations.ops import AddColumnOp
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import Column
+from sqlalchemy.dialects.postgresql import JSONB
 
 from app.migrations import upgrade
 from shared.upkeep.schema import ALEMBIC_INI, before
@@ -48,14 +51,19 @@ class TestARevision:
         }
         with empty_database(settings.database_url) as url, caplog.at_level("INFO", "trellis"):
             upgrade(url)
-        with relied_on("Alembic", "what it logs of a step", "app/migrations.py"):
+        with relied_on("Alembic", "what it logs of a step", "app/migrations/upgrading.py"):
             told = [record.getMessage() for record in caplog.records if record.name == "trellis"]
             assert sorted(told) == sorted(f"Applying {name}: {doc}" for name, doc in known.items())
 
 
-class TestTheConfiguration:
-    def test_takes_what_follows_x_from_a_namespace(self):
-        with relied_on("Alembic", "where `get_x_argument` looks", "app/migrations.py"):
-            config = Config(ALEMBIC_INI, cmd_opts=Namespace(x=["module=tags"]))
-            context = EnvironmentContext(config, ScriptDirectory.from_config(config))
-            assert context.get_x_argument(as_dictionary=True) == {"module": "tags"}
+class TestAnOperation:
+    def test_is_written_in_python_by_itself(self):
+        """What it needs to import is noted beside it."""
+        prefixes = {"sqlalchemy_module_prefix": "sa.", "alembic_module_prefix": "op.", "user_module_prefix": ""}
+        context = AutogenContext(MigrationContext.configure(dialect_name="postgresql", opts=prefixes))
+        operation = AddColumnOp("tags", Column("more", JSONB()))
+        with relied_on("Alembic", "how it renders an operation", "app/migrations/revision.py"):
+            assert renderers.dispatch(operation)(context, operation) == (
+                "op.add_column('tags', sa.Column('more', postgresql.JSONB(astext_type=sa.Text()), nullable=True))"
+            )
+            assert context.imports == {"from sqlalchemy.dialects import postgresql"}

@@ -9,15 +9,15 @@ from uuid import UUID
 import pytest
 from psycopg.adapt import PyFormat
 from psycopg.pq import TransactionStatus
-from sqlalchemy import DateTime, Text, bindparam, create_engine, inspect, literal, select, text
+from sqlalchemy import DateTime, Numeric, Text, bindparam, create_engine, inspect, literal, select, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import SAWarning
 from sqlalchemy.types import NullType, TypeDecorator
 from sqlmodel import UTCDateTime
 
-from shared.rows import TransactionId
-from shared.rows.models import choice
+from shared.rows import TransactionId, choice
 from shared.wire import connect
 from shared.wire.connection import connector
 from shared.wire.orm import session_on
@@ -98,8 +98,22 @@ class TestAType:
             (sent,) = Statement(select(literal(UUID(int=1)))).arguments({})
             assert UUID(str(sent)) == UUID(int=1)
 
+    def test_of_numbers_needs_to_know_postgresqls(self):
+        with relied_on("SQLAlchemy", "that `result_processor` of a Numeric looks at the number of the type", RECORDS):
+            dialect = PGDialect_psycopg()
+            kind = Numeric(12, 2).dialect_impl(dialect)
+            assert kind.result_processor(dialect, 1700) is None  # Psycopg makes a Decimal of it.
+            with pytest.raises(TypeError):
+                kind.result_processor(dialect, None)
+
+    def test_that_is_json_is_sent_as_text_and_a_text_is_json_already(self):
+        sent = bindparam("sent", type_=JSONB(none_as_null=True))
+        statement = Statement(select(sent, literal({"a": "é"}, JSONB())))
+        for value, text_ in (({"b": 1}, '{"b": 1}'), ([None], "[null]"), ('{"b":1}', '{"b":1}'), (None, None)):
+            assert sorted(map(str, statement.arguments({"sent": value}))) == sorted([str(text_), '{"a": "é"}'])
+
     def test_that_is_unknown_is_reflected_by_its_name_in_ischema_names(self, settings):
-        with relied_on("SQLAlchemy", "how it knows the types that it finds", "migrations/env.py"):
+        with relied_on("SQLAlchemy", "how it knows the types that it finds", "app/migrations/differences.py"):
             engine = create_engine("postgresql+psycopg://", creator=lambda: connect(settings.database_url, "seams"))
             own = ischema_names.pop("xid8", None)
             try:

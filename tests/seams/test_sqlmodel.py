@@ -1,4 +1,4 @@
-"""What shared/rows and migrations/env.py rely on and SQLModel does not promise."""
+"""What shared/rows and app/migrations rely on and SQLModel does not promise."""
 
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,7 @@ from sqlmodel import AutoString, Field, SQLModel, UTCDateTime
 from shared.rows.models import Model, owners, table_of
 from tests.seams.sentences import relied_on
 
-MODELS, RECORDS, ENV = "shared/rows/models.py", "shared/rows/frozen_rows.py", "migrations/env.py"
+MODELS, RECORDS, ENV = "shared/rows/models.py", "shared/rows/frozen_rows.py", "app/migrations/environment.py"
 
 
 class Base(SQLModel):

@@ -17,6 +17,8 @@ from tests.callers import Caller
 from tests.contract.following import *  # noqa: F403 (its fixtures)
 from tests.contract.following import changes_of, latest, share
 
+pytestmark = pytest.mark.needs("projects")
+
 WRITERS = 16
 TRANSACTIONS = 60
 """Of each writer; a fifth of them are rolled back."""

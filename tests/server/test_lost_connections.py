@@ -106,6 +106,7 @@ class TestABackend:
                 assert ask(http, request_).status_code == 200
             assert server.get("/health/ready").status_code == 200
 
+    @pytest.mark.needs("tags")
     def test_that_stands_still_is_given_up_at_the_deadline(self, url, sql, tmp_path, request_):
         with serving_one_connection_a_lane(tmp_path, url, 1) as server, signed_in(server) as http:
             backend = backend_of(sql, http, request_)
@@ -120,6 +121,7 @@ class TestABackend:
                 os.kill(backend, signal.SIGCONT)
 
 
+@pytest.mark.needs("projects")
 class TestAnExport:
     def test_that_breaks_off_has_no_end_and_leaves_a_line_in_the_log(self, url, sql, tmp_path):
         """It is far larger than what the sockets hold, so that it waits for its reader when the backend ends."""

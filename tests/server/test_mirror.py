@@ -16,6 +16,8 @@ from tests.server.mirror import GUIDE, Mirror, Recipe
 from tests.server.mirror_writers import Account, World
 from tests.servers import ROOT, serving
 
+pytestmark = pytest.mark.needs("projects")
+
 CASTS = count()
 
 

@@ -10,6 +10,8 @@ from tests.database import clone
 from tests.patience import PATIENCE
 from tests.servers import await_lock, serving
 
+pytestmark = pytest.mark.needs("projects")
+
 ANN = {"email": "ann@example.com", "password": "correct horse battery", "full_name": "Ann"}
 
 

@@ -22,6 +22,8 @@ from tests.database import clone, empty_database
 from tests.patience import PATIENCE
 from tests.servers import ROOT, Server, serving, trellis
 
+pytestmark = pytest.mark.needs("projects")
+
 ASKED = {"users": 50, "tags": 400, "projects": 2 * BATCH + 1}
 DEVELOPMENT = {"TRELLIS_ENVIRONMENT": "development"}
 UNTIL = datetime(2026, 5, 1, tzinfo=UTC)

@@ -123,6 +123,7 @@ class TestAdministrators:
             assert query(url, left) == [(1,)]
 
 
+@pytest.mark.needs("tags")
 class TestAFlood:
     """While others hash, nobody who writes has to wait for a connection."""
 

@@ -58,6 +58,7 @@ def imports(server, token):
     return server.post("/api/v1/projects/import", content=b'{"name": "a"}\n', headers=headers)
 
 
+@pytest.mark.needs("projects")
 class TestStalledUploads:
     def test_of_one_account_leave_those_of_others_alone_and_end(self, server):
         ann, bob = bearer(server, "ann"), bearer(server, "bob")
@@ -80,6 +81,7 @@ class TestStalledUploads:
         assert imports(server, token).json()["imported"] == 1
 
 
+@pytest.mark.needs("tags")
 class TestHalfBodies:
     def test_hold_no_connection_to_the_database(self, server, database):
         token = bearer(server, "dan")

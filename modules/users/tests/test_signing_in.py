@@ -10,9 +10,9 @@ import pytest
 from httpx2 import AsyncClient, Response
 
 from app.container import Application
-from modules.users.schemas import normalised_email
 from modules.users.tests.factories import PASSWORD, UserFactory
 from shared.auth.passwords import Passwords, TooManySignIns
+from shared.values import normalised_email
 from tests.callers import Caller
 from tests.database import RolledBackDatabase
 from tests.unicode import short_normalize

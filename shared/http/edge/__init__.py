@@ -28,7 +28,7 @@ from shared.http.edge.problems import (
     problem_catalogue,
     status_of,
 )
-from shared.http.edge.request_id import request_id_of
+from shared.http.edge.request_id import current_request_id, request_id_of
 from shared.http.edge.tags import Tag, operation_id
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "RequestTimeout",
     "Tag",
     "bearer_token",
+    "current_request_id",
     "document_tag",
     "elements",
     "headers_of",

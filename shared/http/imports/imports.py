@@ -18,7 +18,7 @@ from fastapi import APIRouter, Query, Request, Response
 from shared.auth import Authenticator
 from shared.errors import TooManyRequests, Unauthenticated, Unavailable
 from shared.http.edge import bearer_token, kind_of
-from shared.http.imports.lines import I, batches
+from shared.http.imports.lines import I, batches, json_fields
 from shared.http.reads import CSV, NDJSON
 from shared.http.routes import Route
 from shared.schemas import Input
@@ -152,13 +152,15 @@ async def _added(upload: Upload, chunk: bytes) -> None:
 
 def _described(schema: type[Input], example: Mapping[str, Any]) -> dict[str, Any]:
     """The content of the request's body for the OpenAPI document."""
-    cells = [json.dumps(value) if isinstance(value, list) else value for value in example.values()]
+    cells = [value if isinstance(value, str) else json.dumps(value) for value in example.values()]
     rows = StringIO()
     csv.writer(rows).writerows([example, cells])
+    is_plain = frozenset[str]().union(*json_fields(schema).values()) <= {"array", "null"}
+    of_json = "a list" if is_plain else "what is no text"
     told = {
         NDJSON: f"A `{schema.__name__}` a line; blank lines count for nothing.",
         CSV: f"A header that names members of `{schema.__name__}`, then one a line. An empty cell is an absent member, "
-        "that of a list is JSON (RFC 4180).",
+        f"that of {of_json} is JSON (RFC 4180).",
     }
     examples = {NDJSON: f"{json.dumps(example)}\n", CSV: rows.getvalue()}
     return {

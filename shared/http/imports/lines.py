@@ -3,7 +3,8 @@
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import IO, Any, Generic, TypeVar, get_origin
+from functools import cache
+from typing import IO, Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -17,8 +18,6 @@ I = TypeVar("I", bound=Input)  # noqa: E741 (for input)
 
 MOST_LINES = 1_000_000
 """A line may have two bytes only, and all lines are imported in one transaction."""
-MOST_LINE_VALUES = 2_000
-"""Of a line, which is one resource. See `is_too_complex`."""
 LONGEST = 1 << 20
 """Bytes of a line, including line breaks within quoted cells."""
 BATCH_LINES = 1000
@@ -118,7 +117,7 @@ class _NdjsonRecords(_Records[I]):
             raise StopIteration
         if line.isspace():
             return None
-        if is_too_complex(line, MOST_LINE_VALUES):
+        if is_too_complex(line):
             raise _BadLine(input_error(TOO_COMPLEX))
         try:
             return self._schema.validate_json(line)
@@ -130,14 +129,14 @@ class _NdjsonRecords(_Records[I]):
 
 
 class _CsvRecords(_Records[I]):
-    """A row a line, after a header that names the fields; an empty cell is an absent field, that of a list is JSON."""
+    """A row a line, after a header that names the fields; an empty cell is an absent field, one of no text is JSON."""
 
     _began = 0
     """The number of bytes before the row."""
 
     def __init__(self, file: IO[bytes], schema: type[I]) -> None:
         super().__init__(file, schema)
-        self._lists = {name for name, field in schema.model_fields.items() if get_origin(field.annotation) is list}
+        self._json = json_fields(schema)
         self._rows = csv.reader(iter(self._text, ""), strict=True)
         self._header = self._read_header([*schema.model_fields])
 
@@ -148,8 +147,10 @@ class _CsvRecords(_Records[I]):
         if len(cells) != len(self._header):
             raise _BadLine(_CELLS)
         given = {name: cell for name, cell in zip(self._header, cells, strict=True) if cell}
-        lists = {name: _parsed(cell, f"/{name}") for name, cell in given.items() if name in self._lists}
-        return self._checked(given | lists)
+        if is_too_complex("".join(cell for name, cell in given.items() if name in self._json).encode(errors="replace")):
+            raise _BadLine(input_error(TOO_COMPLEX))
+        parsed = {name: _parsed(cell, f"/{name}") for name, cell in given.items() if name in self._json}
+        return self._checked(given | parsed)
 
     def _read_header(self, known: Sequence[str]) -> list[str]:
         try:
@@ -177,6 +178,23 @@ class _CsvRecords(_Records[I]):
         if self.bytes_read - self._began > LONGEST:
             raise _BadLine(_TOO_LONG)
         return line.decode(errors="surrogateescape")
+
+
+@cache
+def json_fields(schema: type[Input]) -> Mapping[str, frozenset[str]]:
+    """The fields whose cells in a CSV are JSON, since no value of theirs is a text; with their types in JSON."""
+    declared = TypeAdapter(schema).json_schema()
+    found = {name: frozenset(_types(field, declared)) for name, field in declared.get("properties", {}).items()}
+    return {name: types for name, types in found.items() if "string" not in types}
+
+
+def _types(field: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[str]:
+    if "$ref" in field:
+        yield from _types(document["$defs"][field["$ref"].rpartition("/")[2]], document)
+    for option in (*field.get("anyOf", ()), *field.get("oneOf", ())):
+        yield from _types(option, document)
+    if "type" in field:
+        yield field["type"]
 
 
 def _column(name: str, known: Sequence[str]) -> dict[str, str]:

@@ -3,14 +3,15 @@
 import copy
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
-from sqlalchemy import Column, Table
+from sqlalchemy import ARRAY, JSON, Column, Interval, Table
 from sqlalchemy.dialects.postgresql import TSVECTOR
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from shared.exact import Told
 from shared.feed import ChangeRead
 from shared.http.reads import PageOf
 from shared.reads import Document, HistoryRead, JournalRead
@@ -141,7 +142,7 @@ def _reference(name: str) -> Json:
 
 def _whole(table: Table) -> str | None:
     """The resource that the table's rows are parts of."""
-    found: tuple[str, str] | None = table.info.get("part_of")
+    found: tuple[str, str] | None = table.info.get("recorded_with")
     return found and found[0]
 
 
@@ -160,11 +161,23 @@ def _properties(tables: Sequence[Table]) -> Iterator[tuple[str, Json]]:
 
 
 def _kinds(column: Column[Any]) -> Iterator[Json]:
-    kind = column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
-    try:
-        schema = TypeAdapter(kind.python_type).json_schema()
-    except NotImplementedError:  # SQLAlchemy knows no such type of Python's.
-        schema = {}
-    yield {key: value for key, value in schema.items() if key in {"type", "format", "enum"}}
+    yield _words(column.type)
     if column.nullable:
         yield {"type": "null"}
+
+
+def _words(kind: TypeEngine[Any]) -> Json:
+    """What a document says of values of a column's type."""
+    if isinstance(kind, ARRAY):
+        return {"type": "array", "items": _words(kind.item_type)}
+    if isinstance(kind, JSON):
+        return {"type": "object", "additionalProperties": True}
+    if isinstance(kind, Interval):
+        return {"type": "string", "format": "duration"}
+    one = kind.impl_instance if isinstance(kind, TypeDecorator) else kind
+    try:
+        told: Any = Annotated[one.python_type, Told]
+        schema = TypeAdapter(told).json_schema(mode="serialization")
+    except NotImplementedError:  # SQLAlchemy knows no such type of Python's.
+        schema = {}
+    return {key: value for key, value in schema.items() if key in {"type", "format", "enum"}}

@@ -1,6 +1,6 @@
 """The OpenAPI document of an application: the framework's, with what it leaves out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -15,7 +15,7 @@ from shared.http.openapi.parameters import add_wishes, describe_parameters
 from shared.http.openapi.problems import Problems, components_of
 from shared.http.openapi.queries import PATH, with_queries
 from shared.http.openapi.raises import Handlers, Raises
-from shared.http.openapi.serving import serve_document
+from shared.http.openapi.serving import Served, serve_document
 from shared.http.openapi.words import describe_operation, describe_tags
 from shared.writes import Repository
 
@@ -23,8 +23,11 @@ Json = dict[str, Any]
 """A JSON object of the document. Each step below completes it in place."""
 
 
-def install_openapi(app: FastAPI, handlers: Handlers, repositories: Sequence[type[Repository[Any]]]) -> None:
-    """Have the application answer with the completed document. It is made at the first request for it.
+def install_openapi(
+    app: FastAPI, handlers: Handlers, repositories: Sequence[type[Repository[Any]]]
+) -> Callable[[], object]:
+    """Have the application answer with the completed document. It is made at the first request for it, or by what this
+    gives, whichever comes first.
 
     `handlers` are those of the modules' events, `repositories` those of their resources.
     """
@@ -47,9 +50,11 @@ def install_openapi(app: FastAPI, handlers: Handlers, repositories: Sequence[typ
         return with_queries(document, [route for route, _, _ in found], problems)
 
     app.openapi = openapi  # type: ignore[method-assign]  # As FastAPI's documentation has it.
+    served = Served(openapi)
     if app.openapi_url is not None:
-        serve_document(app, app.openapi_url, app.openapi)
-        serve_document(app, PATH, openapi_3_2)
+        serve_document(app, app.openapi_url, served)
+        serve_document(app, PATH, Served(openapi_3_2))
+    return served.make
 
 
 def _complete(

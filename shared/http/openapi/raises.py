@@ -1,7 +1,7 @@
 """What a function raises, itself or through what it calls: read from its source, so that nobody keeps a list.
 
 Errors are found in `raise` statements, in sentences of docstrings that begin with "Raises", and where an answer is made
-of one by `problem(…)`. In a repository's docstrings `absent` and `denied` stand for the errors of its resource. Calls
+of one by `problem(…)`. In a repository's docstrings `absent` and `rules` stand for what its resource names so. Calls
 are followed where types say what is called: parameters, attributes, local names with a type. They end at a
 function of the kernel whose docstring says what it raises. What this cannot see, such as the error of a constraint, is
 said in the docstring of the caller; the suite fails on an answer that is not described.
@@ -11,10 +11,11 @@ import ast
 import inspect
 import re
 import textwrap
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from types import FunctionType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from fastapi.exceptions import RequestValidationError
 
@@ -27,7 +28,7 @@ _ROOMS = ("shared.", "modules.")
 _BELOW = ("shared.wire.", "shared.rows.")
 """What every statement may raise is not asked of each."""
 _SENTENCE = re.compile(r"\bRaises\b(.*?)(?:\.(?:\s|$)|$)")
-_NAME = re.compile(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)*\b|`(?:absent|denied)`")
+_NAME = re.compile(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)*\b|`[a-z_]+`")
 
 
 Handlers = Mapping[type[Event], Sequence[tuple[Callable[..., Any], type]]]
@@ -61,11 +62,10 @@ class Raises:
         yield from declared
         if declared and function.__module__.startswith("shared."):
             return
-        for node in ast.walk(source.tree):
-            if isinstance(node, ast.Raise) and node.exc is not None:
-                yield from source.raised(node.exc)
-            elif isinstance(node, ast.Call):
-                yield from self._within(node, source, seen)
+        for error in source.parsed.raises:
+            yield from source.raised(error)
+        for call in source.parsed.calls:
+            yield from self._within(call, source, seen)
 
     def _within(self, call: ast.Call, source: "_Source", seen: set[tuple[Any, Any]]) -> Iterator[type[DomainError]]:
         called, owner = source.called(call.func)
@@ -80,19 +80,37 @@ class Raises:
             yield from self._search(called, owner, seen)
 
 
+class _Parsed(NamedTuple):
+    """What matters of the source of a function, whosever method it is."""
+
+    raises: Sequence[ast.expr]
+    calls: Sequence[ast.Call]
+    assignments: Sequence[ast.Assign | ast.AnnAssign]
+
+
+@cache
+def _parsed(function: FunctionType) -> _Parsed:
+    nodes = [*ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function))))]
+    return _Parsed(
+        [node.exc for node in nodes if isinstance(node, ast.Raise) and node.exc is not None],
+        [node for node in nodes if isinstance(node, ast.Call)],
+        [node for node in nodes if isinstance(node, ast.Assign | ast.AnnAssign)],
+    )
+
+
 class _Source:
     """The source of a function, and what its names mean."""
 
     def __init__(self, function: Any, owner: type | None) -> None:
         self._owner = owner
         self._doc = inspect.getdoc(function) or ""
-        self.tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        self.parsed = _parsed(function)
         closure = inspect.getclosurevars(function).nonlocals
-        self._values: Mapping[str, Any] = {**function.__globals__, **closure}
+        self._values: Mapping[str, Any] = ChainMap(dict(closure), function.__globals__)
         self._types = {name: type(value) for name, value in closure.items()} | _hints(function)
         if owner is not None:
             self._types["self"] = self._types["cls"] = owner
-        for node in ast.walk(self.tree):
+        for node in self.parsed.assignments:
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
                 self._types[node.target.id] = self._evaluated(node.annotation)
 
@@ -100,7 +118,7 @@ class _Source:
         """The errors that the docstring names."""
         for sentence in _SENTENCE.findall(" ".join(self._doc.split())):
             for name in _NAME.findall(sentence):
-                yield from _as_error(getattr(self._owner, name.strip("`"), None) if "`" in name else _named(name))
+                yield from _as_error(_member(self._owner, name.strip("`")) if "`" in name else _named(name))
 
     def raised(self, error: ast.expr) -> Iterator[type[DomainError]]:
         """The error in `raise Error`, `raise Error(…)` or `raise self.absent`."""
@@ -156,11 +174,10 @@ def attributes(owner: type) -> Mapping[str, Any]:
         if not isinstance(constructor, FunctionType) or constructor.__code__.co_filename.startswith("<"):
             continue  # A dataclass has none in its source.
         source = _Source(constructor, kind)
-        for node in ast.walk(source.tree):
-            if isinstance(node, ast.Assign | ast.AnnAssign):
-                target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
-                if isinstance(target, ast.Attribute):
-                    found[target.attr] = source.assigned(node)
+        for node in source.parsed.assignments:
+            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+            if isinstance(target, ast.Attribute):
+                found[target.attr] = source.assigned(node)
     return found
 
 
@@ -181,7 +198,16 @@ def _class(hint: Any) -> Any:
     return found if isinstance(found, type) else None
 
 
+def _member(owner: Any, name: str) -> object:
+    """What a resource names so: an error, or the errors that a method of the class gives."""
+    found = getattr(owner, name, None)
+    return found() if inspect.ismethod(found) and found.__self__ is owner else found
+
+
 def _as_error(found: object) -> Iterator[type[DomainError]]:
+    if isinstance(found, frozenset | tuple):
+        for error in found:
+            yield from _as_error(error)
     if isinstance(found, type) and issubclass(found, RequestValidationError):
         yield InvalidInput
     elif isinstance(found, type) and issubclass(found, DomainError):

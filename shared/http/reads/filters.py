@@ -1,26 +1,37 @@
 """Filters: `name=x`, `name[operator]=x`. The type of the field decides which operators it has, and parses the value."""
 
+import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
-from typing import Annotated, Any, get_args
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Annotated, Any, Literal, get_args, get_origin
+from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, TypeAdapter
 from pydantic_core import PydanticCustomError
+from sqlalchemy import ARRAY, JSON
 
 from shared.errors import InvalidInput
+from shared.exact import Exactly
 from shared.http.reads.parameters import Given, parameter, several_of, valid
-from shared.reads import Collection
-from shared.schemas import Date, Text
+from shared.reads import Collection, plain_type
+from shared.schemas import Date, Json, Text
 
 EQUALITY = ("eq", "ne", "in")
 ORDER = ("lt", "lte", "gt", "gte")
+OF_TEXT, OF_ORDERED = (*EQUALITY, *ORDER, "contains"), (*EQUALITY, *ORDER)
+OF_ARRAY, OF_JSON = ("contains", "overlaps"), ("contains",)
 
+RESERVED = {"limit", "cursor", "sort", "count", "q", "deleted", "fields", "include"}
+"""The other parameters of lists."""
 LONGEST_TEXT = 200
+LONGEST_JSON = 2000
 ShortText = Annotated[Text, Field(max_length=LONGEST_TEXT)]
 SHORT_TEXT: TypeAdapter[str] = TypeAdapter(ShortText)
 
-_NAME = re.compile(r"([a-z_]+)(?:\[([a-z]+)\])?")
+_NAME = re.compile(r"([a-z_][a-z0-9_]*)(?:\[([a-z]+)\])?")
 
 _MEANING = {
     "eq": "`{}` equals this.",
@@ -31,14 +42,23 @@ _MEANING = {
     "gt": "`{}` is greater than this.",
     "gte": "`{}` is at least this.",
     "contains": "`{}` contains this text, in upper or lower case.",
+    "overlaps": "`{}` has one of these, or more.",
 }
-
+_CONTAINS = {
+    OF_ARRAY: "`{}` has all of these.",
+    OF_JSON: "`{}` has the members of this JSON object, with these values; an array has these elements among others.",
+}
+"""What `contains` means of other types than text."""
 
 _EXAMPLES: Mapping[str, Any] = {
     "integer": 1,
+    "number": 0.5,
     "boolean": True,
     "date": "2026-12-31",
     "date-time": "2026-01-01T00:00:00Z",
+    "time-local": "12:30:00",
+    "duration": "PT1H30M",
+    "decimal": "12.50",
     "uuid": "017f22e2-79b0-7cc3-98c4-dc0c0c07398f",
 }
 """By format, or else by type."""
@@ -48,9 +68,9 @@ class Filters:
     """The filters of a collection, custom ones included."""
 
     def __init__(self, collection: Collection) -> None:
-        types = {name: _plain_type(collection.document.model_fields[name].annotation) for name in collection.filters}
+        types = {name: _kind_of(collection, name) for name in collection.filters}
         self._operators = {name: _operators(kind) for name, kind in types.items()}
-        self._adapters = {name: TypeAdapter(_BOUNDED.get(kind, kind)) for name, kind in types.items()}
+        self._adapters = {name: TypeAdapter(_value_of(kind)) for name, kind in types.items()}
         self._custom = collection.custom
 
     def custom_in(self, given: Given) -> dict[str, list[str]]:
@@ -69,12 +89,13 @@ class Filters:
         texts = several_of({"type": "string", "maxLength": LONGEST_TEXT})
         found = [parameter(name, texts, one.description, [one.example]) for name, one in self._custom.items()]
         for field, adapter in self._adapters.items():
-            schema: dict[str, Any] = adapter.json_schema()
-            one = {key: schema[key] for key in schema if key not in {"$defs", "title", "description"}}
-            example = _EXAMPLES.get(one.get("format", one["type"]), one.get("enum", ["x"])[0])
-            for operator in self._operators[field]:
-                name, meaning = field if operator == "eq" else f"{field}[{operator}]", _MEANING[operator].format(field)
-                if operator == "in":
+            operators = self._operators[field]
+            one, example = _JSON_TEXT if operators is OF_JSON else _words(adapter)
+            for operator in operators:
+                name = field if operator == "eq" else f"{field}[{operator}]"
+                told = _CONTAINS.get(operators, _MEANING[operator]) if operator == "contains" else _MEANING[operator]
+                meaning = told.format(field)
+                if operator == "in" or operators is OF_ARRAY:
                     found.append(parameter(name, several_of(one), meaning, [example], by_comma=True))
                 else:
                     found.append(parameter(name, one, meaning, example))
@@ -93,24 +114,85 @@ class Filters:
 
     def _value(self, found: tuple[str, str], given: Given, name: str) -> Any:
         field, operator = found
-        if operator == "in":
-            return [valid(self._adapters[field], text, name) for text in given.several(name)]
+        adapter, operators = self._adapters[field], self._operators[field]
+        if operator == "in" or operators is OF_ARRAY:
+            return [valid(adapter, text, name) for text in given.several(name)]
         text = given.once(name)
+        if operators is OF_JSON:
+            return _json(text, name)
         if operator == "contains":
             return "%" + re.sub(r"([\\%_])", r"\\\1", valid(SHORT_TEXT, text, name)) + "%"
-        return valid(self._adapters[field], text, name)
+        return valid(adapter, text, name)
 
 
-def _plain_type(annotation: Any) -> Any:
-    """`str` of `str | None`."""
-    kinds = [kind for kind in get_args(annotation) if kind is not type(None)]
-    return kinds[0] if kinds else annotation
+def demand_sortable(collection: Collection) -> None:
+    """Raises TypeError for a sort whose field has no order, or no column."""
+    for name in collection.sorts:
+        column = collection.document.rows.c.get(name)
+        if column is None or isinstance(column.type, ARRAY | JSON):
+            why = "has no column" if column is None else "is a list or an object, which has no order"
+            raise TypeError(f"{collection.document.__name__} cannot be sorted by {name}: it {why}.")
 
 
-def _operators(kind: Any) -> tuple[str, ...]:
+def _kind_of(collection: Collection, name: str) -> Any:
+    """The type of a field. Raises TypeError for one that cannot be a filter."""
+    document = collection.document
+    if name in RESERVED:
+        raise TypeError(f"{document.__name__} cannot be filtered by {name}: every list has a parameter of that name.")
+    kind = plain_type(document.model_fields[name].annotation) if name in document.model_fields else None
+    if kind is None or name not in document.rows.c or _operators(kind) is None:
+        raise TypeError(
+            f"{document.__name__} cannot be filtered by {name}: a filter is a field with a column of its own, which is "
+            "a text, a number, a time, a boolean, a UUID, an enumeration, a list of texts or of an enumeration, or an "
+            "object."
+        )
+    return kind
+
+
+def _operators(kind: Any) -> Any:
+    """The operators of a type; None for one that has none."""
     if kind is str:
-        return (*EQUALITY, *ORDER, "contains")
-    return (*EQUALITY, *ORDER) if kind in {int, float, date, datetime} else EQUALITY
+        return OF_TEXT
+    if kind in {int, float, Decimal, date, datetime, time, timedelta}:
+        return OF_ORDERED
+    if get_origin(kind) is list:
+        (item,) = get_args(kind)
+        return OF_ARRAY if item is str or _is_enumeration(item) else None
+    if get_origin(kind) is dict:
+        return OF_JSON
+    return EQUALITY if kind in {bool, UUID} or get_origin(kind) is Literal or _is_enumeration(kind) else None
+
+
+def _is_enumeration(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Enum)
+
+
+def _value_of(kind: Any) -> Any:
+    """The type of a filter's value; for a list, that of one of several."""
+    if get_origin(kind) is list:
+        (kind,) = get_args(kind)
+    return _BOUNDED.get(kind, kind)
+
+
+def _words(adapter: TypeAdapter[Any]) -> tuple[dict[str, Any], Any]:
+    """The schema of a value, and an example."""
+    schema = adapter.json_schema()
+    one = {key: schema[key] for key in schema if key not in {"$defs", "title", "description"}}
+    return one, _EXAMPLES.get(one.get("format", one["type"]), one.get("enum", ["x"])[0])
+
+
+_JSON: TypeAdapter[dict[str, Any]] = TypeAdapter(Json)
+_JSON_TEXT = {"type": "string", "contentMediaType": "application/json", "maxLength": LONGEST_JSON}, '{"key": "value"}'
+
+
+def _json(text: str, name: str) -> Any:
+    """The JSON object that a text is. Raises InvalidInput."""
+    if len(text) > LONGEST_JSON:
+        raise InvalidInput(f"This is longer than {LONGEST_JSON} characters.", parameter=name)
+    try:
+        return _JSON.validate_python(json.loads(text))
+    except (ValueError, RecursionError):
+        raise InvalidInput("This is a JSON object.", parameter=name) from None
 
 
 def _no_number(text: str) -> str:
@@ -143,5 +225,6 @@ _BOUNDED: Mapping[Any, Any] = {
     datetime: Annotated[AwareDatetime, BeforeValidator(_no_number), AfterValidator(_in_utc)],
     date: Date,
     bool: Annotated[bool, BeforeValidator(_truth)],
+    **{kind: Annotated[kind, Exactly] for kind in (float, Decimal, time, timedelta)},
 }
 """The type of a filter's value where the field's allows more than PostgreSQL can compare with the column."""

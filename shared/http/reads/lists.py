@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from shared.errors import InvalidInput
-from shared.http.reads.filters import Filters
+from shared.http.reads.filters import Filters, demand_sortable
 from shared.http.reads.parameters import LIMIT, Given, choice_of, cursor_of, names_of, parameter, view_parameters
 from shared.reads import RELEVANCE, Collection, ListQuery, Shape, Sort
 
@@ -14,6 +14,12 @@ LONGEST_SEARCH = 200
 LONGEST_CURSOR = 4000
 
 _PAGING = ("limit", "cursor", "sort", "count")
+_NAMES = {*_PAGING, "q", "deleted", "fields", "include"}
+
+
+def hidden_filters(collection: Collection) -> list[str]:
+    """The filters that no client can reach: their names mean something else in the query string of a list."""
+    return sorted(_NAMES & {*collection.filters, *collection.custom})
 
 
 class ListGrammar:
@@ -21,6 +27,7 @@ class ListGrammar:
 
     def __init__(self, collection: Collection) -> None:
         self.collection = collection
+        demand_sortable(collection)
         self._filters = Filters(collection)
         self._sorts = [*collection.sorts, *([RELEVANCE] if collection.search else [])]
 
@@ -88,5 +95,8 @@ class ListGrammar:
             named = [written for name in self._sorts for written in (name, f"-{name}") if written != RELEVANCE]
             default = {"default": [f"-{name}" if down else name for name, down in self.collection.default_sort]}
             meaning = "Sort by these, the first one first; `-` sorts in descending order. Name each field once."
+            quick = ", ".join(f"`{name}`" for name in self.collection.flat_sorts)
+            if set(self.collection.flat_sorts) < set(self.collection.sorts):
+                meaning += f" Alone, {quick} cost the same however many rows you have; other sorts cost more with each."
             found.append(parameter("sort", names_of(named) | default, meaning, named[:1], by_comma=True))
         return found

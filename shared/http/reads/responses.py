@@ -7,6 +7,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel, Field
 
 from shared.http.edge import JSON, document_tag, page_tag, tags_in
+from shared.http.routes import Route
 from shared.reads import Page, Representation
 
 D = TypeVar("D", bound=BaseModel)
@@ -33,10 +34,11 @@ def document_response(request: Request, representation: Representation) -> Respo
     return unless_known(request, representation.content, {**PRIVATE, "ETag": tag})
 
 
-def created_response(representation: Representation, location: str) -> Response:
-    """201 with the new document and its location (RFC 9110 §15.3.2)."""
+def created_response(request: Request, representation: Representation) -> Response:
+    """201 with the new document and its location, which is that of its resource (RFC 9110 §15.3.2)."""
     tag = document_tag(representation.version, representation.content)
-    headers = {**PRIVATE, "Location": location, "ETag": tag}
+    route: Route = request.scope["route"]
+    headers = {**PRIVATE, "Location": route.location(representation.id), "ETag": tag}
     return Response(representation.content, 201, headers, "application/json")
 
 

@@ -57,6 +57,10 @@ class Route(APIRoute):
         route._binder = binder  # noqa: SLF001 (its own)
         return route
 
+    def location(self, id: UUID) -> str:
+        """The path of a row of the router's resource."""
+        return f"{API_PREFIX}/{self.tags[0]}/{id}"
+
     def provided(self, name: str) -> Any:
         """An object of the application's container for HTTP. Raises RuntimeError for an unbound route."""
         return self._binder.provided(name)

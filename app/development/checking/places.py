@@ -1,0 +1,50 @@
+"""A file of a module, as the rules look at it."""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+from app.development.checking.sources import Finding, Source, Tree
+
+
+class _Place(NamedTuple):
+    tree: Tree
+    module: str
+    source: Source
+
+
+class Place(_Place):
+    """A file of a module, in its tree."""
+
+    @property
+    def part(self) -> str:
+        """Its name within the module, as `service` or `tests.factories`."""
+        return self.source.name.removeprefix(f"modules.{self.module}").removeprefix(".")
+
+    def is_in(self, *parts: str) -> bool:
+        """Whether it is one of these files or in one of these folders of its module."""
+        return any(is_within(self.part, part) for part in parts)
+
+    @cached_property
+    def foreign_tables(self) -> dict[str, str]:
+        """The tables of others, with their owners."""
+        return {table: owner for table, owner in self.tree.tables.items() if owner != self.module}
+
+    def foreign(self, dotted: str) -> str | None:
+        """The other module that a dotted name leads into."""
+        folder, _, rest = dotted.partition(".")
+        name = rest.partition(".")[0]
+        return name if folder == "modules" and name not in {"", self.module} else None
+
+
+Rule = Callable[[Place], Iterator[Finding]]
+
+
+def is_within(path: str, name: str) -> bool:
+    """Whether a dotted path is this name or below it."""
+    return path == name or path.startswith(f"{name}.")
+
+
+def named(names: Iterable[str]) -> str:
+    """Names in a sentence."""
+    return ", ".join(sorted(names))

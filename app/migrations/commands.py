@@ -1,0 +1,111 @@
+"""`trellis migrate` and `trellis revision`."""
+
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import click
+
+from app.migrations.answers import Answers
+from app.migrations.errors import MigrationError
+from app.migrations.leaving import take_back
+from app.migrations.renumbering import renumber
+from app.migrations.revision import write_revision
+from app.migrations.upgrading import upgrade
+from shared.manifest import Module
+from shared.settings import Settings
+
+
+class OpensDatabase(Protocol):
+    """Gives the settings with a running database, at the newest revisions if that is asked for."""
+
+    def __call__(self, *, is_migrated: bool = True) -> AbstractContextManager[tuple[Settings, object]]: ...
+
+
+def migrate_command(database: OpensDatabase) -> click.Command:
+    """The command."""
+
+    @click.command("migrate")
+    @click.option(
+        "--to-here",
+        is_flag=True,
+        help="In development: first take back the migrations that the database has and this checkout has not, or has "
+        "with other statements. What is in their tables and columns is lost.",
+    )
+    def migrate(to_here: bool) -> None:
+        """Bring the database to this version's schema. Safe to run from several places at once."""
+        with database(is_migrated=False) as (settings, _):
+            url, is_development = settings.database_url or "", settings.environment == "development"
+            if to_here:
+                if not is_development:
+                    raise MigrationError("--to-here is for development. TRELLIS_ENVIRONMENT=development says it is.")
+                for revision in take_back(url):
+                    click.echo(f"Taken back: {revision}")
+            click.echo(upgrade(url, is_development=is_development))
+
+    return migrate
+
+
+def revision_command(modules: Sequence[Module], database: OpensDatabase) -> click.Command:
+    """The command."""
+    by_name = {module.name: module for module in modules}
+
+    @click.command("revision")
+    @click.argument("module", type=click.Choice(sorted(by_name)))
+    @click.argument("message", required=False)
+    @click.option(
+        "--rename",
+        multiple=True,
+        metavar="[TABLE.]OLD:NEW",
+        help="A column was renamed, or a table. At a terminal you are asked. Repeatable.",
+    )
+    @click.option("--no-rename", is_flag=True, help="What looks renamed is not: drop the one, add the other.")
+    @click.option(
+        "--fill",
+        multiple=True,
+        metavar="[TABLE.]COLUMN=SQL",
+        help='An SQL expression for rows that have no value, such as "\'draft\'" or "lower(name)". At a terminal you '
+        "are asked. Repeatable.",
+    )
+    @click.option(
+        "--renumber",
+        is_flag=True,
+        help="Write nothing. Where two branches of git wrote migrations side by side, give the younger ones new "
+        "numbers. What git's main branch has is older than what it has not. Of two that it has, the one is older that "
+        "came there first; of two that it has not, the one that was committed first.",
+    )
+    @click.pass_context
+    def revision(context: click.Context, /, module: str, message: str | None, **options: tuple[str, ...]) -> None:
+        """Write a module's next migration from what its tables and the migrated database differ in.
+
+        A column that has to have a value, and has no server default, comes in two or three migrations: with the first
+        the former version of the code can go on, the others demand the value. What locks or rewrites a table is told.
+        """
+        if options["renumber"]:
+            for sentence in _renumbered(module):
+                click.echo(sentence)
+            return
+        if message is None:
+            raise click.UsageError("Missing argument 'MESSAGE'.")
+        answers = Answers(
+            renames=options["rename"],
+            fills=dict(fill.partition("=")[::2] for fill in options["fill"]),
+            has_no_rename=bool(options["no_rename"]),
+            ask=click.prompt if sys.stdin.isatty() else None,
+        )
+        settings, _ = context.with_resource(database())
+        for path in write_revision(settings.database_url or "", by_name[module], message, answers):
+            click.echo(path)
+
+    return revision
+
+
+def _renumbered(module: str) -> list[str]:
+    names = renumber(module)
+    if not names:
+        return ["The migrations follow each other: there is nothing to do."]
+    return [
+        *(f"{former} is now {name}" for former, name in names.items()),
+        "A database that has run them by their former numbers: trellis migrate --to-here",
+    ]

@@ -1,0 +1,72 @@
+"""The three reads that every resource has: its list, a document, and the history of a row."""
+
+import inspect
+import re
+from collections.abc import Callable
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from shared.http.reads.journal import HistoryQuery
+from shared.http.reads.queries import described, document_view, list_query
+from shared.http.reads.responses import PageOf, document_response, page_response
+from shared.http.routes import Caller
+from shared.reads import HISTORY, Collection, HistoryRead, ListQuery, View
+
+Endpoint = Callable[..., Any]
+
+
+def reads(router: APIRouter, of: Collection, repository: Any, listed: str = "") -> None:
+    """Give a resource's router `GET /`, `GET /{…_id}` and `GET /{…_id}/history`.
+
+    `repository` is the parameter by which endpoints take the repository, `Annotated[TagRepository, Provide[…]]`.
+    `listed` says what the list shows, "your own tags, and those on your projects". The name of a row, and of the
+    path's parameter, is that of the docstring of its document: "A tag.", so `tag_id`.
+    """
+    a_row = inspect.cleandoc(of.document.__doc__ or "").partition(".")[0]
+    a_row = a_row[:1].lower() + a_row[1:]
+    name = re.sub(r"\W+", "_", re.sub(r"^(an?|the) ", "", a_row)) + "_id"
+    query: Any = Annotated[ListQuery, Depends(list_query(of))]
+    view: Any = Annotated[View, Depends(document_view(of.document))]
+
+    async def list(
+        request: Request,
+        caller: Caller,
+        query: query,
+        repository: repository,
+    ) -> Response:
+        return page_response(request, await repository.list(caller, query))
+
+    async def get(
+        request: Request,
+        caller: Caller,
+        view: view,
+        repository: repository,
+        **path: UUID,
+    ) -> Response:
+        return document_response(request, await repository.get(path[name], caller, view))
+
+    async def history(
+        request: Request, caller: Caller, query: HistoryQuery, repository: repository, **path: UUID
+    ) -> Response:
+        return page_response(request, await repository.history(path[name], caller, query))
+
+    page: Any = PageOf
+    for path, endpoint, answer, model, told in (
+        ("", list, of, page[of.document], f"List {listed or f'your {router.tags[0]}'}, newest first."),
+        (f"/{{{name}}}", get, of.document, of.document, f"Get {a_row}."),
+        (f"/{{{name}}}/history", history, HISTORY, page[HistoryRead], f"List the changes of {a_row}, newest first."),
+    ):
+        endpoint.__doc__ = told
+        endpoint.__qualname__ = f"reads[{router.tags[0]}].{endpoint.__name__}"
+        router.get(path, response_model=model, openapi_extra=described(answer))(_with_parameter(name, endpoint))
+
+
+def _with_parameter(name: str, endpoint: Endpoint) -> Endpoint:
+    """The endpoint as FastAPI is to see it: with a parameter of the path in the place of `**path`."""
+    *parameters, last = inspect.signature(endpoint).parameters.values()
+    if last.kind is last.VAR_KEYWORD:
+        parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=UUID))
+        endpoint.__signature__ = inspect.Signature(parameters, return_annotation=Response)  # type: ignore[attr-defined]
+    return endpoint

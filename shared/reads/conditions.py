@@ -1,0 +1,109 @@
+"""The conditions of a list: whose rows are in it, which of them are deleted, and what the request asks of them."""
+
+import operator as operators
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import TSQUERY
+
+from shared.auth import CALLER_ID, RESTORE, Policy
+from shared.reads.collection import Collection, Shape
+from shared.reads.projection import Projector
+from shared.rows import OWNED, OWNER, belongs_to, live
+
+
+class Conditions:
+    """The conditions of a collection. What the caller may not see meets none of them."""
+
+    def __init__(self, collection: Collection, policy: Policy, projector: Projector, scope: Sequence[str]) -> None:
+        self._collection = collection
+        self._rows = collection.document.rows
+        self._policy = policy
+        self._extensions = projector.extensions
+        self._scope = scope
+
+    @property
+    def words(self) -> sa.ColumnElement[Any]:
+        """The column that a search looks at."""
+        return self._rows.c[self._collection.search or ""]
+
+    def of_branches(self, shape: Shape) -> list[Sequence[sa.ColumnElement[bool]]]:
+        """The conditions of each branch of the collection. Branches are disjoint."""
+        listed = self._policy.listed(self._rows, self._extensions)
+        return [(condition, *self._of_owner(condition, shape), *self.of_rows(shape)) for condition in listed]
+
+    def _of_owner(self, listed: sa.ColumnElement[bool], shape: Shape) -> Sequence[sa.ColumnElement[bool]]:
+        """Of a search among the caller's own rows: that the word of their owner is among those of a row."""
+        owner = belongs_to(self._rows, OWNER) if isinstance(self._rows, sa.Table) else None
+        if not shape.search or owner is None or not listed.compare(owner.column == CALLER_ID):
+            return ()
+        word = sa.func.concat(f"'{OWNED}", CALLER_ID, "'")
+        return (self.words.op("@@")(sa.cast(word, TSQUERY)),)
+
+    def of_rows(self, shape: Shape) -> list[sa.ColumnElement[bool]]:
+        """What is asked of the rows of each branch."""
+        columns = self._rows.c
+        where = [columns[name] == sa.bindparam(name, type_=columns[name].type) for name in self._scope]
+        where += self._of_deletion(shape.deleted)
+        if shape.search:
+            where.append(self.words.op("@@")(searched()))
+        for name in shape.custom:
+            condition = self._collection.custom[name].condition
+            where.append(condition(self._rows, sa.bindparam(name, type_=sa.ARRAY(sa.String()))))
+        for n, (name, operator) in enumerate(shape.filters):
+            where.append(compared(columns[name], operator, f"filter_{n}"))
+        return where
+
+    def _of_deletion(self, deleted: str) -> Sequence[sa.ColumnElement[bool]]:
+        if deleted == "exclude":
+            return live(self._rows)
+        role = self._policy.role(self._rows, self._extensions)
+        is_deleted = self._rows.c.deleted_at.is_not(None)
+        restorable = sa.and_(is_deleted, self._policy.permits(RESTORE, role))
+        return (restorable,) if deleted == "only" else (sa.or_(~is_deleted, restorable),)
+
+
+def compared(column: sa.ColumnElement[Any], operator: str, name: str) -> sa.ColumnElement[bool]:
+    """Whether the operator holds between a column and a parameter."""
+    kind = _comparable(column.type)
+    value = sa.bindparam(name, type_=sa.ARRAY(kind) if operator == "in" else kind)
+    if operator == "contains" and isinstance(kind, sa.ARRAY | sa.JSON):
+        return column.op("@>", is_comparison=True)(value)
+    return _CONDITIONS[operator](column, value)
+
+
+def _comparable(kind: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:
+    """The type of a value that is compared with a column of this type: one that the column cannot hold is neither
+    rounded nor refused.
+    """
+    match kind:
+        case sa.ARRAY():
+            return sa.ARRAY(_comparable(kind.item_type))
+        case sa.Text():
+            return kind
+        case sa.String():
+            return sa.String()
+        case sa.Integer():
+            return sa.BigInteger()
+        case sa.Numeric():
+            return sa.Numeric()
+    return kind
+
+
+_CONDITIONS: Mapping[str, Callable[[sa.ColumnElement[Any], sa.ColumnElement[Any]], sa.ColumnElement[bool]]] = {
+    "eq": operators.eq,
+    "ne": lambda column, value: column.is_distinct_from(value),
+    "in": lambda column, value: column == sa.func.any(value),
+    "lt": operators.lt,
+    "lte": operators.le,
+    "gt": operators.gt,
+    "gte": operators.ge,
+    "contains": lambda column, value: column.ilike(value),
+    "overlaps": lambda column, value: column.op("&&", is_comparison=True)(value),
+}
+
+
+def searched() -> sa.ColumnElement[Any]:
+    """The query that the parameter `q` is."""
+    return sa.func.websearch_to_tsquery(sa.literal_column("'simple'"), sa.bindparam("q", type_=sa.String()))

@@ -1,0 +1,116 @@
+"""Bringing a row back: as it was, alone or with its group, and what may be in its way (docs/guide/changing.md)."""
+
+from typing import Any
+
+from uuid_utils.compat import uuid7
+
+from shared.errors import DomainError
+from tests.conformance.deleting import Deleting
+from tests.conformance.requests import contents, done, refused, walk
+from tests.conformance.tried import each, needs
+
+COUNTED = {"version", "updated_at"}
+"""What tells of every change."""
+
+
+class Restoring(Deleting):
+    """`POST …/restore`."""
+
+    @needs("restore", "delete")
+    async def test_a_restore_brings_the_row_back_as_it_was(self):
+        """But for the version and the time of change; the answer is what every later read answers."""
+        before = await self.document(self.row)
+        await self.delete(self.row)
+        restored = done(await self.restore(self.row))
+        after = restored.json()
+        assert {name for name in after if after[name] != before[name]} == COUNTED
+        assert after["version"] > before["version"]
+        read = await self.keeper.get(self.path(self.row))
+        assert (read.content, read.headers["ETag"]) == (restored.content, restored.headers["ETag"])
+        assert str(self.row.id) in {item["id"] for item in await walk(self.keeper, self.face.path)}
+        assert await self.trashed(self.keeper) == []
+
+    @needs("restore", "delete")
+    async def test_a_restore_of_a_live_row_changes_nothing(self):
+        """Nor does a second one."""
+        before = await self.keeper.get(self.path(self.row))
+        assert done(await self.restore(self.row)).content == before.content
+        await self.delete(self.row)
+        once, twice = [done(await self.restore(self.row)) for _ in range(2)]
+        assert twice.content == once.content
+
+    @needs("restore", "delete")
+    async def test_a_restore_brings_back_the_one_row_alone(self):
+        """What was deleted by another request stays deleted."""
+        other = await self.saved()
+        for row in (other, self.row):
+            await self.delete(row)
+        done(await self.restore(self.row))
+        refused(await self.keeper.get(self.path(other)), 404, self.resource.absent.code)
+        done(await self.restore(other))
+
+    @needs("restore", "delete")
+    async def test_a_row_can_go_and_come_back_again(self):
+        """As often as one likes."""
+        for _ in range(2):
+            await self.delete(self.row)
+            done(await self.restore(self.row))
+
+    @each("rule", lambda c: list(c.face.rules) if "restore" in c.face.routes else [])
+    async def test_a_restore_names_the_row_in_its_way(self, rule: str):
+        """Where a live row has taken a unique value meanwhile: 409 with the rule's code and the row as `obstacle`, to
+        a dry run and a batch as well. All stays as it is; once the other is gone, the row comes back
+        (docs/guide/errors.md).
+        """
+        columns = {name: self._free_value(name) for name in self.face.rules[rule] if name not in self.columns}
+        old = await self.deleted(**columns)
+        new = await self.saved(**{name: getattr(old, name) for name in self.face.rules[rule]})
+        before = await contents(self.stage.database)
+        obstacle = {"resource": self.face.table.name, "id": str(new.id)}
+        path = self.path(old, "/restore")
+        for asked in (path, f"{path}?dry_run=true"):
+            problem = refused(await self.keeper.post(asked), 409, DomainError.by_constraint[rule].code)
+            assert problem.get("obstacle") == obstacle
+        operations = {"operations": [{"method": "POST", "path": path}]}
+        problem = refused(await self.keeper.post("/batch", json=operations), 409, "batch_failed")["problem"]
+        assert problem.get("obstacle") == obstacle
+        assert await contents(self.stage.database) == before, "What is refused changes nothing."
+        await self.delete(new)
+        done(await self.restore(old))
+
+    @each("column, above", lambda c: c.above())
+    async def test_a_row_goes_and_comes_back_with_what_it_belongs_to(self, column: str, above: Any):
+        """One deletion, one group: what was live goes along and comes back as it was; what was deleted before stays
+        deleted; the rows of others are left alone, to the byte.
+        """
+        admin, stranger = await self.admin(), await self.outsider()
+        earlier = await self.saved()
+        await self.delete(earlier)
+        others = await self.saved(owner=stranger)
+        before, theirs = await self.document(self.row, admin), await stranger.get(self.path(others))
+        holder = f"{above.path}/{getattr(self.row, column)}"
+        for _ in range(2):
+            done(await admin.delete(holder))
+            refused(await admin.get(self.path(self.row)), 404, self.resource.absent.code)
+            done(await admin.post(f"{holder}/restore"))
+            after = await self.document(self.row, admin)
+            assert {name for name in after if after[name] != before[name]} <= COUNTED
+            refused(await admin.get(self.path(earlier)), 404, self.resource.absent.code)
+        assert (await stranger.get(self.path(others))).content == theirs.content
+        done(await admin.post(self.path(earlier, "/restore")))
+
+    @needs("restore", if_=lambda c: c.parent)
+    async def test_a_part_does_not_come_back_without_the_whole(self):
+        """While what it is part of is deleted, nobody restores the part alone, not even an administrator."""
+        admin = await self.admin()
+        for column, above in self.above():
+            holder = f"{above.path}/{getattr(self.row, column)}"
+            done(await admin.delete(holder))
+            assert (await admin.post(self.path(self.row, "/restore"))).status_code in {404, 409}
+            done(await admin.post(f"{holder}/restore"))
+            done(await self.keeper.get(self.path(self.row)))
+
+    def _free_value(self, name: str) -> Any:
+        """A value for a column that the factory leaves empty."""
+        value = getattr(self.factory.build(**self.columns), name)
+        return f"{name}-{uuid7().hex[-8:]}" if value is None else value
