@@ -19,6 +19,7 @@ Operator = Callable[[Any], Iterable[cst.CSTNode]]
 _PASS = cst.SimpleStatementLine([cst.Pass()])
 _TEXTS = "description|title|summary|examples?|json_schema_extra|openapi_extra|responses|detail"
 _DESCRIPTION = m.Arg(keyword=m.Name(m.MatchRegex(_TEXTS)))
+_SPEED = m.Arg(keyword=m.Name(m.MatchRegex("eq|maxsize|slots")))
 _SENTENCE = re.compile(r"[a-z],? [a-z]+ [a-z]|[.][\"']$")
 """Three words after each other, or a full stop. In SQL, keywords are among the names."""
 _LOG = m.Call(m.Attribute(m.Name("log") | m.Name("logging")))
@@ -32,10 +33,12 @@ _NO_CODE = m.OneOf(
     m.SimpleStatementLine([m.Assign(value=m.OneOf(m.Call(m.Name("TypeVar")), _LOG))]),
     m.SimpleStatementLine([m.Assign([m.AssignTarget(m.Name("__all__"))])]),
     _DESCRIPTION,
+    _SPEED,
+    m.SimpleStatementLine([m.Assign([m.AssignTarget(m.Name("cache_ok"))])]),
     m.DictElement(m.SimpleString(m.MatchRegex(f'"({_TEXTS})"'))),
     m.Decorator(m.Name() | m.Attribute()),
 )
-"""What is documentation, or for the type checker, or for whoever reads the log."""
+"""What is documentation, for the type checker, for whoever reads the log, or for speed alone."""
 _ALIAS = m.SimpleStatementLine([m.Assign([m.AssignTarget(m.Name())], m.Subscript())])
 """At the top of a module: an alias of a type."""
 _BARE = cst.Module([])
@@ -92,10 +95,10 @@ def _other_string(node: cst.BaseString) -> Iterator[cst.CSTNode]:
 
 
 def _other_argument(node: cst.Call) -> Iterator[cst.CSTNode]:
-    """Also without the changes of texts."""
-    texts = [arg for arg in node.args if m.matches(arg, _DESCRIPTION) or _is_prose(arg.value)]
+    """Also without the changes of texts, and of what is for speed."""
+    kept = [arg for arg in node.args if m.matches(arg, _DESCRIPTION | _SPEED) or _is_prose(arg.value)]
     for mutated in mutators.operator_arg_removal(node):
-        if all(text in mutated.args for text in texts):
+        if all(arg in mutated.args for arg in kept):
             yield mutated
 
 

@@ -13,8 +13,14 @@ from tests.mutants.trees import Tree
 AGES = '''
 """Ages, in years."""
 import logging
+from dataclasses import dataclass
 
 log = logging.getLogger("ages")
+
+
+@dataclass(eq=False)
+class Guest:
+    """Somebody."""
 
 
 def may_enter(age: int = 18 - 0) -> bool:

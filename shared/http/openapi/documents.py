@@ -130,7 +130,7 @@ class Documents:
         }
         for name, values in known.items():
             found = schema.get("properties", {}).get(name, {})
-            for one in found.get("anyOf", [found])[:1]:
+            for one in found.get("anyOf", [found]):
                 one.pop("x-extensible-enum", None)
                 if values and one.get("type") == "string":
                     one["x-extensible-enum"] = sorted(values)
