@@ -4,7 +4,7 @@ import gc
 import importlib.metadata
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from threading import Thread
+from threading import Timer
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -26,6 +26,8 @@ from shared.http.reads import journal_router
 from shared.http.routes import Binder, Dispatch, Route
 
 DESCRIPTION = "A REST API with a contract to rely on. Errors are problem details (RFC 9457); `/problems` lists them."
+DOCUMENT_SECONDS = 5.0
+"""After the start, the OpenAPI document is made without anybody asking, so that nobody waits for it."""
 
 
 class Trellis(FastAPI):
@@ -54,9 +56,12 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         application.build()
         _freeze_heap()
-        Thread(target=make_document, daemon=True).start()  # Before somebody asks, and without anybody waiting.
+        making = Timer(DOCUMENT_SECONDS, make_document)
+        making.daemon = True
+        making.start()
         async with beside:
             yield
+        making.cancel()
         await kernel.database().close()
         kernel.passwords().close()
 

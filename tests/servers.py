@@ -68,9 +68,10 @@ def trellis(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 
 
 @contextmanager
-def serving(folder: Path, until: str = "/health/ready", **environment: str) -> Iterator[Server]:
+def serving(folder: Path, until: str = "/health/ready", worker: str = "false", **environment: str) -> Iterator[Server]:
     """A server that answers this path with 200. Its log is in the folder, and its data unless DATABASE_URL is given. It
-    serves another tree whose path is given as PYTHONPATH.
+    serves another tree whose path is given as PYTHONPATH. A worker takes a while to start, so there is none unless
+    `worker` is "true", or empty and the default says so.
     """
     log = folder / "serve.log"
     environment = {
@@ -80,6 +81,7 @@ def serving(folder: Path, until: str = "/health/ready", **environment: str) -> I
         # On a slow machine many requests at once would reach the limits that users have.
         "TRELLIS_POOL_WAIT_SECONDS": str(PATIENCE),
         "TRELLIS_STATEMENT_SECONDS": str(PATIENCE),
+        **({"TRELLIS_WORKER": worker} if worker else {}),
     } | environment
     with log.open("a") as output:
         begins_at = output.tell()

@@ -127,15 +127,14 @@ class TestTheCommand:
 
 class TestAServer:
     def test_has_a_worker_over_the_embedded_database(self, tmp_path):
-        with serving(tmp_path) as server:
+        with serving(tmp_path, worker="") as server:
             eventually(lambda: "kernel.purge 1: attempt 1 done in" in server.output())
             assert server.stop() == 0
 
     @pytest.mark.parametrize("is_told", [False, True])
     def test_has_one_over_another_database_only_when_told(self, tmp_path, is_told):
         """Else it opens no connection for it."""
-        settings = {"TRELLIS_WORKER": "true"} if is_told else {}
-        with clone() as url, serving(tmp_path, DATABASE_URL=url, **settings) as server:
+        with clone() as url, serving(tmp_path, worker="true" if is_told else "", DATABASE_URL=url) as server:
             with psycopg.connect(url) as connection:
                 if is_told:
                     eventually(lambda: "kernel.purge 1: attempt 1 done in" in server.output())

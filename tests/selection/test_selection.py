@@ -86,8 +86,10 @@ class TestMakeTest:
 
         def commands(**variables):
             given = [f"{name}={value}" for name, value in variables.items()]
+            ours = ("MAKE", "PYTEST", "MODULE", "CHANGED")  # This may run within a make itself.
+            bare = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
             made = subprocess.run(
-                ["make", "-n", "test", *given], cwd=trees.ROOT, capture_output=True, text=True, check=True
+                ["make", "-n", "test", *given], cwd=trees.ROOT, env=bare, capture_output=True, text=True, check=True
             )
             (command,) = re.findall(r"^\.venv/bin/(.*)$", made.stdout, re.MULTILINE)[-1:]
             return " ".join(command.split())

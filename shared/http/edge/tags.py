@@ -18,4 +18,4 @@ class Tag(str):
 
 def operation_id(route: APIRoute) -> str:
     """`projects_create`, which becomes the name of a method in a generated client."""
-    return "_".join([*map(str, route.tags[:1]), route.name])
+    return "_".join([*(str(tag).replace("-", "_") for tag in route.tags[:1]), route.name])
