@@ -53,8 +53,9 @@ def reads(router: APIRouter, of: Collection, repository: Any, listed: str = "") 
         return page_response(request, await repository.history(path[name], caller, query))
 
     page: Any = PageOf
+    plural = str(router.tags[0]).replace("-", " ")
     for path, endpoint, answer, model, told in (
-        ("", list, of, page[of.document], f"List {listed or f'your {router.tags[0]}'}, newest first."),
+        ("", list, of, page[of.document], f"List {listed or f'your {plural}'}, newest first."),
         (f"/{{{name}}}", get, of.document, of.document, f"Get {a_row}."),
         (f"/{{{name}}}/history", history, HISTORY, page[HistoryRead], f"List the changes of {a_row}, newest first."),
     ):
