@@ -12,7 +12,6 @@ from shared.container import KernelContainer
 from shared.events import Event, Events, Handler
 from shared.extensions import Extensions
 from shared.http.container import HttpContainer
-from shared.http.reads import hidden_filters
 from shared.jobs import Key, Payloads, Run, delivery, leaving
 from shared.manifest import ManifestError, Module
 from shared.reads import faults
@@ -71,11 +70,6 @@ def compose(settings: Settings, modules: Sequence[Module]) -> Application:
     for package in ("shared", *(f"modules.{module.name}" for module in modules)):
         for fault in faults(package):
             raise ManifestError(fault)
-    for resource in (resource for module in modules for resource in module.resources):
-        for name in hidden_filters(resource.collection):
-            document = resource.collection.document.__name__
-            reason = f"{document} has a filter '{name}', which means something else to every list"
-            raise ManifestError(f"{reason}: give the field another name.")
     handlers: dict[type[Event], list[Callable[[], Handler]]] = {
         event: [] for module in modules for event in module.publishes
     }

@@ -18,7 +18,7 @@ RESOURCES: dict[str, Any] = {}
 
 def policy_of(belonging: Belonging) -> Policy:
     """The policy of rows that belong to others: that of an owner, or that of what they are part of."""
-    return _of_owner(belonging.column.name) if belonging.role == OWNER else _of_whole(belonging)
+    return _of_owner(belonging.column.name) if belonging.role == OWNER else _of_parent(belonging)
 
 
 def role_on(resource: str, id: ColumnElement[Any], extensions: Extensions) -> ColumnElement[Any]:
@@ -37,26 +37,26 @@ def _of_owner(column: str) -> Policy:
     )
 
 
-def _of_whole(belonging: Belonging) -> Policy:
+def _of_parent(belonging: Belonging) -> Policy:
     column, resource = belonging.column.name, belonging.resource
 
     def parents(rows: FromClause, extensions: Extensions) -> tuple[ColumnElement[Any], Select[Any]]:
-        whole = RESOURCES[resource]
-        found = table_of(whole.model).alias()
-        listed = whole.policy.listed(found, extensions)
+        parent = RESOURCES[resource]
+        found = table_of(parent.model).alias()
+        listed = parent.policy.listed(found, extensions)
         ids = union_all(*(select(found.c.id).where(condition, *live(found)) for condition in listed)).subquery()
         return rows.c[column], select(ids.c.id)
 
     return Policy(
         role=lambda rows, extensions: role_on(resource, rows.c[column], extensions),
         listed=lambda rows, extensions: (among(*parents(rows, extensions)),),
-        allowed=_AsToWhole(resource),
+        allowed=_AsOnParent(resource),
         parents=parents,
     )
 
 
-class _AsToWhole(Mapping[str, frozenset[str]]):
-    """Who may change a part: the roles that may change the whole."""
+class _AsOnParent(Mapping[str, frozenset[str]]):
+    """Who may change a part: the roles that may change the parent."""
 
     def __init__(self, resource: str) -> None:
         self._resource = resource

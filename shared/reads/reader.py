@@ -68,8 +68,8 @@ class Reader(Generic[M]):
             cls.policy = policy_of(belonging)
 
     def __init__(self, tools: Tools) -> None:
-        self._database, self._projector, cursors = tools.database, tools.projector, tools.cursors
-        projector = self._projector
+        self._database, self._projector = tools.database, tools.projector
+        projector, cursors = tools.projector, tools.cursors
         self._gate = gate(projector.extensions)
         self._rows = self.collection.document.rows
         self._listing = Listing(self.collection, self.policy, projector, cursors)

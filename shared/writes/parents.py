@@ -50,8 +50,8 @@ class Parents:
 
 def errors_of_parents(table: Table) -> frozenset[type[DomainError]]:
     """The errors of `Parents.demand`."""
-    wholes = [RESOURCES[belonging.resource] for belonging in belongings(table) if belonging.role == PART]
-    return frozenset(error for whole in wholes for error in (whole.absent, whole.denied))
+    parents = [RESOURCES[belonging.resource] for belonging in belongings(table) if belonging.role == PART]
+    return frozenset(error for parent in parents for error in (parent.absent, parent.denied))
 
 
 def _api(resource: type[Reader[Any]], extensions: Extensions) -> Api:

@@ -11,7 +11,7 @@ from uuid import UUID
 from shared.auth import CHANGE, DELETE, RESTORE
 from shared.errors import DomainError
 from shared.reads import Representation
-from shared.rows import Resource, belongings, rules_of, table_of
+from shared.rows import OWNER, Resource, belongs_to, rules_of, table_of
 from shared.writes.change import Change
 from shared.writes.groups import rules_of_group
 from shared.writes.parents import errors_of_parents
@@ -71,5 +71,5 @@ class Repository(Steps[M]):
 
     @classmethod
     def orphans(cls) -> Collection[type[DomainError]]:
-        """The error of a row that cannot come back alone."""
-        return () if cls.orphaned is None or not belongings(table_of(cls.model)) else (cls.orphaned,)
+        """The error of a row that cannot come back before its owner."""
+        return () if cls.orphaned is None or not belongs_to(table_of(cls.model), OWNER) else (cls.orphaned,)

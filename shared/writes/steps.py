@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 from shared.auth import CHANGE, READ, TRUSTED, InvalidToken
 from shared.errors import Conflict, Contended
 from shared.reads import WHOLE, Reader, Representation, Tools
-from shared.rows import Resource, frozen, live, loaded_columns, table_of
+from shared.rows import OWNER, Resource, belongs_to, frozen, live, loaded_columns, table_of
 from shared.wire import Statement
 from shared.writes.change import Change
 from shared.writes.groups import Group
@@ -106,8 +106,11 @@ class Steps(Reader[M]):
         `rules_of_group` with the row in the way.
         """
         # A deletion of what it belongs to that runs just now would not see the row.
-        if not await self._parents.hold_live(change, row) and self.orphaned is not None:
-            raise self.orphaned
+        if not await self._parents.hold_live(change, row):
+            if belongs_to(table_of(self.model), OWNER) is None:
+                raise self.absent  # As a part is whose parent was deleted before.
+            if self.orphaned is not None:
+                raise self.orphaned
         await self._verbs.restore(change, id=row.id)
         if row.deletion_id is not None:
             await self._group.restore(change, row.deletion_id)

@@ -5,7 +5,6 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 
@@ -18,8 +17,6 @@ from fastapi.routing import APIRoute, iter_route_contexts
 import modules
 from app.asgi import create_app
 from app.container import compose
-from modules.projects.repository import ProjectRepository
-from modules.projects.schemas import PROJECTS
 from shared.http.routes.routing import Route
 from shared.manifest import ManifestError, Module, discover
 from tests.callers import anonymous
@@ -242,13 +239,6 @@ class TestRefusals:
     def test_of_a_router_of_another_kind(self, plant, refusal):
         assert refusal(plant(router="APIRouter(prefix='/planted')")).startswith(
             "Module 'planted': its router has /planted, which is no Route of the kernel's: make the router with"
-        )
-
-    def test_of_a_filter_that_no_client_can_reach(self, refusal, monkeypatch):
-        filters = (*PROJECTS.filters, "count")
-        monkeypatch.setattr(ProjectRepository, "collection", replace(PROJECTS, filters=filters))
-        assert refusal(*FOUND) == (
-            "ProjectRead has a filter 'count', which means something else to every list: give the field another name."
         )
 
     @pytest.mark.parametrize(

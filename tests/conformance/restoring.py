@@ -5,8 +5,10 @@ from typing import Any
 from uuid_utils.compat import uuid7
 
 from shared.errors import DomainError
+from shared.rows import OWNER, belongings
 from tests.conformance.deleting import Deleting
 from tests.conformance.requests import contents, done, refused, walk
+from tests.conformance.rows import NOON
 from tests.conformance.tried import each, needs
 
 COUNTED = {"version", "updated_at"}
@@ -48,6 +50,18 @@ class Restoring(Deleting):
         done(await self.restore(self.row))
         refused(await self.keeper.get(self.path(other)), 404, self.resource.absent.code)
         done(await self.restore(other))
+
+    @needs("restore", if_=lambda c: c.resource.orphans())
+    async def test_a_restore_waits_for_what_owns_the_row(self):
+        """A row does not come back before its owner: 409."""
+        row = await self.deleted()
+        (owner,) = [belonging for belonging in belongings(self.face.table) if belonging.role == OWNER]
+        owners = self.face.table.metadata.tables[owner.resource]
+        of_row = owners.c.id == getattr(row, owner.column.name)
+        await self.stage.database.sql(owners.update().where(of_row).values(deleted_at=NOON, deletion_id=uuid7()))
+        admin = await self.admin()
+        (error,) = self.resource.orphans()
+        refused(await admin.post(f"{self.path(row)}/restore"), 409, error.code)
 
     @needs("restore", "delete")
     async def test_a_row_can_go_and_come_back_again(self):

@@ -9,6 +9,7 @@ from functools import cached_property
 from sqlmodel import SQLModel
 
 from app.development.scaffold.names import camel
+from shared.http.reads import RESERVED
 
 
 @dataclass(frozen=True)
@@ -152,12 +153,9 @@ KINDS: Mapping[str, Kind] = {
 """By the name that a command gives it; `enum=draft,sent` is one more."""
 
 _FIELD = re.compile(r"(?P<name>[a-z][a-z0-9_]*):(?P<kind>[a-z]+)(?:=(?P<values>[a-z0-9_,]+))?(?P<nullable>\?)?")
-RESERVED = {
-    *("id", "created_at", "updated_at", "version", "deleted_at", "deletion_id", "purge_at", "owner_id", "search"),
-    *("limit", "cursor", "sort", "count", "q", "deleted", "fields", "include"),
-    *dir(SQLModel),
-}
-"""Names that every row, every model, or every list has already."""
+_ROWS = {"id", "created_at", "updated_at", "version", "deleted_at", "deletion_id", "purge_at", "owner_id", "search"}
+TAKEN = _ROWS | RESERVED | {*dir(SQLModel)}
+"""Names that every row, every list, or every model has already."""
 
 
 class FieldError(Exception):
@@ -183,7 +181,7 @@ class NewField:
         if match is None:
             raise FieldError(f"'{given}' is no field: write name:kind, name:kind? where it may be missing.")
         name, kind = match["name"], match["kind"]
-        if name in RESERVED or keyword.iskeyword(name):
+        if name in TAKEN or keyword.iskeyword(name):
             raise FieldError(f"A field cannot be called '{name}'.")
         values = tuple(dict.fromkeys((match["values"] or "").split(","))) if kind == "enum" else ()
         if kind == "enum" and (not all(values) or any(keyword.iskeyword(v) or not v.isidentifier() for v in values)):

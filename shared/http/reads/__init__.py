@@ -2,8 +2,8 @@
 
 from shared.http.reads.contents import Content
 from shared.http.reads.exports import CSV, NDJSON, ExportResponse, export_response, export_turns
+from shared.http.reads.filters import RESERVED
 from shared.http.reads.journal import HistoryQuery, journal_router
-from shared.http.reads.lists import hidden_filters
 from shared.http.reads.queries import CONDITIONAL, described, document_view, list_query
 from shared.http.reads.resource import reads
 from shared.http.reads.responses import PageOf, created_response, document_response, page_response
@@ -12,6 +12,7 @@ __all__ = [
     "CONDITIONAL",
     "CSV",
     "NDJSON",
+    "RESERVED",
     "Content",
     "ExportResponse",
     "HistoryQuery",
@@ -22,7 +23,6 @@ __all__ = [
     "document_view",
     "export_response",
     "export_turns",
-    "hidden_filters",
     "journal_router",
     "list_query",
     "page_response",

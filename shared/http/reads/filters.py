@@ -68,6 +68,9 @@ class Filters:
     """The filters of a collection, custom ones included."""
 
     def __init__(self, collection: Collection) -> None:
+        for name in RESERVED & {*collection.filters, *collection.custom}:
+            document = collection.document.__name__
+            raise TypeError(f"{document} cannot be filtered by {name}: every list has a parameter of that name.")
         types = {name: _kind_of(collection, name) for name in collection.filters}
         self._operators = {name: _operators(kind) for name, kind in types.items()}
         self._adapters = {name: TypeAdapter(_value_of(kind)) for name, kind in types.items()}
@@ -137,8 +140,6 @@ def demand_sortable(collection: Collection) -> None:
 def _kind_of(collection: Collection, name: str) -> Any:
     """The type of a field. Raises TypeError for one that cannot be a filter."""
     document = collection.document
-    if name in RESERVED:
-        raise TypeError(f"{document.__name__} cannot be filtered by {name}: every list has a parameter of that name.")
     kind = plain_type(document.model_fields[name].annotation) if name in document.model_fields else None
     if kind is None or name not in document.rows.c or _operators(kind) is None:
         raise TypeError(

@@ -14,12 +14,6 @@ LONGEST_SEARCH = 200
 LONGEST_CURSOR = 4000
 
 _PAGING = ("limit", "cursor", "sort", "count")
-_NAMES = {*_PAGING, "q", "deleted", "fields", "include"}
-
-
-def hidden_filters(collection: Collection) -> list[str]:
-    """The filters that no client can reach: their names mean something else in the query string of a list."""
-    return sorted(_NAMES & {*collection.filters, *collection.custom})
 
 
 class ListGrammar:
