@@ -16,6 +16,7 @@ from modules.projects.schemas import (
     ProjectCreate,
     ProjectRead,
     ProjectReplace,
+    ProjectsUpdate,
     ProjectUpdate,
 )
 from modules.projects.service import ProjectService
@@ -28,6 +29,8 @@ from shared.http.reads import (
     document_response,
     export_response,
     list_query,
+    matching_described,
+    matching_query,
     page_response,
     reads,
 )
@@ -43,12 +46,13 @@ from shared.http.routes import (
     resource_router,
 )
 from shared.reads import ListQuery
-from shared.writes import Import, Imported
+from shared.writes import Affected, Import, Imported
 
 Service = Annotated[ProjectService, Provide[ProjectsContainer.service]]
 Repository = Annotated[ProjectRepository, Provide[ProjectsContainer.repository]]
 MembersQuery = Annotated[ListQuery, Depends(list_query(MEMBERS))]
 ExportQuery = Annotated[ListQuery, Depends(list_query(PROJECTS.without_pages()))]
+Matching = Annotated[ListQuery, Depends(matching_query(PROJECTS))]
 ProjectLines = Annotated[Import[ProjectCreate], Depends(lines_of(ProjectCreate))]
 ExternalId = Annotated[str, Depends(path_key("external_id"))]
 
@@ -109,10 +113,24 @@ async def update(
     return document_response(request, await service.change(change, project_id, data))
 
 
+@router.patch("", openapi_extra=matching_described(PROJECTS))
+async def update_all(
+    data: ProjectsUpdate, matching: Matching, change: CurrentChange, repository: Repository
+) -> Affected:
+    """Change all projects that match."""
+    return await repository.change_all(change, matching, **data.changes())
+
+
 @router.delete("/{project_id}", status_code=204)
 async def delete(project_id: UUID, change: CurrentChange, repository: Repository) -> None:
     """Delete a project. It can be restored."""
     await repository.remove(change, project_id)
+
+
+@router.delete("", openapi_extra=matching_described(PROJECTS))
+async def delete_all(matching: Matching, change: CurrentChange, repository: Repository) -> Affected:
+    """Delete all projects that match. Each can be restored."""
+    return await repository.remove_all(change, matching)
 
 
 @router.post("/{project_id}/restore", response_model=ProjectRead)

@@ -103,6 +103,7 @@ PROJECTS = Collection(
             carries, "The project carries the tag with this slug. Repeat it for more tags: all must match.", "to-do"
         )
     },
+    groups=("status", "owner_id"),
 )
 
 
@@ -133,6 +134,15 @@ class ProjectUpdate(Patch):
     starts_on: Annotated[Date | None, Start] = UNCHANGED
     due_on: Annotated[Date | None, Due] = UNCHANGED
     tag_ids: TagIds = UNCHANGED
+
+
+class ProjectsUpdate(Patch):
+    """A change of all projects that match."""
+
+    description: Annotated[Description | None, About] = UNCHANGED
+    status: Annotated[Status, Stage] = UNCHANGED
+    starts_on: Annotated[Date | None, Start] = UNCHANGED
+    due_on: Annotated[Date | None, Due] = UNCHANGED
 
 
 class MemberWrite(Input):

@@ -15,6 +15,7 @@ from shared.reads.collection import (
     Sort,
     flat,
 )
+from shared.reads.conditions import Conditions, compared, searching
 from shared.reads.cursors import Cursors
 from shared.reads.history import HISTORY, JOURNAL, HistoryRead, Journal, JournalRead
 from shared.reads.listing import Documents, Listing, Page
@@ -41,6 +42,7 @@ __all__ = [
     "RELEVANCE",
     "WHOLE",
     "Collection",
+    "Conditions",
     "Cursors",
     "CustomFilter",
     "Derived",
@@ -65,8 +67,10 @@ __all__ = [
     "Tools",
     "View",
     "columns_in",
+    "compared",
     "faults",
     "flat",
     "marker_of",
     "plain_type",
+    "searching",
 ]

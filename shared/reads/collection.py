@@ -57,6 +57,8 @@ class Shape:
     """`exclude`, `only` or `include`."""
     after: tuple[bool, ...] | None = None
     """For a further page: which of the sort values of the row before it are null."""
+    groups: tuple[str, ...] = ()
+    """Of totals: the fields that rows of a group have in common."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class CustomFilter:
 
 @dataclass(frozen=True)
 class Collection:
-    """The list of a resource, as its module declares it."""
+    """The list of a resource, as its module declares it, and its totals."""
 
     document: type[Document]
     filters: Names[str] = ()
@@ -100,6 +102,10 @@ class Collection:
     search: str | None = None
     """The tsvector column that `q` searches."""
     custom: Mapping[str, CustomFilter] = field(default_factory=dict)
+    groups: Names[str] = ()
+    """The filters by which totals can be grouped: a client lists the rows of a group by its values."""
+    sums: Names[str] = ()
+    """The fields that totals add up: whole numbers, decimal numbers, durations. With neither, there are no totals."""
     paged: bool = True
 
     @property
@@ -112,6 +118,11 @@ class Collection:
     def has_trash(self) -> bool:
         """Whether its rows know soft delete."""
         return "deleted_at" in self.document.rows.c
+
+    @property
+    def has_totals(self) -> bool:
+        """Whether its rows are counted and added up."""
+        return bool(self.groups or self.sums)
 
     def without_pages(self) -> Self:
         """The same in one piece, for an export."""

@@ -1,13 +1,16 @@
 """The conditions of a list: whose rows are in it, which of them are deleted, and what the request asks of them."""
 
 import operator as operators
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
+from psycopg.errors import InternalError_
 from sqlalchemy.dialects.postgresql import TSQUERY
 
 from shared.auth import CALLER_ID, RESTORE, Policy
+from shared.errors import InvalidInput
 from shared.reads.collection import Collection, Shape
 from shared.reads.projection import Projector
 from shared.rows import OWNED, OWNER, belongs_to, live
@@ -32,6 +35,14 @@ class Conditions:
         """The conditions of each branch of the collection. Branches are disjoint."""
         listed = self._policy.listed(self._rows, self._extensions)
         return [(condition, *self._of_owner(condition, shape), *self.of_rows(shape)) for condition in listed]
+
+    def of_all_branches(self, shape: Shape) -> list[sa.ColumnElement[bool]]:
+        """The same for a statement that cannot have branches, because it locks what it finds."""
+        branches = [
+            sa.and_(listed, *self._of_owner(listed, shape))
+            for listed in self._policy.listed(self._rows, self._extensions)
+        ]
+        return [sa.or_(*branches), *self.of_rows(shape)]
 
     def _of_owner(self, listed: sa.ColumnElement[bool], shape: Shape) -> Sequence[sa.ColumnElement[bool]]:
         """Of a search among the caller's own rows: that the word of their owner is among those of a row."""
@@ -102,6 +113,17 @@ _CONDITIONS: Mapping[str, Callable[[sa.ColumnElement[Any], sa.ColumnElement[Any]
     "contains": lambda column, value: column.ilike(value),
     "overlaps": lambda column, value: column.op("&&", is_comparison=True)(value),
 }
+
+
+@contextmanager
+def searching(shape: Shape) -> Iterator[None]:
+    """Raises InvalidInput when a search has more operators than PostgreSQL's stack holds, such as 33 hyphens."""
+    try:
+        yield
+    except InternalError_ as error:
+        if not shape.search:
+            raise
+        raise InvalidInput("This search has too many operators.", parameter="q") from error
 
 
 def searched() -> sa.ColumnElement[Any]:

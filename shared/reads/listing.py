@@ -1,16 +1,14 @@
 """Listing: the pages of a collection, by keyset, so that a page costs the same at any depth."""
 
 import json
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from psycopg.errors import InternalError_
-
 from shared.auth import Policy, Principal, admitted
-from shared.errors import InvalidInput
-from shared.reads.collection import Collection, ListQuery, Shape
+from shared.reads.collection import Collection, ListQuery
+from shared.reads.conditions import searching
 from shared.reads.cursors import Cursors
 from shared.reads.projection import Projector
 from shared.reads.statements import ListStatements
@@ -67,7 +65,7 @@ class Listing:
             after = self._cursors.read(query.cursor, context)
             values |= {f"after_{n}": str(value) for n, value in enumerate(after)}
             shape = replace(shape, after=tuple(value is None for value in after))
-        with _searching(shape):
+        with searching(shape):
             ((items, last, count),) = admitted(await database.read(self._statement(shape), values))
             if shape.count == "estimated":
                 ((plan,),) = await database.read(self._estimate(replace(shape, after=None)), values)
@@ -77,18 +75,7 @@ class Listing:
     async def export(self, database: Database, principal: Principal, query: ListQuery) -> Documents:
         """Every document of the collection that the query matches, by id, in batches."""
         values = {**principal.parameters(), **query.values}
-        with _searching(query.shape):
+        with searching(query.shape):
             async with aclosing(database.stream(self._export(query.shape), values)) as batches:
                 async for batch in batches:
                     yield [content for (content,) in batch]
-
-
-@contextmanager
-def _searching(shape: Shape) -> Iterator[None]:
-    """Raises InvalidInput when a search has more operators than PostgreSQL's stack holds, such as 33 hyphens."""
-    try:
-        yield
-    except InternalError_ as error:
-        if not shape.search:
-            raise
-        raise InvalidInput("This search has too many operators.", parameter="q") from error

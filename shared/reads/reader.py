@@ -16,6 +16,7 @@ from shared.reads.cursors import Cursors
 from shared.reads.history import History
 from shared.reads.listing import Documents, Listing, Page
 from shared.reads.projection import WHOLE, Projector, View
+from shared.reads.totals import Totals
 from shared.rows import OWNER, PART, Resource, belongs_to, index_sort, live, table_of
 from shared.wire import Database, Record, Statement
 
@@ -73,6 +74,7 @@ class Reader(Generic[M]):
         self._gate = gate(projector.extensions)
         self._rows = self.collection.document.rows
         self._listing = Listing(self.collection, self.policy, projector, cursors)
+        self._totals = Totals(self.collection, self.policy, projector)
         self._history = History(table_of(self.model), self.policy, projector, cursors)
         self._documents = lru_cache(maxsize=500)(self._compile)
         self._id: BindParameter[UUID] = bindparam("id", type_=Uuid())
@@ -91,6 +93,12 @@ class Reader(Generic[M]):
     async def list(self, caller: Principal, query: ListQuery) -> Page:
         """A page of the collection. Raises InvalidCursor, and InvalidToken when the caller's session has ended."""
         return await self._listing.page(self._database, caller, query)
+
+    async def totals(self, caller: Principal, query: ListQuery) -> bytes:
+        """How many rows of the collection the query matches, and their sums, whole and by group: a JSON object. Raises
+        InvalidInput for sums that are too large, and InvalidToken when the caller's session has ended.
+        """
+        return await self._totals.read(self._database, caller, query)
 
     async def history(self, id: UUID, caller: Principal, query: ListQuery) -> Page:
         """The history of a row, newest first; of a deleted row, for those who may restore it.

@@ -8,6 +8,7 @@ from shared.writes.api import Api
 from shared.writes.change import Change, Permission
 from shared.writes.idempotency import Answer, Idempotency, Keyed
 from shared.writes.importing import BulkInsert, Import, Imported, ImportFailed, LineBatch, LineError
+from shared.writes.matching import Affected
 from shared.writes.parents import ParentDeleted
 from shared.writes.preconditions import Precondition, PreconditionFailed, PreconditionRequired, Tags, VersionMismatch
 from shared.writes.repository import Repository
@@ -15,6 +16,7 @@ from shared.writes.resources import Resources
 from shared.writes.verbs import Verbs
 
 __all__ = [
+    "Affected",
     "Answer",
     "Api",
     "BulkInsert",

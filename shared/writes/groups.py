@@ -1,5 +1,6 @@
 """Groups: rows that are deleted together and come back together, by the columns that say what they belong to."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -17,12 +18,13 @@ class Group:
     def __init__(self, resource: str, events: Events) -> None:
         self._resource, self._events = resource, events
 
-    async def delete(self, change: Change, deletion_id: UUID) -> None:
-        """Delete what belongs to the rows of this deletion, under its id."""
+    async def delete(self, change: Change, deletion_ids: Sequence[UUID]) -> None:
+        """Delete what belongs to the rows of these deletions, each under the id of its own."""
         for verbs, column in self._following:
-            await verbs.delete_along(change, column, deletion_id)
+            await verbs.delete_along(change, column, deletion_ids)
         for kind in self._told(Deleted.by_resource):
-            await self._events.publish(change, kind(deletion_id))
+            for deletion_id in deletion_ids:
+                await self._events.publish(change, kind(deletion_id))
 
     async def restore(self, change: Change, deletion_id: UUID) -> None:
         """Bring back what was deleted along. Raises the error of a unique rule, with the row in the way."""

@@ -1,7 +1,7 @@
 """The repository of a resource: the base class of every module's own.
 
-It has the four operations that change a row, each within the policy and with its guards. A service that has more to say
-takes the steps that they are made of.
+It has the operations that change a row, or all rows that a query matches, each within the policy and with its guards. A
+service that has more to say takes the steps that they are made of.
 """
 
 from collections.abc import Collection
@@ -10,10 +10,11 @@ from uuid import UUID
 
 from shared.auth import CHANGE, DELETE, RESTORE
 from shared.errors import DomainError
-from shared.reads import Representation
+from shared.reads import ListQuery, Representation
 from shared.rows import OWNER, Resource, belongs_to, rules_of, table_of
 from shared.writes.change import Change
 from shared.writes.groups import rules_of_group
+from shared.writes.matching import Affected, Matched
 from shared.writes.parents import errors_of_parents
 from shared.writes.steps import Steps
 
@@ -53,6 +54,25 @@ class Repository(Steps[M]):
         """
         await self.restore(change, await self.lock(change, id, RESTORE, include_deleted=True))
         return await self.document(change, id)
+
+    async def change_all(self, change: Change, matching: ListQuery, **columns: Any) -> Affected:
+        """Give these columns to the rows that match, that the caller may change, and that do not have them yet. Raises
+        `rules`, `parents`, InvalidInput, and InvalidToken.
+        """
+        await self._parents.demand(change, columns)
+        found = await self.lock_all(change, matching, CHANGE, **columns) if columns else Matched([], has_more=False)
+        if found.rows:
+            await self._verbs.update_all(change, found.ids, **columns)
+        return found.told()
+
+    async def remove_all(self, change: Change, matching: ListQuery) -> Affected:
+        """Delete the rows that match and that the caller may delete, each with what goes along with it: each comes back
+        alone. Raises InvalidInput, and InvalidToken.
+        """
+        found = await self.lock_all(change, matching, DELETE)
+        if found.rows:
+            await self._group.delete(change, await self._verbs.delete_each(change, found.ids))
+        return found.told()
 
     @classmethod
     def rules(cls) -> Collection[type[DomainError]]:

@@ -10,11 +10,12 @@ from uuid_utils.compat import uuid7
 
 from shared.auth import CHANGE, READ, TRUSTED, InvalidToken
 from shared.errors import Conflict, Contended
-from shared.reads import WHOLE, Reader, Representation, Tools
+from shared.reads import WHOLE, ListQuery, Reader, Representation, Tools
 from shared.rows import OWNER, Resource, belongs_to, frozen, live, loaded_columns, table_of
 from shared.wire import Statement
 from shared.writes.change import Change
 from shared.writes.groups import Group
+from shared.writes.matching import Matched, Matching
 from shared.writes.parents import ParentDeleted, Parents
 from shared.writes.preconditions import PreconditionFailed
 from shared.writes.verbs import Verbs
@@ -33,6 +34,7 @@ class Steps(Reader[M]):
         self._verbs: Verbs[M] = Verbs(self.model)
         self._frozen: Callable[[Sequence[Any]], M] = frozen(self.model)
         self._lock = lru_cache(maxsize=4)(self._compile_lock)
+        self._matching: Matching[M] = Matching(self, tools.projector)
         self._group = Group(self.resource(), tools.events)
         self._parents = Parents(table_of(self.model), tools.projector.extensions)
 
@@ -65,6 +67,16 @@ class Steps(Reader[M]):
         if id == change.target:
             await self._demand_version(change, row)
         return row
+
+    async def lock_all(self, change: Change, matching: ListQuery, action: str, **columns: Any) -> Matched[M]:
+        """The rows of the collection that match and on which the caller may do this: locked, by id, at most as many as
+        the query's limit. With columns, only rows that have other values there. Raises InvalidInput, and InvalidToken
+        when the session has ended.
+        """
+        found = await self._matching.lock(change, matching, action, columns)
+        for row in found.rows:
+            change.allow(self.resource(), action, row.id)
+        return found
 
     async def add(self, change: Change, **columns: Any) -> UUID:
         """Store a new row. Its id. The next statement raises the error of a constraint that the row breaks."""
@@ -99,7 +111,7 @@ class Steps(Reader[M]):
 
     async def delete(self, change: Change, row: M) -> None:
         """Delete a locked row, and what goes along with it, as one group."""
-        await self._group.delete(change, await self._verbs.delete(change, id=row.id))
+        await self._group.delete(change, [await self._verbs.delete(change, id=row.id)])
 
     async def restore(self, change: Change, row: M) -> None:
         """Bring back a locked row, with what went along. One that is not deleted stays as it is. Raises `orphans`, and

@@ -10,7 +10,6 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import SQLModel
 from uuid_utils.compat import uuid7
 
-from shared.auth import among
 from shared.errors import Conflict, Obstacle
 from shared.rows import demand_fit, frozen, limits, live, live_rule, loaded_columns, table_of
 from shared.schemas import MergePatch
@@ -23,6 +22,8 @@ M = TypeVar("M", bound=SQLModel)
 Names = frozenset[str]
 
 _DELETION_ID: sa.ColumnElement[UUID] = sa.bindparam("with_deletion_id", type_=sa.Uuid())
+_DELETION_IDS: sa.ColumnElement[Any] = sa.bindparam("with_deletion_ids", type_=sa.ARRAY(sa.Uuid()))
+_IDS: sa.ColumnElement[Any] = sa.bindparam("of_ids", type_=sa.ARRAY(sa.Uuid()))
 
 
 class Verbs(Generic[M]):
@@ -87,9 +88,23 @@ class Verbs(Generic[M]):
         await change.unit.send(self._statement(self._delete, frozenset(key)), key | {"with_deletion_id": deletion_id})
         return deletion_id
 
-    async def delete_along(self, change: Change, column: str, deletion_id: UUID) -> None:
-        """Delete the live rows that belong to rows of this deletion, by the foreign key in the column, under its id."""
-        await change.unit.send(self._statement(self._delete_along, column), {"with_deletion_id": deletion_id})
+    async def update_all(self, change: Change, ids: Sequence[UUID], **columns: Any) -> None:
+        """Give the rows with these ids the same values. Raises InvalidInput for what a column does not hold."""
+        demand_fit(self._limits, columns)
+        await change.unit.send(self._statement(self._update_all, frozenset(columns)), columns | {"of_ids": [*ids]})
+
+    async def delete_each(self, change: Change, ids: Sequence[UUID]) -> list[UUID]:
+        """Delete the live rows with these ids softly, each as a group of its own: the new ids of the deletions."""
+        deletion_ids = [uuid7() for _ in ids]
+        values = {"of_ids": [*ids], "with_deletion_ids": deletion_ids}
+        await change.unit.send(self._statement(self._delete_each), values)
+        return deletion_ids
+
+    async def delete_along(self, change: Change, column: str, deletion_ids: Sequence[UUID]) -> None:
+        """Delete the live rows that belong to rows of these deletions, by the foreign key in the column, each under the
+        id of its own.
+        """
+        await change.unit.send(self._statement(self._delete_along, column), {"with_deletion_ids": [*deletion_ids]})
 
     async def restore(self, change: Change, **key: Any) -> None:
         """Bring back the deleted rows with these values. Raises the error of a unique rule, which names the live row in
@@ -133,17 +148,24 @@ class Verbs(Generic[M]):
         return sa.delete(self._table).where(*self._matching(names)).returning(sa.literal_column("1"))
 
     def _delete(self, names: Names) -> Any:
-        return self._deletion_of(*self._matching(names))
+        return self._deletion_of(_DELETION_ID, *self._matching(names))
+
+    def _update_all(self, names: Names) -> Any:
+        return sa.update(self._table).where(self._table.c.id == sa.func.any(_IDS)).values(_parameters(names))
+
+    def _delete_each(self) -> Any:
+        given = sa.select(sa.func.unnest(_IDS).label("id"), sa.func.unnest(_DELETION_IDS).label("under")).subquery()
+        return self._deletion_of(given.c.under, self._table.c.id == given.c.id)
 
     def _delete_along(self, column: str) -> Any:
         (key,) = self._table.c[column].foreign_keys
-        referred = key.column.table.alias()
-        gone = sa.select(referred.c[key.column.name]).where(referred.c.deletion_id == _DELETION_ID)
-        return self._deletion_of(among(self._table.c[column], gone))
+        gone = key.column.table.alias()
+        belongs = self._table.c[column] == gone.c[key.column.name]
+        return self._deletion_of(gone.c.deletion_id, belongs, gone.c.deletion_id == sa.func.any(_DELETION_IDS))
 
-    def _deletion_of(self, *conditions: sa.ColumnElement[bool]) -> Any:
+    def _deletion_of(self, under: sa.ColumnElement[UUID], *conditions: sa.ColumnElement[bool]) -> Any:
         deleted = sa.update(self._table).where(*conditions, *live(self._table))
-        return deleted.values(deleted_at=sa.func.now(), deletion_id=_DELETION_ID)
+        return deleted.values(deleted_at=sa.func.now(), deletion_id=under)
 
     def _restore(self, names: Names) -> Any:
         restored = sa.update(self._table).where(*self._deleted(names))

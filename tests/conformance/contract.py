@@ -1,6 +1,7 @@
 """The contract of a resource, whole."""
 
 from tests.conformance.actors import Actors
+from tests.conformance.affecting import Affecting
 from tests.conformance.batches import Batches
 from tests.conformance.changing import Changing
 from tests.conformance.creating import Creating
@@ -13,6 +14,7 @@ from tests.conformance.reading import Reading
 from tests.conformance.repeating import Repeating
 from tests.conformance.restoring import Restoring
 from tests.conformance.sorting import Sorting
+from tests.conformance.totalling import Totalling
 from tests.conformance.transfers import Transfers
 from tests.conformance.wishes import Wishes
 
@@ -25,6 +27,8 @@ class ResourceContract(
     Reading,
     Sorting,
     Filtering,
+    Totalling,
+    Affecting,
     Repeating,
     Preconditions,
     Wishes,

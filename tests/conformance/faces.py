@@ -26,6 +26,9 @@ from shared.writes import Repository
 PLACES = {
     "create": ("POST", ""),
     "list": ("GET", ""),
+    "totals": ("GET", "/summary"),
+    "change_all": ("PATCH", ""),
+    "delete_all": ("DELETE", ""),
     "export": ("GET", "/export"),
     "import": ("POST", "/import"),
     "get": ("GET", "/{}"),

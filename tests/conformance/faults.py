@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from uuid_utils.compat import uuid7
 
 import shared.http.routes.mutations
 import shared.reads.conditions
@@ -23,6 +24,7 @@ from shared.reads.cursors import Cursors
 from shared.reads.keyset import Key, after
 from shared.reads.reader import Reader
 from shared.reads.statements import ListStatements
+from shared.reads.totals import Totals
 from shared.schemas import Patch
 from shared.upkeep import purge
 from shared.wire.unit_of_work import UnitOfWork
@@ -95,6 +97,20 @@ def _lists_deleted_rows(patch: pytest.MonkeyPatch) -> None:
 def _exports_without_filter(patch: pytest.MonkeyPatch) -> None:
     export = ListStatements.export
     patch.setattr(ListStatements, "export", lambda self, shape: export(self, replace(shape, filters=())))
+
+
+def _counts_without_filter(patch: pytest.MonkeyPatch) -> None:
+    compile_ = Totals._compile
+    patch.setattr(Totals, "_compile", lambda self, shape: compile_(self, replace(shape, filters=())))
+
+
+def _affects_what_one_sees(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Policy, "permits", lambda *_: sa.true())
+
+
+def _deletes_all_as_one(patch: pytest.MonkeyPatch) -> None:
+    one = uuid7()
+    patch.setattr("shared.writes.verbs.uuid7", lambda: one)
 
 
 def _misses_deletions(patch: pytest.MonkeyPatch) -> None:
@@ -241,5 +257,10 @@ FAULTS = [
     Fault("a feed without deletions", "test_the_feed_tells_of_each_change_once", _misses_deletions),
     Fault("a batch that is kept in part", "test_a_failure_keeps_nothing_of_all", _commits_each_operation),
     Fault("an export without the filter", "test_an_export_is_narrowed_like_the_list", _exports_without_filter),
+    Fault("totals without the filter", "test_rows_with_the_same_value_are_a_group", _counts_without_filter),
+    Fault(
+        "a change of all that one sees", "test_rows_on_which_one_may_not_do_that_do_not_match", _affects_what_one_sees
+    ),
+    Fault("a deletion of many as one", "test_each_that_was_deleted_comes_back_alone", _deletes_all_as_one),
     Fault("a read of two statements", "test_a_read_is_one_statement", _reads_twice),
 ]

@@ -159,7 +159,7 @@ class TestDeleteAlong:
         before = await TagFactory.saved(owner_id=here.id, deleted_at=GONE, deletion_id=uuid7())
         change = change_by()
         assert here.deletion_id is not None
-        await Verbs(Tag).delete_along(change, "owner_id", here.deletion_id)
+        await Verbs(Tag).delete_along(change, "owner_id", [here.deletion_id])
         deleted = select(Tag.owner_id, Tag.deletion_id).where(Tag.deleted_at.is_not(None)).order_by(Tag.id)
         found = await change.unit.execute(Statement(deleted), {})
         assert found == [(here.id, here.deletion_id), (here.id, before.deletion_id)]

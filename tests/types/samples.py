@@ -96,7 +96,14 @@ class SampleRead(Document, of=Sample):
 KEPT = ("id", "owner_id", "created_at", "updated_at", "version")
 FIELDS = tuple(name for name in SampleRead.model_fields if name not in KEPT)
 UNSORTED = {"settings", "labels", "shades"}
-SAMPLES = Collection(SampleRead, filters=FIELDS, sorts=("created_at", *(f for f in FIELDS if f not in UNSORTED)))
+SUMS = ("price", "amount", "period", "small", "number", "big")
+SAMPLES = Collection(
+    SampleRead,
+    filters=FIELDS,
+    sorts=("created_at", *(f for f in FIELDS if f not in UNSORTED)),
+    groups=[name for name in FIELDS if name not in UNSORTED],
+    sums=SUMS,
+)
 
 Price = Annotated[Decimal, Described(max_digits=12, decimal_places=2, examples=["12.50"])]
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from decimal import Context, localcontext
 from io import StringIO
 from typing import Any
 
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 
 from modules.users.models import Role
 from shared.http.imports.lines import json_fields
-from tests.types.samples import FIELDS, UNSORTED, SampleCreate, SampleRead
+from tests.types.samples import FIELDS, SUMS, UNSORTED, SampleCreate, SampleRead
 from tests.types.values import BAD, GOOD, OPERATORS, WORDS
 
 SORTED = [name for name in FIELDS if name not in UNSORTED]
@@ -386,3 +387,34 @@ class TestAnyValue:
         else:
             assert answer.status_code == 201, answer.text
             assert meaning(name, answer.json()[name]) == read(expected)
+
+
+class TestTotals:
+    @pytest.mark.parametrize("name", SORTED)
+    async def test_are_grouped_by_values_as_they_are_told(self, ann, name):
+        told = [(await saved(ann, **{name: value}))[name] for value in [*GOOD[name], None, None]]
+        answer = await ann.get("/samples/summary", params={"group_by": name})
+        assert answer.status_code == 200, answer.text
+        groups = answer.json()["groups"]
+        assert {json.dumps(group["by"][name]) for group in groups} == {json.dumps(value) for value in told}
+        assert sum(group["count"] for group in groups) == len(told)
+
+    @pytest.mark.parametrize("name", SUMS)
+    async def test_are_exact(self, ann, name):
+        values = [meaning(name, (await saved(ann, **{name: value}))[name]) for value in [*GOOD[name], None]]
+        answer = await ann.get("/samples/summary")
+        with localcontext(Context(prec=100)):
+            # In this order, no sum on the way is larger than what a timedelta holds.
+            given = sorted((value for value in values if value is not None), key=abs)
+            total = sum(given, start=type(given[0])(0))
+        assert meaning(name, answer.json()["sums"][name]) == total
+
+    async def test_of_no_rows_are_zero(self, ann):
+        sums = (await ann.get("/samples/summary")).json()["sums"]
+        assert sums == {"price": "0", "amount": "0", "period": "PT0S", "small": 0, "number": 0, "big": 0}
+
+    async def test_of_durations_that_add_up_to_more_than_there_is_are_refused(self, ann):
+        for _ in range(3):
+            await saved(ann, period="P999999999D")
+        answer = await ann.get("/samples/summary")
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")

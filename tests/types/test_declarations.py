@@ -10,6 +10,7 @@ from sqlalchemy import literal
 from shared.auth import Principal
 from shared.errors import InvalidInput
 from shared.http.reads.lists import ListGrammar
+from shared.http.reads.totals import demand_totals
 from shared.reads import Collection, Derived, Document, One
 from shared.writes import Change
 from tests.types.samples import Sample, SampleRead
@@ -64,6 +65,21 @@ class TestAFilter:
     def test_that_is_called_like_another_parameter_of_lists_is_refused(self):
         with pytest.raises(TypeError, match=r"Declared cannot be filtered by deleted: every list has a parameter"):
             ListGrammar(Collection(Declared, filters=("deleted",)))
+
+
+class TestTotals:
+    @pytest.mark.parametrize("name", ["settings", "labels", "id", "no_such"])
+    def test_by_what_is_no_filter_with_one_value_are_refused(self, name):
+        filters = ("line", "settings", "labels")
+        with pytest.raises(
+            TypeError, match=rf"Declared cannot be grouped by {name}: a group is a filter with one value"
+        ):
+            demand_totals(Collection(Declared, filters=filters, groups=("line", name)))
+
+    @pytest.mark.parametrize("name", ["line", "double", "settings", "deleted", "no_such"])
+    def test_of_what_has_no_sum_are_refused(self, name):
+        with pytest.raises(TypeError, match=rf"The {name} of Declared cannot be added up: a sum is of a column"):
+            demand_totals(Collection(Declared, sums=(name,)))
 
 
 class TestAValueThatTheSchemaLetThrough:

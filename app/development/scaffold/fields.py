@@ -33,6 +33,8 @@ class Kind:
     taken_imports: Sequence[str] = ()
     sorts: bool = True
     filters: bool = True
+    adds: bool = False
+    """Whether totals add it up."""
 
 
 _ID = "019c2f4e-0000-7000-8000-000000000000"
@@ -89,6 +91,7 @@ KINDS: Mapping[str, Kind] = {
         '"PT1H30M"',
         made="timedelta(minutes=90)",
         stored_imports=("from datetime import timedelta",),
+        adds=True,
     ),
     "decimal": Kind(
         "a decimal number with ten digits and two after the point, which is a string in JSON",
@@ -98,6 +101,7 @@ KINDS: Mapping[str, Kind] = {
         "max_digits=12, decimal_places=2",
         made='Decimal("12.50")',
         stored_imports=("from decimal import Decimal",),
+        adds=True,
     ),
     "float": Kind("a finite number of 64 bits", "float", "float", "0.5"),
     "url": Kind(

@@ -4,7 +4,14 @@ from shared.http.reads.contents import Content
 from shared.http.reads.exports import CSV, NDJSON, ExportResponse, export_response, export_turns
 from shared.http.reads.filters import RESERVED
 from shared.http.reads.journal import HistoryQuery, journal_router
-from shared.http.reads.queries import CONDITIONAL, described, document_view, list_query
+from shared.http.reads.queries import (
+    CONDITIONAL,
+    described,
+    document_view,
+    list_query,
+    matching_described,
+    matching_query,
+)
 from shared.http.reads.resource import reads
 from shared.http.reads.responses import PageOf, created_response, document_response, page_response
 
@@ -25,6 +32,8 @@ __all__ = [
     "export_turns",
     "journal_router",
     "list_query",
+    "matching_described",
+    "matching_query",
     "page_response",
     "reads",
 ]

@@ -24,8 +24,8 @@ ORDER = ("lt", "lte", "gt", "gte")
 OF_TEXT, OF_ORDERED = (*EQUALITY, *ORDER, "contains"), (*EQUALITY, *ORDER)
 OF_ARRAY, OF_JSON = ("contains", "overlaps"), ("contains",)
 
-RESERVED = {"limit", "cursor", "sort", "count", "q", "deleted", "fields", "include"}
-"""The other parameters of lists."""
+RESERVED = {"limit", "cursor", "sort", "count", "q", "deleted", "fields", "include", "group_by", "dry_run"}
+"""The other parameters of lists, of their totals, and of changes of all that a query matches."""
 LONGEST_TEXT = 200
 LONGEST_JSON = 2000
 ShortText = Annotated[Text, Field(max_length=LONGEST_TEXT)]

@@ -4,13 +4,12 @@ from dataclasses import replace
 from typing import Any
 
 from shared.errors import InvalidInput
-from shared.http.reads.filters import Filters, demand_sortable
+from shared.http.reads.filters import demand_sortable
 from shared.http.reads.parameters import LIMIT, Given, choice_of, cursor_of, names_of, parameter, view_parameters
+from shared.http.reads.selection import Selection
 from shared.reads import RELEVANCE, Collection, ListQuery, Shape, Sort
 
 COUNTS = ("none", "estimated", "exact")
-TRASH = ("exclude", "only", "include")
-LONGEST_SEARCH = 200
 LONGEST_CURSOR = 4000
 
 _PAGING = ("limit", "cursor", "sort", "count")
@@ -22,7 +21,7 @@ class ListGrammar:
     def __init__(self, collection: Collection) -> None:
         self.collection = collection
         demand_sortable(collection)
-        self._filters = Filters(collection)
+        self._rows = Selection(collection)
         self._sorts = [*collection.sorts, *([RELEVANCE] if collection.search else [])]
 
     def parse(self, raw: bytes) -> ListQuery:
@@ -33,33 +32,16 @@ class ListGrammar:
             raise InvalidInput("This has no pages, and no order but that of the ids.", parameter=paging[0])
         view, sort = given.view(self.collection.document), self._sort_in(given)
         cursor, limit, count = given.text("cursor", most=LONGEST_CURSOR), given.limit(), given.choice("count", COUNTS)
-        deleted = given.choice("deleted", TRASH) if self.collection.has_trash else "exclude"
-        search = self._search_in(given, sort)
-        custom, filters = self._filters.custom_in(given), self._filters.filters_in(given)
-        shape = Shape(
-            view if deleted == "exclude" else replace(view, trash=True),
-            sort,
-            tuple(found for found, _ in filters),
-            tuple(custom),
-            search=bool(search),
-            limit=limit,
-            count=count,
-            deleted=deleted,
-        )
-        values = search | custom | {f"filter_{n}": value for n, (_, value) in enumerate(filters)}
-        return ListQuery(shape, values, cursor)
+        query = self._rows.taken(given, Shape(view, sort, limit=limit, count=count))
+        if (RELEVANCE, True) in sort and not query.shape.search:
+            raise InvalidInput("Sorting by relevance needs a search: give q.", parameter="sort")
+        shown = view if query.shape.deleted == "exclude" else replace(view, trash=True)
+        return ListQuery(replace(query.shape, view=shown), query.values, cursor)
 
     def parameters(self) -> list[dict[str, Any]]:
         """Every parameter that `parse` reads."""
         found = self._paging_parameters() if self.collection.paged else []
-        if self.collection.search:
-            words = {"type": "string", "maxLength": LONGEST_SEARCH}
-            meaning = 'Words to search for. `-word` excludes one; `"a phrase"` keeps its order.'
-            found.append(parameter("q", words, meaning, "launch"))
-        if self.collection.has_trash:
-            meaning = "Whether to list the deleted rows that you may restore."
-            found.append(parameter("deleted", choice_of(TRASH), meaning))
-        return [*found, *view_parameters(self.collection.document), *self._filters.parameters()]
+        return [*found, *view_parameters(self.collection.document), *self._rows.parameters()]
 
     def _sort_in(self, given: Given) -> tuple[Sort, ...]:
         if "sort" not in given:
@@ -69,15 +51,6 @@ class ListGrammar:
         if not set(names) <= set(self._sorts) or len(set(names)) < len(names) or (RELEVANCE, False) in sort:
             raise InvalidInput(f"Sort by each of these at most once: {', '.join(self._sorts)}.", parameter="sort")
         return sort
-
-    def _search_in(self, given: Given, sort: tuple[Sort, ...]) -> dict[str, Any]:
-        """The parameter `q` of the statement, if there is one."""
-        text = given.text("q", most=LONGEST_SEARCH) if self.collection.search else None
-        if text is not None:
-            return {"q": text}
-        if (RELEVANCE, True) in sort:
-            raise InvalidInput("Sorting by relevance needs a search: give q.", parameter="sort")
-        return {}
 
     def _paging_parameters(self) -> list[dict[str, Any]]:
         found = [

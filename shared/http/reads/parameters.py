@@ -88,13 +88,14 @@ class Given(dict[str, list[str]]):
             raise InvalidInput(f"These can be named: {', '.join(allowed) or 'none'}.", parameter=name)
         return names
 
-    def limit(self) -> int:
+    def limit(self, default: int = DEFAULT_ROWS, most: int = MOST_ROWS) -> int:
         """How many rows `limit` asks for."""
-        text = self.once("limit", str(DEFAULT_ROWS))
+        text = self.once("limit", str(default))
         if not re.fullmatch("0*[1-9][0-9]*", text):
-            raise InvalidInput("This is a whole number from 1 on; more than 100 is taken as 100.", parameter="limit")
+            message = f"This is a whole number from 1 on; more than {most} is taken as {most}."
+            raise InvalidInput(message, parameter="limit")
         # Four digits tell whether it is too large; Python refuses to convert thousands of them.
-        return min(int(text.lstrip("0")[:4]), MOST_ROWS)
+        return min(int(text.lstrip("0")[:4]), most)
 
 
 def valid(adapter: TypeAdapter[Any], text: str, name: str) -> Any:
@@ -155,9 +156,10 @@ def view_parameters(document: type[Document]) -> list[dict[str, Any]]:
     return found
 
 
-LIMIT = parameter(
-    "limit",
-    {"type": "integer", "minimum": 1, "default": DEFAULT_ROWS},
-    f"The most rows to return; above {MOST_ROWS} counts as {MOST_ROWS}.",
-    50,
-)
+def limit_of(default: int, most: int, meaning: str) -> dict[str, Any]:
+    """The parameter that `Given.limit` takes."""
+    schema = {"type": "integer", "minimum": 1, "default": default}
+    return parameter("limit", schema, f"{meaning}; above {most} counts as {most}.", 50)
+
+
+LIMIT = limit_of(DEFAULT_ROWS, MOST_ROWS, "The most rows to return")

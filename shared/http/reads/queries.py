@@ -8,7 +8,9 @@ from fastapi import Request
 
 from shared.http.reads.exports import export_described
 from shared.http.reads.lists import ListGrammar
+from shared.http.reads.matching import MatchingGrammar
 from shared.http.reads.parameters import Given, view_parameters
+from shared.http.reads.totals import TotalsGrammar
 from shared.reads import Collection, Document, ListQuery, View
 
 MOST_KEPT = 1000
@@ -17,11 +19,25 @@ MOST_KEPT = 1000
 
 def list_query(collection: Collection) -> Callable[[Request], Awaitable[ListQuery]]:
     """The dependency of a list: `query: Annotated[ListQuery, Depends(list_query(TAGS))]`."""
-    parse = lru_cache(MOST_KEPT)(ListGrammar(collection).parse)
+    return _query(ListGrammar(collection).parse)
+
+
+def totals_query(collection: Collection) -> Callable[[Request], Awaitable[ListQuery]]:
+    """The dependency of totals."""
+    return _query(TotalsGrammar(collection).parse)
+
+
+def matching_query(collection: Collection) -> Callable[[Request], Awaitable[ListQuery]]:
+    """The dependency of a change of all that match: `matching: Annotated[ListQuery, Depends(matching_query(TAGS))]`."""
+    return _query(MatchingGrammar(collection).parse)
+
+
+def _query(parse: Callable[[bytes], ListQuery]) -> Callable[[Request], Awaitable[ListQuery]]:
+    kept = lru_cache(MOST_KEPT)(parse)
 
     async def query(request: Request) -> ListQuery:
         """Raises InvalidInput."""
-        return parse(request.scope["query_string"])
+        return kept(request.scope["query_string"])
 
     return query
 
@@ -48,6 +64,20 @@ def described(of: Collection | type[Document]) -> dict[str, Any]:
     parameters = ListGrammar(of).parameters() if isinstance(of, Collection) else view_parameters(of)
     if isinstance(of, Collection) and not of.paged:
         return {"parameters": parameters, "responses": {"200": export_described(of)}}
+    return _conditional(parameters)
+
+
+def totals_described(of: Collection) -> dict[str, Any]:
+    """The same of its totals."""
+    return _conditional(TotalsGrammar(of).parameters())
+
+
+def matching_described(of: Collection) -> dict[str, Any]:
+    """The same of a change of all that match."""
+    return {"parameters": MatchingGrammar(of).parameters()}
+
+
+def _conditional(parameters: list[dict[str, Any]]) -> dict[str, Any]:
     return {**CONDITIONAL, "parameters": [*parameters, *CONDITIONAL["parameters"]]}
 
 

@@ -51,6 +51,11 @@ def page_response(request: Request, page: Page) -> Response:
     return unless_known(request, content, headers)
 
 
+def totals_response(request: Request, totals: bytes) -> Response:
+    """200 with the totals of a collection, or 304 when the client has them."""
+    return unless_known(request, totals, {**PRIVATE, "ETag": page_tag(totals)})
+
+
 def _following(request: Request, cursor: str) -> str:
     """The same path and query with this cursor."""
     given = request.scope["query_string"].decode()

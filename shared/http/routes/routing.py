@@ -42,7 +42,7 @@ class Route(APIRoute):
         self.traits = traits if traits.about else replace(traits, about=last_id(self))
         self.wants_principal = takes(endpoint, Principal)
         """Whether it takes a `Caller`, `CurrentPrincipal` or `Administrator`."""
-        self.takes_query = takes(endpoint, ListQuery)
+        self.takes_query = takes(endpoint, ListQuery) and not self.changes
         """Whether it is a list, which also answers to QUERY."""
 
     @property
