@@ -140,6 +140,7 @@ def measured(jobs: int, *, any_tree: bool) -> tuple[Reach, list[str]]:
         shutil.rmtree(KEPT, ignore_errors=True)
         KEPT.mkdir()
         with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+            Path(folder).chmod(0o755)
             click.echo(measure(trees.copied(Path(folder) / "tree"), KEPT, jobs))
         of_tree.write_text(json.dumps(then := now))
     others = [name for name in now if now[name] != then.get(name) and Path(name).name.startswith("test_")]
@@ -165,6 +166,7 @@ def main(*, count: int, seed: int, only: tuple[str, ...], tests: int, seconds: i
     reach, changed = measured(jobs, any_tree=bool(only))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mutants-")))
+        folder.chmod(0o755)  # Some tests are another user.
         copies = [trees.copied(folder / str(number)) for number in range(jobs)]
         court = Court(copies, stack.enter_context(template()), reach, tests, seconds)
         pool = ThreadPoolExecutor(jobs)
