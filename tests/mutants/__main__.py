@@ -6,7 +6,7 @@ of a random sample runs in a copy of the tree against tests that reach it. survi
 each with its reason. The exit code is 1 if another one does.
 
 A survivor got past the chosen tests, which are not all: `--only ID --tests 9999 --seconds 9999` tries every one that
-reaches it, `--only ID --first tests/test_purge.py` the file that should see it. After a test was added, `--only ID` tries
+reaches it, `--only ID --first tests/test_purge.py` a file that should see it. After a test was added, `--only ID` tries
 those of changed files first, and measures nothing anew.
 """
 
