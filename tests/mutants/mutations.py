@@ -96,8 +96,8 @@ def _other_string(node: cst.BaseString) -> Iterator[cst.CSTNode]:
 
 
 def _other_argument(node: cst.Call) -> Iterator[cst.CSTNode]:
-    """Also without the changes of texts, and of what is for speed."""
-    kept = [arg for arg in node.args if m.matches(arg, _DESCRIPTION | _SPEED) or _is_prose(arg.value)]
+    """Also without the changes of texts, and of what is declared for others."""
+    kept = [arg for arg in node.args if m.matches(arg, _DESCRIPTION | _DECLARED) or _is_prose(arg.value)]
     for mutated in mutators.operator_arg_removal(node):
         if all(arg in mutated.args for arg in kept):
             yield mutated
