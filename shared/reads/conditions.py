@@ -27,9 +27,14 @@ class Conditions:
         self._scope = scope
 
     @property
-    def words(self) -> sa.ColumnElement[Any]:
+    def own(self) -> sa.ColumnElement[bool] | None:
+        """The condition of the caller's own rows; None where rows belong to nobody."""
+        owner = belongs_to(self._rows, OWNER) if isinstance(self._rows, sa.Table) else None
+        return None if owner is None else owner.column == CALLER_ID
+
+    def words_of(self, rows: sa.FromClause) -> sa.ColumnElement[Any]:
         """The column that a search looks at."""
-        return self._rows.c[self._collection.search or ""]
+        return rows.c[self._collection.search or ""]
 
     def of_branches(self, shape: Shape) -> list[Sequence[sa.ColumnElement[bool]]]:
         """The conditions of each branch of the collection. Branches are disjoint."""
@@ -46,31 +51,31 @@ class Conditions:
 
     def _of_owner(self, listed: sa.ColumnElement[bool], shape: Shape) -> Sequence[sa.ColumnElement[bool]]:
         """Of a search among the caller's own rows: that the word of their owner is among those of a row."""
-        owner = belongs_to(self._rows, OWNER) if isinstance(self._rows, sa.Table) else None
-        if not shape.search or owner is None or not listed.compare(owner.column == CALLER_ID):
+        if not shape.search or self.own is None or not listed.compare(self.own):
             return ()
         word = sa.func.concat(f"'{OWNED}", CALLER_ID, "'")
-        return (self.words.op("@@")(sa.cast(word, TSQUERY)),)
+        return (self.words_of(self._rows).op("@@")(sa.cast(word, TSQUERY)),)
 
-    def of_rows(self, shape: Shape) -> list[sa.ColumnElement[bool]]:
-        """What is asked of the rows of each branch."""
-        columns = self._rows.c
+    def of_rows(self, shape: Shape, rows: sa.FromClause | None = None) -> list[sa.ColumnElement[bool]]:
+        """What is asked of the rows of each branch, or of rows with the same columns."""
+        rows = self._rows if rows is None else rows
+        columns = rows.c
         where = [columns[name] == sa.bindparam(name, type_=columns[name].type) for name in self._scope]
-        where += self._of_deletion(shape.deleted)
+        where += self._of_deletion(shape.deleted, rows)
         if shape.search:
-            where.append(self.words.op("@@")(searched()))
+            where.append(self.words_of(rows).op("@@")(searched()))
         for name in shape.custom:
             condition = self._collection.custom[name].condition
-            where.append(condition(self._rows, sa.bindparam(name, type_=sa.ARRAY(sa.String()))))
+            where.append(condition(rows, sa.bindparam(name, type_=sa.ARRAY(sa.String()))))
         for n, (name, operator) in enumerate(shape.filters):
             where.append(compared(columns[name], operator, f"filter_{n}"))
         return where
 
-    def _of_deletion(self, deleted: str) -> Sequence[sa.ColumnElement[bool]]:
+    def _of_deletion(self, deleted: str, rows: sa.FromClause) -> Sequence[sa.ColumnElement[bool]]:
         if deleted == "exclude":
-            return live(self._rows)
-        role = self._policy.role(self._rows, self._extensions)
-        is_deleted = self._rows.c.deleted_at.is_not(None)
+            return live(rows)
+        role = self._policy.role(rows, self._extensions)
+        is_deleted = rows.c.deleted_at.is_not(None)
         restorable = sa.and_(is_deleted, self._policy.permits(RESTORE, role))
         return (restorable,) if deleted == "only" else (sa.or_(~is_deleted, restorable),)
 

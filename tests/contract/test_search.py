@@ -1,13 +1,19 @@
 """Full-text search: `q`, and the order by relevance."""
 
+import json
 import string
 from urllib.parse import quote
+from uuid import UUID
 
 import pytest
 
+from modules.projects.models import Status
+from modules.projects.repository import ProjectRepository
 from modules.projects.tests.factories import ProjectFactory
 from modules.tags.tests.factories import TagFactory
 from modules.users.tests.factories import UserFactory
+from shared.auth import Principal
+from shared.reads import WHOLE, ListQuery, Shape, statements
 from tests.contract.reading import NOON, ids, items, projects_of, raw_get, refused, shared_with, walk
 
 HARMLESS = [
@@ -183,3 +189,43 @@ class TestRelevance:
             found = [item["id"] for item in await walk(admin, path, q="same", sort="-relevance", limit=2)]
             assert len(found) >= 5
             assert found == sorted(found, reverse=True)
+
+
+class TestAmongMany:
+    """Whether the first rows have enough of a word, or all are looked through: the pages are the same."""
+
+    @pytest.fixture
+    async def gardens(self, ann, bob):
+        """What Ann sees with the word: own ones, dense and rare, and shared ones."""
+        rest = {"description": None, "created_at": NOON}
+        words = ["garden"] * 5 + ["yard"] * 6 + ["garden", "yard", "yard"] * 3
+        own = [
+            (word, await ProjectFactory.saved(owner_id=ann.id, name=f"{n * 7 % 20:02} {word}", **rest))
+            for n, word in enumerate(words)
+        ]
+        await ProjectFactory.saved(owner_id=ann.id, name="A garden", status=Status.PAUSED)
+        await ProjectFactory.saved(owner_id=ann.id, name="A garden", deleted_at=NOON)
+        await ProjectFactory.saved(owner_id=bob.id, name="A garden")
+        shared = [await shared_with(ann, project) for project in await projects_of(bob, 3, name="05 garden")]
+        return [*(project for word, project in own if word == "garden"), *shared]
+
+    @pytest.fixture(params=[1, 3, 8, 2000])
+    def repository(self, application, monkeypatch, request):
+        """Of projects, with so many first rows."""
+        monkeypatch.setattr(statements, "NEAR", request.param)
+        return ProjectRepository(application.kernel.tools())
+
+    @pytest.mark.parametrize("sort", ["created_at", "-created_at", "name", "-name", "due_on", "status"])
+    async def test_the_pages_are_those_of_all(self, repository, ann, gardens, sort):
+        field = sort.removeprefix("-")
+        shape = Shape(WHOLE, ((field, sort.startswith("-")),), (("status", "eq"),), search=True, limit=2)
+        found, cursor = [], None
+        while True:
+            values = {"q": "garden", "filter_0": Status.ACTIVE}
+            page = await repository.list(Principal(ann.id, ann.session_id), ListQuery(shape, values, cursor))
+            found += [UUID(item["id"]) for item in json.loads(page.items)]
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        expected = sorted(gardens, key=lambda project: (getattr(project, field) or "", project.id))
+        assert found == [project.id for project in (reversed(expected) if sort.startswith("-") else expected)]
