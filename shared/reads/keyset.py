@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, false, or_, tuple_
+from sqlalchemy import ColumnElement, and_, false, or_, true, tuple_
 
 
 class Key(NamedTuple):
@@ -55,6 +55,11 @@ def _after(keys: Sequence[Key], nulls: Sequence[bool]) -> ColumnElement[bool]:
         return values < others if directions == {True} else values > others
     pairs = list(zip(keys, nulls, strict=True))
     first, first_null = pairs[0]
-    later = [and_(*(k.same(n) for k, n in pairs[:i]), key.beyond(is_null)) for i, (key, is_null) in enumerate(pairs)]
+    beyond = [and_(*(k.same(n) for k, n in pairs[:i]), key.beyond(is_null)) for i, (key, is_null) in enumerate(pairs)]
     # The first condition is implied by the second, but an index can use it.
-    return and_(or_(first.beyond(first_null), first.same(first_null)), or_(*later))
+    return and_(or_(first.beyond(first_null), first.same(first_null)), or_(*beyond))
+
+
+def later(keys: Sequence[Key], after_null: Sequence[bool] | None) -> list[ColumnElement[bool]]:
+    """The same of a page that may be the first, which None says."""
+    return [true()] if after_null is None else after(keys, after_null)

@@ -9,15 +9,10 @@ import sqlalchemy as sa
 from shared.auth import TRUSTED, Policy, gate
 from shared.reads.collection import RELEVANCE, Collection, Shape
 from shared.reads.conditions import Conditions, compared, searched
-from shared.reads.keyset import Key, after, order
+from shared.reads.keyset import Key, later, order
+from shared.reads.near import near
 from shared.reads.projection import Projector, written
-from shared.rows import live
 from shared.wire import Statement
-
-NEAR = 2000
-"""So many of the caller's own rows are searched in the order of the page, before all of them by the index of words. A
-word that does not fill a page of 20 there is in one of a hundred rows or less.
-"""
 
 
 class ListStatements:
@@ -88,30 +83,13 @@ class ListStatements:
             return self._by_parent(shape, keys)
         found: list[sa.Select[Any]] = []
         for listed, *where in self._conditions.of_branches(shape):
-            near = self._near(shape, keys, listed)
-            if near is not None:
-                fills_page = sa.select(sa.func.count() > _literal(shape.limit)).select_from(near).scalar_subquery()
-                found.append(sa.select(*near.c).where(fills_page))
+            first = near(self._collection, self._conditions, shape, keys, listed)
+            if first is not None:
+                fills_page = sa.select(sa.func.count() > _literal(shape.limit)).select_from(first).scalar_subquery()
+                found.append(sa.select(*first.c).where(fills_page))
                 where.append(~fills_page)
             found += self._parts(shape, keys, [listed, *where])
         return found
-
-    def _near(self, shape: Shape, keys: Sequence[Key], listed: sa.ColumnElement[bool]) -> sa.CTE | None:
-        """What a search finds among the first of the caller's own rows, as they are read from the index of the sort. A
-        word that many rows have fills the page there: to find all of these and sort them would take seconds. None where
-        no index has the order.
-        """
-        own, later = self._conditions.own, self._later(shape, keys)
-        is_flat = [name for name, _ in shape.sort] in [[name] for name in self._collection.flat_sorts]
-        is_near = shape.search and is_flat and shape.deleted == "exclude" and len(later) == 1
-        if not is_near or own is None or not listed.compare(own):
-            return None
-        first = sa.select(self._rows).where(own, *live(self._rows), *later).order_by(*order(keys))
-        rows = first.limit(_literal(NEAR)).subquery("first")
-        there = [key._replace(value=rows.c[key.value.name]) for key in keys]
-        found = sa.select(*(key.value.label(f"key_{n}") for n, key in enumerate(there)))
-        asked = found.where(*self._conditions.of_rows(shape, rows)).order_by(*order(there))
-        return asked.limit(_literal(shape.limit + 1)).cte("near")
 
     def _by_parent(self, shape: Shape, keys: Sequence[Key]) -> list[sa.Select[Any]]:
         """The rows that those of the list are part of and whose first row comes first: none of the others has a row on
@@ -147,12 +125,8 @@ class ListStatements:
             matches = found.offset(_literal(0)).subquery()
             keys = _keys_in(matches, keys)
             found = sa.select(*matches.c)
-        for condition in self._later(shape, keys):
+        for condition in later(keys, shape.after):
             yield found.where(condition).order_by(*order(keys)).limit(_literal(shape.limit + 1))
-
-    def _later(self, shape: Shape, keys: Sequence[Key]) -> Sequence[sa.ColumnElement[bool]]:
-        """What comes after the row before the page: disjoint conditions, one after the other."""
-        return [sa.true()] if shape.after is None else after(keys, shape.after)
 
     def _count(self, shape: Shape) -> sa.ColumnElement[Any]:
         if shape.count != "exact":

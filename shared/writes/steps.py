@@ -18,7 +18,7 @@ from shared.writes.groups import Group
 from shared.writes.matching import Matched, Matching
 from shared.writes.parents import ParentDeleted, Parents
 from shared.writes.preconditions import PreconditionFailed
-from shared.writes.verbs import Verbs
+from shared.writes.verbs_on_many import VerbsOnMany
 
 M = TypeVar("M", bound=Resource)
 
@@ -31,7 +31,7 @@ class Steps(Reader[M]):
 
     def __init__(self, tools: Tools) -> None:
         super().__init__(tools)
-        self._verbs: Verbs[M] = Verbs(self.model)
+        self._verbs: VerbsOnMany[M] = VerbsOnMany(self.model)
         self._frozen: Callable[[Sequence[Any]], M] = frozen(self.model)
         self._lock = lru_cache(maxsize=4)(self._compile_lock)
         self._matching: Matching[M] = Matching(self, tools.projector)

@@ -22,8 +22,7 @@ M = TypeVar("M", bound=SQLModel)
 Names = frozenset[str]
 
 _DELETION_ID: sa.ColumnElement[UUID] = sa.bindparam("with_deletion_id", type_=sa.Uuid())
-_DELETION_IDS: sa.ColumnElement[Any] = sa.bindparam("with_deletion_ids", type_=sa.ARRAY(sa.Uuid()))
-_IDS: sa.ColumnElement[Any] = sa.bindparam("of_ids", type_=sa.ARRAY(sa.Uuid()))
+DELETION_IDS: sa.ColumnElement[Any] = sa.bindparam("with_deletion_ids", type_=sa.ARRAY(sa.Uuid()))
 
 
 class Verbs(Generic[M]):
@@ -88,18 +87,6 @@ class Verbs(Generic[M]):
         await change.unit.send(self._statement(self._delete, frozenset(key)), key | {"with_deletion_id": deletion_id})
         return deletion_id
 
-    async def update_all(self, change: Change, ids: Sequence[UUID], **columns: Any) -> None:
-        """Give the rows with these ids the same values. Raises InvalidInput for what a column does not hold."""
-        demand_fit(self._limits, columns)
-        await change.unit.send(self._statement(self._update_all, frozenset(columns)), columns | {"of_ids": [*ids]})
-
-    async def delete_each(self, change: Change, ids: Sequence[UUID]) -> list[UUID]:
-        """Delete the live rows with these ids softly, each as a group of its own: the new ids of the deletions."""
-        deletion_ids = [uuid7() for _ in ids]
-        values = {"of_ids": [*ids], "with_deletion_ids": deletion_ids}
-        await change.unit.send(self._statement(self._delete_each), values)
-        return deletion_ids
-
     async def delete_along(self, change: Change, column: str, deletion_ids: Sequence[UUID]) -> None:
         """Delete the live rows that belong to rows of these deletions, by the foreign key in the column, each under the
         id of its own.
@@ -131,17 +118,17 @@ class Verbs(Generic[M]):
         return sa.select(*self._columns).where(*self._matching(names), *live(self._table))
 
     def _insert(self, names: Names) -> Any:
-        return insert(self._table).values(_parameters(names))
+        return insert(self._table).values(parameters(names))
 
     def _upsert(self, rule: sa.Index, names: Names) -> Any:
-        row = insert(self._table).values(_parameters(names))
+        row = insert(self._table).values(parameters(names))
         replaced = sorted(names - {"id"} - {column.name for column in rule.columns})
         upsert = row.on_conflict_do_update(constraint=rule, set_={name: row.excluded[name] for name in replaced})
         return upsert.returning(self._table.c.id, self._table.c.version)
 
     def _update(self, names: Names) -> Any:
         keys = [column == sa.bindparam(f"key_{column.name}", type_=column.type) for column in self._table.primary_key]
-        given = _parameters(names) or {"version": self._table.c.version}  # Its trigger counts every update.
+        given = parameters(names) or {"version": self._table.c.version}  # Its trigger counts every update.
         return sa.update(self._table).where(*keys).values(given)
 
     def _remove(self, names: Names) -> Any:
@@ -150,18 +137,11 @@ class Verbs(Generic[M]):
     def _delete(self, names: Names) -> Any:
         return self._deletion_of(_DELETION_ID, *self._matching(names))
 
-    def _update_all(self, names: Names) -> Any:
-        return sa.update(self._table).where(self._table.c.id == sa.func.any(_IDS)).values(_parameters(names))
-
-    def _delete_each(self) -> Any:
-        given = sa.select(sa.func.unnest(_IDS).label("id"), sa.func.unnest(_DELETION_IDS).label("under")).subquery()
-        return self._deletion_of(given.c.under, self._table.c.id == given.c.id)
-
     def _delete_along(self, column: str) -> Any:
         (key,) = self._table.c[column].foreign_keys
         gone = key.column.table.alias()
         belongs = self._table.c[column] == gone.c[key.column.name]
-        return self._deletion_of(gone.c.deletion_id, belongs, gone.c.deletion_id == sa.func.any(_DELETION_IDS))
+        return self._deletion_of(gone.c.deletion_id, belongs, gone.c.deletion_id == sa.func.any(DELETION_IDS))
 
     def _deletion_of(self, under: sa.ColumnElement[UUID], *conditions: sa.ColumnElement[bool]) -> Any:
         deleted = sa.update(self._table).where(*conditions, *live(self._table))
@@ -179,7 +159,8 @@ class Verbs(Generic[M]):
         return same.order_by(self._table.c.id).limit(sa.literal_column("1"))
 
 
-def _parameters(names: Names) -> Mapping[str, Any]:
+def parameters(names: Names) -> Mapping[str, Any]:
+    """The values of columns, as parameters of their names."""
     return {name: sa.bindparam(name) for name in sorted(names)}
 
 

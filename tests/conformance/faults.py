@@ -78,18 +78,18 @@ def _repeats_ties_at_page_ends(patch: pytest.MonkeyPatch) -> None:
     def again(keys: Any, nulls: Any) -> Any:
         return [sa.or_(*after(keys, nulls), sa.and_(*(key.same(null) for key, null in zip(keys, nulls, strict=True))))]
 
-    patch.setattr("shared.reads.statements.after", again)
+    patch.setattr("shared.reads.keyset.after", again)
 
 
 def _skips_ties_at_page_ends(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("shared.reads.statements.after", lambda keys, nulls: after(keys[:-1], nulls[:-1]))
+    patch.setattr("shared.reads.keyset.after", lambda keys, nulls: after(keys[:-1], nulls[:-1]))
 
 
 def _lists_deleted_rows(patch: pytest.MonkeyPatch) -> None:
     of_deletion = Conditions._of_deletion
 
-    def lenient(self: Conditions, deleted: str) -> Any:
-        return () if deleted == "exclude" else of_deletion(self, deleted)
+    def lenient(self: Conditions, deleted: str, rows: sa.FromClause) -> Any:
+        return () if deleted == "exclude" else of_deletion(self, deleted, rows)
 
     patch.setattr(Conditions, "_of_deletion", lenient)
 
@@ -110,7 +110,7 @@ def _affects_what_one_sees(patch: pytest.MonkeyPatch) -> None:
 
 def _deletes_all_as_one(patch: pytest.MonkeyPatch) -> None:
     one = uuid7()
-    patch.setattr("shared.writes.verbs.uuid7", lambda: one)
+    patch.setattr("shared.writes.verbs_on_many.uuid7", lambda: one)
 
 
 def _misses_deletions(patch: pytest.MonkeyPatch) -> None:

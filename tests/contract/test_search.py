@@ -13,7 +13,7 @@ from modules.projects.tests.factories import ProjectFactory
 from modules.tags.tests.factories import TagFactory
 from modules.users.tests.factories import UserFactory
 from shared.auth import Principal
-from shared.reads import WHOLE, ListQuery, Shape, statements
+from shared.reads import WHOLE, ListQuery, Shape
 from tests.contract.reading import NOON, ids, items, projects_of, raw_get, refused, shared_with, walk
 
 HARMLESS = [
@@ -212,7 +212,7 @@ class TestAmongMany:
     @pytest.fixture(params=[1, 3, 8, 2000])
     def repository(self, application, monkeypatch, request):
         """Of projects, with so many first rows."""
-        monkeypatch.setattr(statements, "NEAR", request.param)
+        monkeypatch.setattr("shared.reads.near.NEAR", request.param)
         return ProjectRepository(application.kernel.tools())
 
     @pytest.mark.parametrize("sort", ["created_at", "-created_at", "name", "-name", "due_on", "status"])
