@@ -114,6 +114,7 @@ class Reader:
         content: bytes | None = None,
     ) -> Response:
         media_type = media_type or next(iter(operation.bodies), "")
+        params = {**operation.told.get("x-example-query", {}), **(params or {})}
         more: dict[str, Any] = {"params": params}
         if media_type == "application/x-www-form-urlencoded":
             more["data"] = operation.bodies[media_type]["example"]

@@ -59,6 +59,7 @@ def example(operation: Operation) -> Example:
                 found.query.append((parameter["name"], text))
             elif parameter["in"] == "header":
                 found.headers[parameter["name"]] = text
+    found.query += operation.node.get("x-example-query", {}).items()
     body = resolved(document, operation.node.get("requestBody", {}))
     for kind, media in list(body.get("content", {}).items())[:1]:
         found.headers["Content-Type"] = kind

@@ -71,7 +71,8 @@ def totals_of(collection: Collection) -> type[BaseModel]:
     if sums:
         added = _model(f"{name}Sums", "Sums of rows. What a row does not have counts as zero.", sums)
         figures["sums"] = (added, Field(description="Their sums."))
-    groups: dict[str, Any] = {"by": (_model(f"{name}GroupKey", words, by), Field(description=words)), **figures}
+    key = _model(f"{name}GroupKey", words, by)
+    groups: dict[str, Any] = {"by": (key, Field(description="What these have in common.")), **figures}
     group: Any = list[_model(f"{name}Group", "Rows that have something in common.", groups)]  # type: ignore[misc]
     return _model(
         f"{name}Totals",
