@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import httpx2
 import pytest
@@ -66,6 +67,8 @@ class Operation:
     media_type: str
     """Of the body that it takes, if it takes one."""
     answers: frozenset[Answer]
+    query: str = ""
+    """What an example has to have in its query string."""
 
     def path_with(self, value: str) -> str:
         """A path of it, with this value for each parameter."""
@@ -85,6 +88,7 @@ class Described:
                 path,
                 next(iter(operation.get("requestBody", {}).get("content", {})), ""),
                 frozenset(_answers(operation, document)),
+                urlencode(operation.get("x-example-query", {})),
             )
             for path, operations in document["paths"].items()
             for method, operation in operations.items()

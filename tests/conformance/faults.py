@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from uuid_utils.compat import uuid7
 
 import shared.http.routes.mutations
 import shared.reads.conditions
@@ -106,11 +105,6 @@ def _counts_without_filter(patch: pytest.MonkeyPatch) -> None:
 
 def _affects_what_one_sees(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Policy, "permits", lambda *_: sa.true())
-
-
-def _deletes_all_as_one(patch: pytest.MonkeyPatch) -> None:
-    one = uuid7()
-    patch.setattr("shared.writes.verbs_on_many.uuid7", lambda: one)
 
 
 def _misses_deletions(patch: pytest.MonkeyPatch) -> None:
@@ -261,6 +255,5 @@ FAULTS = [
     Fault(
         "a change of all that one sees", "test_rows_on_which_one_may_not_do_that_do_not_match", _affects_what_one_sees
     ),
-    Fault("a deletion of many as one", "test_each_that_was_deleted_comes_back_alone", _deletes_all_as_one),
     Fault("a read of two statements", "test_a_read_is_one_statement", _reads_twice),
 ]

@@ -24,7 +24,7 @@ def answering(code: str) -> pytest.MarkDecorator:
 
 async def ask(caller: Any, operation: Operation, *, content: bytes = b"", **headers: str) -> Any:
     """Its answer, about rows that are not there."""
-    path = operation.path_with(str(uuid7()))
+    path = operation.path_with(str(uuid7())) + (f"?{operation.query}" if operation.query else "")
     kind = {"Content-Type": operation.media_type} if operation.media_type else {}
     named = kind | {name.replace("_", "-"): value for name, value in headers.items()}
     return await caller.request(operation.method, f"http://test{path}", content=content, headers=named)

@@ -74,8 +74,8 @@ def totals_described(of: Collection) -> dict[str, Any]:
 
 
 def matching_described(of: Collection) -> dict[str, Any]:
-    """The same of a change of all that match. No parameter alone can say that there has to be one of several: an example
-    has the first filter.
+    """The same of a change of all that match. No parameter alone can say that there has to be one of several: the
+    example has the first filter.
     """
     parameters = MatchingGrammar(of).parameters()
     example = {one["name"]: one["schema"]["examples"][0] for one in parameters if one["name"] in [*of.filters][:1]}
