@@ -62,9 +62,8 @@ class Totalling(Listing):
     @needs("totals")
     async def test_groups_that_there_are_not_are_refused_by_name(self):
         """422, as every other parameter that is wrong."""
-        path, groups = f"{self.face.path}/summary", list(self.face.collection.groups)
-        wrong = ["nonsense", "", "id", "\0", *([f"{groups[0]},{groups[0]}"] if groups else [])]
-        for value in wrong:
+        path = f"{self.face.path}/summary"
+        for value in ("nonsense", "", "id", "\0"):
             assert parameters(await self.keeper.get(path, params={"group_by": value})) == ["group_by"]
         for name in ("cursor", "sort", "fields", "count", "nonsense", "dry_run"):
             assert parameters(await self.keeper.get(path, params={name: "x"})) == [name]

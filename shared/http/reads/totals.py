@@ -39,10 +39,10 @@ class TotalsGrammar:
         return found + self._rows.parameters()
 
     def _groups_in(self, given: Given) -> tuple[str, ...]:
-        names = tuple(given.several("group_by")) if self._collection.groups and "group_by" in given else ()
-        if not set(names) <= set(self._collection.groups) or len(set(names)) < len(names):
-            allowed = ", ".join(self._collection.groups)
-            raise InvalidInput(f"Group by each of these at most once: {allowed}.", parameter="group_by")
+        is_given = self._collection.groups and "group_by" in given
+        names = tuple(dict.fromkeys(given.several("group_by"))) if is_given else ()
+        if not set(names) <= set(self._collection.groups):
+            raise InvalidInput(f"Group by these: {', '.join(self._collection.groups)}.", parameter="group_by")
         return names
 
 

@@ -26,6 +26,7 @@ MAY_BE_WRONG = {
     "email": "`format: email` allows names that get no mail, such as those that end in `.test` (RFC 6761).",
     "If-None-Match": "It contradicts `If-Match`: JSON Schema cannot compare two parameters.",
     "line": "White space around a text is removed, control characters in it are refused: one pattern cannot say both.",
+    "query": "A change of all that match needs a filter or a search: no parameter alone is required.",
     "slug": "The letters of all scripts: a pattern that says so is none that every tool understands.",
     "sort": "A field is named once. With `uniqueItems` generators would make a set, which has no order.",
     "string_too_short": "White space around a text does not count.",
