@@ -23,7 +23,7 @@ def near(
     them would take seconds. None where no index has the order, or the branch of the list is another.
     """
     own, conditions_of_page = conditions.own, later(keys, shape.after)
-    is_flat = [name for name, _ in shape.sort] in [[name] for name in collection.flat_sorts]
+    is_flat = len(shape.sort) == 1 and shape.sort[0][0] in collection.flat_sorts
     is_near = shape.search and is_flat and shape.deleted == "exclude" and len(conditions_of_page) == 1
     if not is_near or own is None or not listed.compare(own):
         return None

@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 from modules.projects.tests.factories import ProjectFactory, ProjectTagFactory
 from modules.tags.models import Tag
 from modules.tags.tests.factories import TagFactory
-from modules.users.models import UserSession
+from modules.users.models import User, UserSession
 from modules.users.tests.factories import UserFactory
 from shared.auth.principal import Principal
 from shared.auth.tokens import InvalidToken
@@ -18,6 +18,7 @@ from shared.wire.database import Database
 from shared.wire.statements import Statement
 from shared.writes.change import Change, Permission
 from shared.writes.verbs import Verbs
+from shared.writes.verbs_on_many import VerbsOnMany
 from tests.database import clone
 
 ROWS = """
@@ -163,6 +164,17 @@ class TestDeleteAlong:
         deleted = select(Tag.owner_id, Tag.deletion_id).where(Tag.deleted_at.is_not(None)).order_by(Tag.id)
         found = await change.unit.execute(Statement(deleted), {})
         assert found == [(here.id, here.deletion_id), (here.id, before.deletion_id)]
+
+    async def test_takes_the_rows_of_many_deletions_each_under_its_own_id(self, change_by):
+        """So that each of many that are deleted at once comes back with its own, and nothing of the others."""
+        owners, change = [await UserFactory.saved() for _ in range(3)], change_by()
+        tags = {owner.id: (await TagFactory.saved(owner_id=owner.id)).id for owner in owners}
+        deletions = await VerbsOnMany(User).delete_each(change, [owner.id for owner in owners[:2]])
+        await Verbs(Tag).delete_along(change, "owner_id", deletions)
+        found = await change.unit.execute(Statement(select(Tag.id, Tag.deletion_id)), {})
+        expected = dict(zip([owner.id for owner in owners], [*deletions, None], strict=True))
+        assert len({*deletions}) == 2
+        assert dict(found) == {tags[owner]: deletion for owner, deletion in expected.items()}
 
 
 async def can(connection, statement):

@@ -301,6 +301,11 @@ class TestWhoCalls:
         assert not (await database.sql(select(Tag))).all()
 
     @pytest.mark.usefixtures("has_ended")
+    async def test_is_not_asked_again_of_whom_the_edge_has_refused(self, http, asked, headers):
+        assert_unauthenticated(await http.post("/slow", headers=headers))
+        assert asked == ["by itself"]
+
+    @pytest.mark.usefixtures("has_ended")
     async def test_is_asked_before_a_refusal_of_the_body(self, http):
         assert_unauthenticated(await http.post("/body", content=b"{}"))
 
