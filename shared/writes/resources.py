@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, select
+from sqlalchemy import ARRAY, Uuid, bindparam, func, select
 
 from shared.auth import READ, Principal, gate
 from shared.extensions import Extensions
@@ -20,22 +21,25 @@ class Resources:
         self.by_name = {repository.resource(): repository for repository in repositories}
         self._roles = {name: _role(repository, extensions) for name, repository in self.by_name.items()}
 
-    async def demand(self, read: Run, caller: Principal, wanted: Permission) -> None:
-        """Check that the caller has a permission on a row, deleted or not. Raises as the repository does, and
-        LookupError for an unknown resource.
+    async def demand(self, read: Run, caller: Principal, wanted: Sequence[Permission]) -> None:
+        """Check that the caller has these permissions on rows, deleted or not: a statement a resource. Raises for the
+        first that is missing as its repository does, and LookupError for an unknown resource.
         """
-        resource, action, id = wanted
-        repository = self.by_name[resource]
-        found = await read(self._roles[resource], caller.parameters() | {"id": id})
-        role: str | None = found[0][0] if found else None
-        if role is None:
-            raise repository.absent
-        if action != READ:
-            repository.policy.demand(action, role, repository.denied)
+        roles: dict[tuple[str, UUID], str | None] = {}
+        for resource in dict.fromkeys(permission.resource for permission in wanted):
+            ids = list({permission.id for permission in wanted if permission.resource == resource})
+            found = await read(self._roles[resource], caller.parameters() | {"ids": ids})
+            roles |= {(resource, id): role for id, role in found}
+        for resource, action, id in wanted:
+            repository, role = self.by_name[resource], roles.get((resource, id))
+            if role is None:
+                raise repository.absent
+            if action != READ:
+                repository.policy.demand(action, role, repository.denied)
 
 
 def _role(repository: type[Repository[Any]], extensions: Extensions) -> Statement:
     rows = table_of(repository.model)
     role = repository.policy.role(rows, extensions)
-    here = rows.c.id == bindparam("id", type_=Uuid())
-    return Statement(select(role).select_from(gate(extensions).join(rows, here)))
+    here = rows.c.id == func.any(bindparam("ids", type_=ARRAY(Uuid())))
+    return Statement(select(rows.c.id, role).select_from(gate(extensions).join(rows, here)))

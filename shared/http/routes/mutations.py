@@ -144,8 +144,7 @@ class Mutations:
         """The kept answer; for a caller who may no longer make the change, the refusal of a fresh request."""
         if change.principal is not None:
             try:
-                for permission in known.permissions:
-                    await self.resources.demand(change.unit.execute, change.principal, permission)
+                await self.resources.demand(change.unit.execute, change.principal, known.permissions)
             except DomainError as refusal:
                 await self._handle(request, handle, change)
                 raise refusal from None  # A fresh request would succeed, but this is a replay: roll back and refuse.
@@ -163,7 +162,7 @@ class Mutations:
             return
         named = conflict.obstacle
         with suppress(DomainError, LookupError):  # Nobody sees rows of a table that is no resource.
-            await self.resources.demand(read, change.principal, Permission(named.resource, READ, named.id))
+            await self.resources.demand(read, change.principal, [Permission(named.resource, READ, named.id)])
             conflict.members = {**conflict.members, "obstacle": named.model_dump(mode="json")}
 
     def _keyed(self, request: Request, wishes: Wishes, principal: Principal | None, content: bytes) -> Keyed | None:
