@@ -7,7 +7,7 @@ from pydantic_core import to_jsonable_python
 
 from shared.auth import ADMIN
 from tests.conformance.promises import Promises
-from tests.conformance.requests import contents, done, parameters, refused
+from tests.conformance.requests import contents, done, executed, parameters, refused
 from tests.conformance.tried import each, needs
 
 
@@ -92,6 +92,18 @@ class Affecting(Promises):
         again = done(await self.affect(verb, key="all", id=str(self.row.id)))
         assert (again.content, again.headers["Idempotency-Replayed"]) == (first.content, "true")
         assert first.json()["count"] == 1
+
+    @each("verb", _verbs)
+    async def test_a_replay_takes_as_many_statements_whatever_it_affected(self, verb: str):
+        """The rights on all of the rows are looked at together."""
+        costs = set()
+        for count in (1, 4):
+            ids = _ids(*[await self.saved() for _ in range(count)])
+            done(await self.affect(verb, key=f"of {count}", **{"id[in]": ids}))
+            with executed() as statements:
+                done(await self.affect(verb, key=f"of {count}", **{"id[in]": ids}))
+            costs.add(len(statements))
+        assert len(costs) == 1, costs
 
     @each("verb", _verbs)
     async def test_it_is_of_no_single_version(self, verb: str):
