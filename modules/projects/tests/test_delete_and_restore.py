@@ -74,3 +74,12 @@ class TestRestore:
         await ann.delete("/users/me")
         refused = await (await signed_in(role="admin")).post(f"/projects/{project.id}/restore")
         assert (refused.status_code, refused.json()["code"]) == (409, "owner_deleted")
+
+    async def test_an_editor_may_not(self, ann: Caller, eve: Caller, project: Project) -> None:
+        """A live one is forbidden; a deleted one is not found, since who may not restore it may not see it."""
+        refused = await eve.post(f"/projects/{project.id}/restore")
+        assert (refused.status_code, refused.json()["code"]) == (403, "project_forbidden")
+        await ann.delete(f"/projects/{project.id}")
+        refused = await eve.post(f"/projects/{project.id}/restore")
+        assert (refused.status_code, refused.json()["code"]) == (404, "project_not_found")
+        assert (await ann.post(f"/projects/{project.id}/restore")).status_code == 200
