@@ -81,6 +81,8 @@ def serving(folder: Path, until: str = "/health/ready", worker: str = "false", *
         # On a slow machine many requests at once would reach the limits that users have.
         "TRELLIS_POOL_WAIT_SECONDS": str(PATIENCE),
         "TRELLIS_STATEMENT_SECONDS": str(PATIENCE),
+        "TRELLIS_MAX_REQUESTS": "1000",
+        "TRELLIS_QUEUE_SECONDS": str(PATIENCE),
         **({"TRELLIS_WORKER": worker} if worker else {}),
     } | environment
     with log.open("a") as output:
