@@ -45,7 +45,7 @@ def _most_of(known: dict[str, Any]) -> int:
 
 
 def _lock_of(known: dict[str, Any]) -> float:
-    return float(known["statement_seconds"]) / 2
+    return max(0.001, float(known["statement_seconds"]) / 2)
 
 
 def _request_of(known: dict[str, Any]) -> float:
@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     """How long PostgreSQL may work on one statement."""
     lock_seconds: Seconds = Field(default_factory=_lock_of)
     """How long a statement waits for a lock that another transaction holds; by default half of `statement_seconds`."""
-    request_seconds: Seconds = Field(default_factory=_request_of)
+    request_seconds: float = Field(default_factory=_request_of, gt=0, le=4 * 86_400, allow_inf_nan=False)
     """How long a request may be at work, from its last byte to the first one of its answer, before it is rolled back
     and answered 503; longer than `pool_wait_seconds` and `statement_seconds` together, by default twice that. A proxy's
     own limit has to be longer still."""
@@ -171,10 +171,8 @@ class Settings(BaseSettings):
     @classmethod
     def _is_shorter_than_a_statement(cls, seconds: float, others: ValidationInfo) -> float:
         statement = others.data.get("statement_seconds", YEAR)
-        if seconds >= statement:
-            raise ValueError(
-                f"is {seconds:g}, but has to be less than TRELLIS_STATEMENT_SECONDS, which is {statement:g}"
-            )
+        if seconds > statement:
+            raise ValueError(f"is {seconds:g}, and more than TRELLIS_STATEMENT_SECONDS, which is {statement:g}")
         return seconds
 
     @field_validator("request_seconds")
