@@ -9,7 +9,7 @@ import asyncio
 import shutil
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -80,6 +80,7 @@ class Replica:
             "PORT": str(self.port),
             "TRELLIS_DRAIN_SECONDS": str(drain),
             "TRELLIS_POOL_SIZE": "5",
+            "TRELLIS_SECRET": "the same for all replicas, of course",
         }
         self._stack = ExitStack()
 
@@ -99,13 +100,19 @@ class Replica:
         self._stack.close()
 
 
-def roll(replicas: list[Replica], restarts: int, proxy: str) -> float:
+def answers(proxy: str) -> bool:
+    """Whether there is a proxy, and a replica behind it."""
+    with suppress(httpx2.TransportError):
+        return httpx2.get(f"{proxy}/health/live", timeout=PATIENCE).is_success
+    return False
+
+
+def roll(replicas: list[Replica], restarts: int) -> float:
     """Restart one after the other, and give the seconds."""
     begun = perf_counter()
     for number in range(restarts):
         replicas[number % len(replicas)].restart()
-        threading.Event().wait(3 * INTER / 1000)  # Until HAProxy has looked.
-        eventually(lambda: httpx2.get(f"{proxy}/health/live", timeout=PATIENCE).is_success)
+        time.sleep(3 * INTER / 1000)  # Until HAProxy has looked.
     return perf_counter() - begun
 
 
@@ -121,7 +128,7 @@ async def measure(replicas: list[Replica], restarts: int, proxy: str, number: in
     """Restart under load."""
     tokens = await asyncio.to_thread(lambda: [token(replicas[0].server, f"a{n}") for n in range(4)])
     clients = Clients(proxy, mixed(tokens))
-    work = asyncio.ensure_future(asyncio.to_thread(roll, replicas, restarts, proxy))
+    work = asyncio.ensure_future(asyncio.to_thread(roll, replicas, restarts))
     tally = await under_load(clients, number, work)
     clients.close()
     return tally, await work
@@ -143,8 +150,7 @@ def main(restarts: int, number: int, clients: int, drain: float, judge: bool) ->
             stack.callback(one.close)
             one.start()
         with haproxy(folder, [one.port for one in replicas]) as proxy:
-            with suppress(AssertionError):
-                eventually(lambda: httpx2.get(f"{proxy}/health/live", timeout=PATIENCE).is_success)
+            eventually(lambda: answers(proxy))
             tally, seconds = uvloop.run(measure(replicas, restarts, proxy, clients))
             log = (folder / "haproxy.log").read_text()
         codes = [code for one in replicas for code in one.codes]
