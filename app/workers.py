@@ -44,11 +44,16 @@ def refuse_too_many(processes: int, settings: Settings) -> None:
         )
 
 
+def share_of(settings: Settings, processes: int) -> Settings:
+    """The settings of each process."""
+    divided = ("pool_size", "max_requests", "max_connections")
+    return settings.model_copy(update={name: getattr(settings, name) // processes for name in divided})
+
+
 def run_servers(settings: Settings, processes: int, embedded: EmbeddedPostgres | None) -> None:
     """Serve by several processes, until SIGTERM or SIGINT. Raises StartError."""
-    divided = {name: getattr(settings, name) // processes for name in ("pool_size", "max_requests", "max_connections")}
     has_worker = does_jobs(settings, is_embedded=embedded is not None)
-    own = settings.model_copy(update=divided | {"worker": has_worker})
+    own = share_of(settings.model_copy(update={"worker": has_worker}), processes)
     # It makes its processes of this, and asks nobody which. They know themselves what they serve.
     multiprocess.Process = partial(_Process, own)  # type: ignore[misc,assignment]
     config = uvicorn.Config("", workers=processes, log_config=None, timeout_worker_healthcheck=ANSWER_SECONDS)
@@ -76,6 +81,11 @@ class _Supervisor(multiprocess.Multiprocess):
         super().keep_subprocess_alive()
         if self._embedded is not None:
             revive(self._embedded)
+
+    def terminate_all(self) -> None:
+        super().terminate_all()
+        for listener in self.sockets:  # The processes have their own, and nobody listens any more when they close them.
+            listener.close()
 
     def join_all(self) -> None:
         self.signal_queue.clear()

@@ -166,7 +166,7 @@ class TestASupervisor:
             assert made.count("Process(self.config, self.sockets)") == 4
             assert 'getattr(self, f"handle_{sig_name.lower()}", None)' in made
             assert "process.exitcode == STARTUP_FAILURE" in made
-            for name in ("join_all", "keep_subprocess_alive", "signal_queue", "processes"):
+            for name in ("join_all", "terminate_all", "keep_subprocess_alive", "signal_queue", "processes", "sockets"):
                 assert f"self.{name}" in made
             one = inspect.getsource(multiprocess.Process)
             assert "get_subprocess(config, self.target, sockets)" in one
