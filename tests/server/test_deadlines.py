@@ -45,10 +45,13 @@ class TestARequest:
         settings = {"TRELLIS_POOL_WAIT_SECONDS": "0.1", "TRELLIS_STATEMENT_SECONDS": "1", "TRELLIS_POOL_SIZE": "1"}
         with serving(tmp_path, DATABASE_URL=database, TRELLIS_REQUEST_SECONDS="1.2", **settings) as server:
             assert server.post("/api/v1/users", json=ANN).status_code == 201
+            assert server.get("/health/ready").status_code == 200
             backends = [pid for (pid,) in sql(f"SELECT pid {OURS}").fetchall()]
             try:
                 for pid in backends:
                     os.kill(pid, signal.SIGSTOP)
+                not_ready = server.get("/health/ready").json()
+                assert not_ready["detail"] == "The database did not answer in time."
                 with connected(server, ASKED) as client:
                     problem = is_problem(client.answer(), 503, "unavailable")
                     assert problem["detail"] == "The request was not done in time."

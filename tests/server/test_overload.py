@@ -9,6 +9,7 @@ import pytest
 from tests.database import clone
 from tests.patience import eventually
 from tests.server.test_protocol import JSON, is_problem
+from tests.server.test_slow_clients import NDJSON, bearer
 from tests.servers import await_lock, serving
 from tests.sockets import connected, request
 
@@ -128,6 +129,30 @@ class TestAPlace:
                 late.send(whole[-5:])
             await_lock(database, 2)
             assert server.get("/problems").status_code == 503
+
+    @pytest.mark.needs("projects")
+    def test_is_not_kept_by_imports_which_have_turns_of_their_own(self, server, database):
+        tokens = [bearer(server, name) for name in ("imports1", "imports2")]
+        lines = b'{"name": "a"}\n'
+        with psycopg.connect(database) as blocker, ExitStack() as stack:
+            blocker.execute("LOCK TABLE projects IN SHARE MODE")
+            for token in tokens:
+                upload = request(
+                    "POST /api/v1/projects/import", NDJSON, f"Authorization: {token}", f"Content-Length: {len(lines)}"
+                )
+                stack.enter_context(connected(server, upload + lines))
+            await_lock(database, 2)
+            assert server.get("/problems").status_code == 200
+
+    def test_is_not_kept_by_those_who_do_not_read_their_answers(self, server):
+        assert server.get("/openapi.json").status_code == 200  # It is made now, which takes a while.
+        with ExitStack() as stack:
+            for _ in range(4):
+                client = stack.enter_context(connected(server))
+                client.socket.setblocking(False)
+                client.socket.send(request("GET /openapi.json") * 200)
+            for _ in range(20):
+                assert server.get("/problems").status_code == 200
 
     def test_is_given_back_whatever_becomes_of_a_request(self, server):
         for sent in (PROBLEMS, request("GET /nowhere"), posted(b"{"), b"GET / HTTP/1.1\r\n\r\n"):

@@ -71,16 +71,13 @@ class RequestProtocol(TaskProtocol):
 
     def _advance(self) -> None:
         """Parse the received bytes, to the end of a request at most."""
-        while self._phase in {Phase.HEAD, Phase.BODY} and self._parsed < len(self._received):
+        while (self._phase is Phase.HEAD or self._phase is Phase.BODY) and self._parsed < len(self._received):
             start, self._parsed = self._parsed, self._framing.end(self._received, self._parsed)
             self._parse(self._received[start : self._parsed])
-            if self._is_held and (self._has_come() or self._parsed == len(self._received)):
+            if self._is_held and (self._phase is not Phase.BODY or self._parsed == len(self._received)):
                 self.admit()
         if self._phase is Phase.ANSWER and self._parsed < len(self._received):
             self.flow.pause_reading()
-
-    def _has_come(self) -> bool:
-        return self._phase is Phase.ANSWER
 
     def _parse(self, piece: bytes) -> None:
         try:
