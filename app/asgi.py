@@ -114,7 +114,7 @@ def _matching(routes: Iterable[BaseRoute]) -> re.Pattern[str]:
     found = []
     for route in routes:
         if isinstance(route, APIRoute):
-            methods = {*(route.methods or ()), "HEAD"}
+            methods = {*(route.methods or ()), *(("HEAD",) if "GET" in (route.methods or ()) else ())}
             path = re.sub(r"\(\?P<\w+>", "(?:", route.path_regex.pattern.strip("^$"))
             found.append(f"(?:{'|'.join(sorted(methods))}) {path}")
     return re.compile("|".join(found))

@@ -5,7 +5,9 @@ from contextlib import ExitStack
 
 import psycopg
 import pytest
+from fastapi.routing import APIRoute
 
+from app.asgi import _matching
 from tests.database import clone
 from tests.patience import eventually
 from tests.server.test_protocol import JSON, is_problem
@@ -109,6 +111,21 @@ class TestWhatIsUrgent:
         signed_out = server.post("/api/v1/auth/revoke", data={"token": "x"})
         assert signed_out.status_code == 200
         full()
+
+    @pytest.mark.parametrize(
+        ("method", "path", "is_urgent"),
+        [
+            ("DELETE", "/sessions/1", True),
+            ("HEAD", "/sessions/1", False),
+            ("GET", "/sessions/1", False),
+            ("DELETE", "/sessions/1/2", False),
+            ("DELETE", "/sessions/", False),
+            ("DELETE", "/other/sessions/1", False),
+        ],
+    )
+    def test_is_known_by_method_and_path(self, method, path, is_urgent):
+        route = APIRoute("/sessions/{session_id}", lambda: None, methods=["DELETE"])
+        assert bool(_matching([route]).fullmatch(f"{method} {path}")) is is_urgent
 
 
 class TestAPlace:

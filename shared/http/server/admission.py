@@ -95,7 +95,7 @@ class GatedProtocol(RequestProtocol):
 
     def _give_up(self) -> None:
         """The client went away a moment ago, or the request is not done in time: roll it back."""
-        if self._task is None or self._task.done():
+        if self._task is None or self._task.done() or self.cycle.response_complete:
             return
         reason = "The client went away." if self._is_abandoned else "The request was not done in time."
         self.cycle.scope["state"].setdefault(REFUSAL, Unavailable(reason))
