@@ -39,6 +39,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: opened.__exit__(None, None, None))
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: many tests wait for servers that they have started."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(scope="session")
 def settings() -> Iterator[Settings]:
     """Settings on a database of this worker's own. Hashing is as cheap as argon2 allows."""

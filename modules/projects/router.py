@@ -7,6 +7,7 @@ from dependency_injector.wiring import Provide
 from fastapi import Depends, Request, Response
 
 from modules.projects.container import ProjectsContainer
+from modules.projects.errors import ExternalIdTaken
 from modules.projects.repository import ProjectRepository
 from modules.projects.schemas import (
     MEMBERS,
@@ -114,8 +115,9 @@ async def update(
 
 
 @router.patch("", openapi_extra=matching_described(PROJECTS))
+@operation(never=(ExternalIdTaken,))  # It is not among these members.
 async def update_all(
-    data: ProjectsUpdate, matching: Matching, change: CurrentChange, repository: Repository
+    change: CurrentChange, matching: Matching, data: ProjectsUpdate, repository: Repository
 ) -> Affected:
     """Change all projects that match."""
     return await repository.change_all(change, matching, **data.changes())
@@ -128,7 +130,7 @@ async def delete(project_id: UUID, change: CurrentChange, repository: Repository
 
 
 @router.delete("", openapi_extra=matching_described(PROJECTS))
-async def delete_all(matching: Matching, change: CurrentChange, repository: Repository) -> Affected:
+async def delete_all(change: CurrentChange, matching: Matching, repository: Repository) -> Affected:
     """Delete all projects that match. Each can be restored."""
     return await repository.remove_all(change, matching)
 

@@ -89,12 +89,6 @@ def _comparable(kind: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:
     rounded nor refused.
     """
     match kind:
-        case sa.ARRAY():
-            return sa.ARRAY(_comparable(kind.item_type))
-        case sa.Text():
-            return kind
-        case sa.String():
-            return sa.String()
         case sa.Integer():
             return sa.BigInteger()
         case sa.Numeric():

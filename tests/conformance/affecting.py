@@ -93,6 +93,22 @@ class Affecting(Promises):
         assert (again.content, again.headers["Idempotency-Replayed"]) == (first.content, "true")
         assert first.json()["count"] == 1
 
+    @each("verb", _verbs)
+    async def test_it_is_of_no_single_version(self, verb: str):
+        """`If-Match` has nothing to be compared with: 412, and nothing is changed."""
+        before = await contents(self.stage.database)
+        method = "PATCH" if verb == "change_all" else "DELETE"
+        for tag in ("*", '"1-x"'):
+            answer = await self.keeper.request(
+                method,
+                self.face.path,
+                json=self._body(verb),
+                params={"id": str(self.row.id)},
+                headers={"If-Match": tag},
+            )
+            refused(answer, 412, "precondition_failed")
+        assert await contents(self.stage.database) == before
+
     @needs("delete_all", "restore", if_=_verbs)
     async def test_each_that_was_deleted_comes_back_alone(self):
         """As if it had been deleted by itself."""

@@ -6,7 +6,8 @@ of a random sample runs in a copy of the tree against tests that reach it. survi
 each with its reason. The exit code is 1 if another one does.
 
 A survivor got past the chosen tests, which are not all: `--only ID --tests 9999 --seconds 9999` tries every one that
-reaches it. After a test was added, `--only ID` tries those of changed files first, and measures nothing anew.
+reaches it, `--only ID --first tests/test_purge.py` a file that should see it. After a test was added, `--only ID` tries
+those of changed files first, and measures nothing anew.
 """
 
 import json
@@ -140,6 +141,7 @@ def measured(jobs: int, *, any_tree: bool) -> tuple[Reach, list[str]]:
         shutil.rmtree(KEPT, ignore_errors=True)
         KEPT.mkdir()
         with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+            Path(folder).chmod(0o755)
             click.echo(measure(trees.copied(Path(folder) / "tree"), KEPT, jobs))
         of_tree.write_text(json.dumps(then := now))
     others = [name for name in now if now[name] != then.get(name) and Path(name).name.startswith("test_")]
@@ -150,10 +152,13 @@ def measured(jobs: int, *, any_tree: bool) -> tuple[Reach, list[str]]:
 @click.option("--count", default=200, show_default=True, help="How many mutants are sampled.")
 @click.option("--seed", default=1, show_default=True, help="Of the sample.")
 @click.option("--only", multiple=True, metavar="ID", help="Run this mutant, against changed files of tests first.")
+@click.option("--first", multiple=True, metavar="FILE", help="Try this file of tests before all others.")
 @click.option("--tests", default=400, show_default=True, help="How many tests a mutant has to get past at most.")
 @click.option("--seconds", default=60, show_default=True, help="How long these take at most without a mutant.")
 @click.option("--jobs", default=os.cpu_count(), show_default=True, help="How many mutants run at once.")
-def main(*, count: int, seed: int, only: tuple[str, ...], tests: int, seconds: int, jobs: int) -> None:
+def main(
+    *, count: int, seed: int, only: tuple[str, ...], first: tuple[str, ...], tests: int, seconds: int, jobs: int
+) -> None:
     """Sample mutants of the kernel, run each against the tests that reach it, and list the survivors."""
     found = {mutant.id: mutant for mutant in mutants(trees.ROOT, TARGET)}
     known = set(re.findall(r"^\| `(\w+)`", SURVIVORS.read_text(), re.MULTILINE))
@@ -165,12 +170,13 @@ def main(*, count: int, seed: int, only: tuple[str, ...], tests: int, seconds: i
     reach, changed = measured(jobs, any_tree=bool(only))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mutants-")))
+        folder.chmod(0o755)  # Some tests are another user.
         copies = [trees.copied(folder / str(number)) for number in range(jobs)]
         court = Court(copies, stack.enter_context(template()), reach, tests, seconds)
         pool = ThreadPoolExecutor(jobs)
         stack.callback(pool.shutdown, cancel_futures=True)
         verdicts = []
-        for done in as_completed([pool.submit(court.judge, mutant, changed) for mutant in chosen]):
+        for done in as_completed([pool.submit(court.judge, mutant, [*first, *changed]) for mutant in chosen]):
             verdicts.append(done.result())
             click.echo(f"{len(verdicts)}/{len(chosen)} {verdicts[-1]}")
     if _reported(verdicts, known):

@@ -19,7 +19,8 @@ Operator = Callable[[Any], Iterable[cst.CSTNode]]
 _PASS = cst.SimpleStatementLine([cst.Pass()])
 _TEXTS = "description|title|summary|examples?|json_schema_extra|openapi_extra|responses|detail"
 _DESCRIPTION = m.Arg(keyword=m.Name(m.MatchRegex(_TEXTS)))
-_SPEED = m.Arg(keyword=m.Name(m.MatchRegex("eq|maxsize|slots")))
+_DECLARED = m.Arg(keyword=m.Name(m.MatchRegex("eq|frozen|maxsize|slots")))
+"""For speed, or for the type checker, which refuses what is assigned to a frozen attribute."""
 _SENTENCE = re.compile(r"[a-z],? [a-z]+ [a-z]|[.][\"']$")
 """Three words after each other, or a full stop. In SQL, keywords are among the names."""
 _LOG = m.Call(m.Attribute(m.Name("log") | m.Name("logging")))
@@ -33,7 +34,7 @@ _NO_CODE = m.OneOf(
     m.SimpleStatementLine([m.Assign(value=m.OneOf(m.Call(m.Name("TypeVar")), _LOG))]),
     m.SimpleStatementLine([m.Assign([m.AssignTarget(m.Name("__all__"))])]),
     _DESCRIPTION,
-    _SPEED,
+    _DECLARED,
     m.SimpleStatementLine([m.Assign([m.AssignTarget(m.Name("cache_ok"))])]),
     m.DictElement(m.SimpleString(m.MatchRegex(f'"({_TEXTS})"'))),
     m.Decorator(m.Name() | m.Attribute()),
@@ -95,8 +96,8 @@ def _other_string(node: cst.BaseString) -> Iterator[cst.CSTNode]:
 
 
 def _other_argument(node: cst.Call) -> Iterator[cst.CSTNode]:
-    """Also without the changes of texts, and of what is for speed."""
-    kept = [arg for arg in node.args if m.matches(arg, _DESCRIPTION | _SPEED) or _is_prose(arg.value)]
+    """Also without the changes of texts, and of what is declared for others."""
+    kept = [arg for arg in node.args if m.matches(arg, _DESCRIPTION | _DECLARED) or _is_prose(arg.value)]
     for mutated in mutators.operator_arg_removal(node):
         if all(arg in mutated.args for arg in kept):
             yield mutated

@@ -193,8 +193,9 @@ class TestAHead:
             b"0\r\nA: " + b"x" * 200_000 + b"\r\n\r\n",
             b"1\r\na\r\n0\r\nA: " + b"x" * 66_000 + b"\r\n\r\n",
             b"1\r\na\r\n0\r\n" + b"A: x\r\n" * 20_000 + b"\r\n",
+            b"0;" + b"x" * (HEAD_BYTES + (1 << 14) + 100) + b"\r\n\r\n",
         ],
-        ids=["extension", "trailer", "long", "many"],
+        ids=["extension", "trailer", "long", "many", "in the last piece"],
     )
     def test_what_surrounds_chunks_counts_like_one(self, server, body):
         with connected(server, request("POST /api/v1/users", "Transfer-Encoding: chunked", JSON) + body) as connection:

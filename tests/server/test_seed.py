@@ -96,7 +96,7 @@ class TestADataSet:
     def test_has_something_of_everything(self, seeded):
         """The oddities above are looked for among rows that might have them."""
         rules = {
-            "projects": "deleted_at IS NOT NULL",
+            "projects": "deleted_at IS NOT NULL AND version = 2",
             "tags": "deleted_at IS NOT NULL",
             "project_tags": "true",
             "project_members": "role = 'owner'",

@@ -165,6 +165,20 @@ class TestAValue:
                     assert answer.json()["errors"][0]["parameter"] == parameter
 
 
+class TestAFilter:
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [("small", 2**15), ("number", 2**31), ("big", 2**63 - 1), ("price", "10000000000"), ("price", "0.105")],
+    )
+    async def test_of_a_value_that_the_column_cannot_hold_compares_it(self, ann, name, value):
+        """It is neither rounded to one that it can hold, nor refused."""
+        least = (await saved(ann, **{name: GOOD[name][0]}))["id"]
+        for operator, found in (("eq", []), ("lt", [least]), ("gt", []), ("ne", [least]), ("in", [])):
+            answer = await ann.get("/samples", params={f"{name}[{operator}]": str(value)})
+            assert answer.status_code == 200, answer.text
+            assert [item["id"] for item in answer.json()["items"]] == found
+
+
 class TestTheJournal:
     async def test_shows_decimals_and_durations_as_documents_do(self, ann, signed_in):
         """PostgreSQL keeps the one as a number, and the other as the session writes it."""

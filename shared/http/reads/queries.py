@@ -69,7 +69,8 @@ def described(of: Collection | type[Document]) -> dict[str, Any]:
 
 def totals_described(of: Collection) -> dict[str, Any]:
     """The same of its totals."""
-    return _conditional(TotalsGrammar(of).parameters())
+    found = _conditional(TotalsGrammar(of).parameters())
+    return {**found, "responses": {**found["responses"], "200": {"headers": {"ETag": {}, "Cache-Control": {}}}}}
 
 
 def matching_described(of: Collection) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def reads(router: APIRouter, of: Collection, repository: Any, listed: str = "") 
     which = listed or f"your {plural}"
     found: Sequence[tuple[str, Endpoint, Any, dict[str, Any], str]] = (
         ("", list, page[of.document], described(of), f"List {which}, newest first."),
-        ("/summary", summary, totals_of(of), totals_described(of), f"Count and add up {which}."),
+        ("/summary", summary, totals_of(of), totals_described(of), f"Count {'and add up ' if of.sums else ''}{which}."),
         (f"/{{{name}}}", get, of.document, described(of.document), f"Get {a_row}."),
         (
             f"/{{{name}}}/history",

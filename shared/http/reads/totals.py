@@ -69,13 +69,13 @@ def totals_of(collection: Collection) -> type[BaseModel]:
     sums = {key: (plain_type(fields[key].annotation), Field(description="The sum.")) for key in collection.sums}
     figures: dict[str, Any] = {"count": (int, Field(description="How many rows there are."))}
     if sums:
-        added = _model(f"{name}Sums", "Sums of all rows. What a row does not have counts as zero.", sums)
+        added = _model(f"{name}Sums", "Sums of rows. What a row does not have counts as zero.", sums)
         figures["sums"] = (added, Field(description="Their sums."))
     groups: dict[str, Any] = {"by": (_model(f"{name}GroupKey", words, by), Field(description=words)), **figures}
     group: Any = list[_model(f"{name}Group", "Rows that have something in common.", groups)]  # type: ignore[misc]
     return _model(
         f"{name}Totals",
-        "How many rows match, and their sums.",
+        f"How many rows match{', and their sums' if sums else ''}.",
         {
             **figures,
             "groups": (group, Field(description="Without `group_by` there are none.")),
