@@ -120,23 +120,63 @@ class TestTheQueue:
         beats(gate, clock, PATIENCE * 0.2)
         assert second.became == "refused"
 
-    async def test_that_was_empty_meanwhile_has_all_of_it(self, gate, clock):
-        *_, first = enter(gate, 9)
+    async def test_that_stands_is_no_longer_than_what_may_be_at_work(self, gate, clock):
+        enter(gate, 9)
+        for _ in range(20):
+            clock.now += PATIENCE * 0.09
+            gate.leave()
+            enter(gate)
+        assert gate.refused == 0
+        waiting = enter(gate, 8)
+        assert gate.refused == 1
+        newest = enter(gate, 3)
+        assert [one.became for one in (*waiting, *newest)] == ["refused"] * 3 + ["waiting"] * 8
+
+    async def test_of_a_burst_is_as_long_as_that(self, gate, clock):
+        asked = enter(gate, 100)
+        clock.now += PATIENCE * 0.9
+        gate._beat()
+        assert [one.became for one in asked] == ["at work"] * 8 + ["waiting"] * 92
+
+    async def test_that_somebody_passed_meanwhile_is_a_new_one(self, gate, clock):
+        enter(gate, 9)
         clock.now += PATIENCE * 0.9
         gate.leave()
-        assert first.became == "at work"
-        (second,) = enter(gate)
+        gate.leave()
+        asked = enter(gate, 2)
+        assert [one.became for one in asked] == ["at work", "waiting"]
         beats(gate, clock, PATIENCE * 0.5)
-        assert second.became == "waiting"
+        assert asked[1].became == "waiting"
+
+    async def test_is_shortened_also_when_one_that_is_refused_has_another_request_at_hand(self, gate, clock):
+        """However many were sent ahead on however many connections."""
+
+        class SentAhead(Asked):
+            left = 10
+
+            def shed(self):
+                super().shed()
+                if self.left:
+                    self.left -= 1
+                    self.gate.enter(self)
+
+        enter(gate, 8)
+        ahead = [SentAhead(gate) for _ in range(1000)]
+        for one in ahead:
+            gate.enter(one)
+        clock.now += PATIENCE * 1.1
+        gate._beat()
+        enter(gate)
+        assert (len(gate.queue), gate.refused) == (1001, 1000)
 
 
 class TestALoopThatIsLate:
-    async def test_for_an_interval_halves_the_limit_again_and_again_to_a_few(self, gate, clock):
+    async def test_for_an_interval_lowers_the_limit_again_and_again_to_a_few(self, gate, clock):
         enter(gate, 8)
         beats(gate, clock, INTERVAL * 0.5, late=LATE * 2)
         assert gate.limit == 8
-        beats(gate, clock, INTERVAL * 2, late=LATE * 2)
-        assert gate.limit == FEW
+        beats(gate, clock, INTERVAL, late=LATE * 2)
+        assert FEW < gate.limit < 8
         beats(gate, clock, INTERVAL * 10, late=LATE * 2)
         assert gate.limit == FEW
 
@@ -151,6 +191,7 @@ class TestALoopThatIsLate:
     async def test_no_more_lets_the_limit_grow_again(self, gate, clock):
         enter(gate, 8)
         beats(gate, clock, INTERVAL * 5, late=LATE * 2)
+        assert gate.limit < 8
         beats(gate, clock, INTERVAL * 10)
         assert gate.limit == 8
 

@@ -3,11 +3,12 @@
 When PostgreSQL is slow, requests at work add up to the limit, and later ones wait. When the processor is, the turns of
 the event loop grow long first. So the gate looks at both:
 
-- A request that finds no place waits, the oldest goes first. It is refused when it has waited too long: for
-  `queue_seconds`; or for a third of that when there has been a queue for so long already, since then no burst passes,
-  but more comes than can be served. This is CoDel's idea: a queue that empties is good, one that stands is not.
+- A request that finds no place waits; the oldest goes first, and is refused when it has waited for `queue_seconds`.
+  When nobody has found a place at once for that long, it is no burst, which would pass: more comes than can be served.
+  Then a third of the time is left, and no more wait than may be at work; the oldest gives way. This is CoDel's idea: a
+  queue that empties is good, one that stands helps nobody.
 - The loop is late when a timer rings late. When it has been late without a break for an interval, the limit of requests
-  at work is halved; while it is not, the limit grows again.
+  at work goes down; while it is not, the limit goes up again.
 """
 
 import asyncio
@@ -25,8 +26,10 @@ INTERVAL = 0.1
 """Seconds for which the loop has to be late: longer than a full collection of garbage takes, or than a container waits
 for its quota of the processor.
 """
-LATE = 0.02
-"""Seconds by which a look is late when the processor is overloaded."""
+LATE = 0.012
+"""Seconds by which a look is late when the processor is overloaded: a request sees a few turns of the loop."""
+DOWN, UP = 0.7, 1.1
+"""What the limit is multiplied by after an interval."""
 FEW = 4
 """So many requests may always be at work: they cannot be what keeps the loop busy for long."""
 STANDING = 1 / 3
@@ -64,8 +67,10 @@ class Gate:
         self._context = copy_context()
         """What a request that had to wait begins with, and not with what belongs to the one that makes room."""
         self._timer: asyncio.TimerHandle | None = None
-        self._due = self._judged_at = self._in_time_at = self._empty_at = self._told_at = 0.0
+        self._due = self._judged_at = self._in_time_at = self._open_at = self._told_at = 0.0
         self._told = 0
+        self._is_dropping = False
+        self._was_open = True
 
     @property
     def is_open(self) -> bool:
@@ -76,11 +81,15 @@ class Gate:
         """Let it begin, now or later, or shed it later."""
         if self.at_work < self.limit and not self.queue:
             self.at_work += 1
+            self._was_open = True
             request.begin()
         else:
-            if not self.queue:
-                self._empty_at = monotonic()
-            self.queue[request] = monotonic()
+            now = monotonic()
+            if self._was_open:
+                self._was_open, self._open_at = False, now
+            self.queue[request] = now
+            if self._stands(now) and not self._is_dropping:
+                self._shorten()
         if self._timer is None and (self.at_work > self._few or self.queue):
             self._begin_beats()
 
@@ -104,20 +113,33 @@ class Gate:
         if self._timer is None:
             self._begin_beats()
 
+    def _stands(self, now: float) -> bool:
+        """Whether there has been a queue for so long that it is no burst, which would pass."""
+        return now - self._open_at > self._patience
+
+    def _shorten(self) -> None:
+        """Drop the oldest: no more wait than may be at work."""
+        for _ in range(len(self.queue) - int(self.limit)):
+            self._drop(next(iter(self.queue)))
+
+    def _drop(self, request: Knocking) -> None:
+        del self.queue[request]
+        self._is_dropping = True  # Its connection may have the next request at hand, and so on.
+        request.shed()
+        self._is_dropping = False
+
     def _let_in(self, now: float) -> None:
-        patience = self._patience * (STANDING if now - self._empty_at > self._patience else 1)
+        patience = self._patience * (STANDING if self._stands(now) else 1)
         while self.queue:
             request = next(iter(self.queue))
-            is_late = now - self.queue[request] > patience
-            if not is_late and self.at_work >= self.limit:
-                return
-            del self.queue[request]
-            if is_late:
-                request.shed()
-            else:
+            if now - self.queue[request] > patience:
+                self._drop(request)
+            elif self.at_work < self.limit:
+                del self.queue[request]
                 self.at_work += 1
                 self._context.run(request.begin)
-        self._empty_at = now
+            else:
+                return
 
     # The loop
 
@@ -153,6 +175,6 @@ class Gate:
     def _judge(self, now: float) -> None:
         self._judged_at = now
         if now - self._in_time_at >= INTERVAL:
-            self.limit = max(self._few, min(self.limit, self.at_work) / 2)
+            self.limit = max(self._few, min(self.limit, self.at_work) * DOWN)
         else:
-            self.limit = min(self._most, self.limit + self._most / 8)
+            self.limit = min(self._most, self.limit * UP)
