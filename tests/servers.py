@@ -83,6 +83,7 @@ def serving(
         # On a slow machine many requests at once would reach the limits that users have.
         "TRELLIS_POOL_WAIT_SECONDS": str(PATIENCE),
         "TRELLIS_STATEMENT_SECONDS": str(PATIENCE),
+        "TRELLIS_DRAIN_SECONDS": "0",
         "TRELLIS_MAX_REQUESTS": "1000",
         "TRELLIS_QUEUE_SECONDS": str(PATIENCE),
         **({"TRELLIS_WORKER": worker} if worker else {}),

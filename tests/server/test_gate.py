@@ -1,6 +1,7 @@
 """The gate by itself: who goes to work, who waits, who is refused, and what it makes of a loop that is late."""
 
 import asyncio
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 import pytest
@@ -47,12 +48,26 @@ def clock(monkeypatch):
 
 @pytest.fixture
 async def gate(clock):
+    with made(FEW) as gate:
+        yield gate
+
+
+@pytest.fixture
+async def large(clock):
+    with made(5 * FEW) as gate:
+        yield gate
+
+
+@contextmanager
+def made(most):
     secret = SecretStr("a secret for tests, 32 bytes or more")
     settings = Settings(DATABASE_URL="postgresql://x/y", environment="development", secret=secret)
-    gate = Gate(settings.model_copy(update={"max_requests": 8, "queue_seconds": PATIENCE}))
-    yield gate
-    if gate._timer is not None:
-        gate._timer.cancel()
+    gate = Gate(settings.model_copy(update={"max_requests": most, "queue_seconds": PATIENCE}))
+    try:
+        yield gate
+    finally:
+        if gate._timer is not None:
+            gate._timer.cancel()
 
 
 def enter(gate, number=1):
@@ -172,52 +187,56 @@ class TestTheQueue:
 
 
 class TestALoopThatIsLate:
-    async def test_for_an_interval_lowers_the_limit_again_and_again_to_a_few(self, gate, clock):
-        enter(gate, 8)
-        beats(gate, clock, INTERVAL * 0.5, late=LATE * 2)
-        assert gate.limit == 8
-        beats(gate, clock, INTERVAL, late=LATE * 2)
-        assert FEW < gate.limit < 8
-        beats(gate, clock, INTERVAL * 10, late=LATE * 2)
-        assert gate.limit == FEW
+    async def test_for_an_interval_lowers_the_limit_again_and_again_to_a_few(self, large, clock):
+        enter(large, 40)
+        beats(large, clock, INTERVAL * 0.5, late=LATE * 2)
+        assert large.limit == 40
+        beats(large, clock, INTERVAL, late=LATE * 2)
+        assert FEW < large.limit < 40
+        beats(large, clock, INTERVAL * 10, late=LATE * 2)
+        assert large.limit == FEW
 
-    async def test_now_and_then_changes_nothing(self, gate, clock):
+    async def test_lowers_it_from_what_is_really_at_work(self, large, clock):
+        enter(large, 20)
+        beats(large, clock, INTERVAL * 1.5, late=LATE * 2)
+        assert large.limit < 20
+
+    async def test_now_and_then_changes_nothing(self, large, clock):
         """A container that has used up its quota of the processor waits for the next period."""
-        enter(gate, 8)
+        enter(large, 40)
         for _ in range(50):
-            beats(gate, clock, BEAT, late=LATE * 4)
-            beats(gate, clock, BEAT)
-        assert gate.limit == 8
+            beats(large, clock, BEAT, late=LATE * 4)
+            beats(large, clock, BEAT)
+        assert large.limit == 40
 
-    async def test_no_more_lets_the_limit_grow_again(self, gate, clock):
-        enter(gate, 8)
-        beats(gate, clock, INTERVAL * 5, late=LATE * 2)
-        assert gate.limit < 8
-        beats(gate, clock, INTERVAL * 10)
-        assert gate.limit == 8
+    async def test_no_more_lets_the_limit_grow_again(self, large, clock):
+        enter(large, 40)
+        beats(large, clock, INTERVAL * 10, late=LATE * 2)
+        assert large.limit == FEW
+        beats(large, clock, INTERVAL * 30)
+        assert large.limit == 40
 
-    async def test_long_ago_counts_for_nothing(self, gate, clock):
-        enter(gate, 8)
-        beats(gate, clock, INTERVAL * 5, late=LATE * 2)
-        for _ in range(8):
-            gate.leave()
-        beats(gate, clock, BEAT)
+    async def test_long_ago_counts_for_nothing(self, large, clock):
+        enter(large, 40)
+        beats(large, clock, INTERVAL * 10, late=LATE * 2)
+        for _ in range(40):
+            large.leave()
+        beats(large, clock, BEAT)
         clock.now += 60
-        assert [one.became for one in enter(gate, 8)] == ["at work"] * 4 + ["waiting"] * 4
-        assert gate.limit == 8
-        gate.leave()
+        enter(large, FEW + 1)
+        assert large.limit == 40
 
 
 class TestTheLook:
-    async def test_is_not_taken_while_there_is_little_to_do(self, gate):
-        enter(gate, FEW)
-        assert gate._timer is None
-        enter(gate, 1)
-        assert gate._timer is not None
+    async def test_is_not_taken_while_there_is_little_to_do(self, large):
+        enter(large, FEW)
+        assert large._timer is None
+        enter(large, 1)
+        assert large._timer is not None
 
     async def test_ends_with_the_work(self, gate, clock):
-        enter(gate, 8)
-        for _ in range(8):
+        enter(gate, 9)
+        for _ in range(9):
             gate.leave()
         gate._beat()
         assert gate._timer is None

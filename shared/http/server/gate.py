@@ -30,7 +30,7 @@ LATE = 0.012
 """Seconds by which a look is late when the processor is overloaded: a request sees a few turns of the loop."""
 DOWN, UP = 0.7, 1.1
 """What the limit is multiplied by after an interval."""
-FEW = 4
+FEW = 8
 """So many requests may always be at work: they cannot be what keeps the loop busy for long."""
 STANDING = 1 / 3
 """The part of the patience that is left while there is a queue all the time."""
