@@ -39,7 +39,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._drain = drain
         self._drain_seconds = drain_seconds
-        self._drained_at: float | None = None
+        self._begun_at: float | None = None
         self.welcome: Callable[[str], None] | None = None
         """Is told each address, once the application has started."""
 
@@ -66,13 +66,13 @@ class Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         if not await super().on_tick(counter):
             return _has_lost_its_parent()
-        if self._drained_at is None:
-            self._drained_at = monotonic()
+        if self._begun_at is None:
+            self._begun_at = monotonic()
             if self._drain_seconds:
                 log.info("Not ready any more. New connections are taken for %g s.", self._drain_seconds)
             for connection in list(self.server_state.connections):
                 connection.announce_end()  # type: ignore[union-attr]  # It is one of ours.
-        return monotonic() - self._drained_at >= self._drain_seconds
+        return monotonic() - self._begun_at >= self._drain_seconds
 
 
 def _is_repeated(sig: int) -> bool:
