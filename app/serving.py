@@ -24,6 +24,12 @@ from shared.settings import Settings
 log = logging.getLogger("trellis")
 
 
+ACCEPTED_AT_ONCE = 8
+"""Connections that are accepted in a turn of the event loop. uvloop accepts one for each listening socket that it has,
+too few when turns are long: connections would wait for seconds, before anybody could refuse their requests.
+"""
+
+
 class StartError(Exception):
     """The server cannot start; the message says why."""
 
@@ -43,10 +49,13 @@ class Server(uvicorn.Server):
         self.welcome: Callable[[str], None] | None = None
         """Is told each address, once the application has started."""
 
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        super().run([one.dup() for one in sockets or () for _ in range(ACCEPTED_AT_ONCE)])
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        for listener in sockets or ():
-            here = _address(listener)
+        if sockets:
+            here = _address(sockets[0])
             log.info("Listening on %s", here)
             if self.welcome is not None:
                 self.welcome(here)

@@ -1,19 +1,24 @@
 """Clients that ask over and over on connections that they keep, in a closed or in an open loop, and measure.
 
 In a closed loop so many clients ask, each again when it has its answer. In an open loop requests come at a rate,
-whatever becomes of those before, as from very many clients; their time begins when they were due. Nobody retries.
+whatever becomes of those before, as from very many clients. Nobody retries. The clients go before all other processes
+where they may, so that they are not what is measured; how late they were is told.
 """
 
 import asyncio
+import os
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
 Wanted = Callable[[], bytes]
 """Makes the bytes of the next request."""
+FIRST = -10
+"""The clients' priority among processes, where they may set it."""
 LIMIT = 30.0
 """Seconds after which a client takes a request for lost."""
 
@@ -27,6 +32,8 @@ class Tally:
     failed: Counter[str] = field(default_factory=Counter)
     """Requests without an answer, by what happened."""
     seconds: float = 0
+    late: list[float] = field(default_factory=list)
+    """How late requests were sent, for the clients' own reasons."""
 
     def add(self, status: int, took: float) -> None:
         """An answer has come."""
@@ -94,14 +101,17 @@ class Clients:
     """All clients of a server, or of a proxy before some."""
 
     def __init__(self, url: str, wanted: Wanted) -> None:
+        with suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, 0, FIRST)
         host, _, port = url.removeprefix("http://").rpartition(":")
         self._address = host, int(port)
         self._wanted = wanted
         self._idle: list[Client] = []
 
-    async def ask(self, tally: Tally, due: float) -> None:
-        """Ask once, on a connection that is at hand or on a new one. `due` is when its time begins."""
+    async def ask(self, tally: Tally) -> None:
+        """Ask once, on a connection that is at hand or on a new one."""
         client: Client | None = None
+        begun = perf_counter()
         try:
             async with asyncio.timeout(LIMIT):
                 client = self._at_hand() or await self._connected()
@@ -111,7 +121,7 @@ class Clients:
             if client is not None:
                 client.transport.abort()
             return
-        tally.add(status, perf_counter() - due)
+        tally.add(status, perf_counter() - begun)
         if client.is_over:
             client.transport.close()
         else:
@@ -124,7 +134,7 @@ class Clients:
 
         async def one() -> None:
             while perf_counter() - begun < seconds:
-                await self.ask(tally, perf_counter())
+                await self.ask(tally)
 
         await asyncio.gather(*(one() for _ in range(number)))
         tally.seconds = perf_counter() - begun
@@ -138,7 +148,8 @@ class Clients:
             due += random.expovariate(rate)
             if (wait := due - perf_counter()) > 0:
                 await asyncio.sleep(wait)
-            task = asyncio.create_task(self.ask(tally, due))
+            tally.late.append(perf_counter() - due)
+            task = asyncio.create_task(self.ask(tally))
             running.add(task)
             task.add_done_callback(running.discard)
         tally.seconds = perf_counter() - begun

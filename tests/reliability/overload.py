@@ -1,7 +1,7 @@
 """Overload: what a server does with once, twice and four times what it can carry, in an open loop.
 
 Once it is the database that is too slow: each write takes 20 ms there, on the few connections that there are. Once it
-is the processor: the server is stopped and continued a hundred times a second, so that it has a share of a core.
+is the processor: the server is stopped and continued, so that it has a share of a core.
 
     python -m tests.reliability.overload --help
 """
@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 import click
 import psycopg
@@ -34,7 +35,8 @@ SLOW = """
     CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.02); RETURN NEW; END $$;
     CREATE TRIGGER slow BEFORE INSERT ON tags FOR EACH ROW EXECUTE FUNCTION slow();
 """
-PERIOD = 0.01  # seconds
+LOOK, BURST = 0.001, 0.002
+"""Seconds between two looks at the time that the server has used, and what it may use at once."""
 RECOVERY = 2.0
 """Seconds until it is back to normal."""
 JSON = "Content-Type: application/json"
@@ -42,15 +44,22 @@ JSON = "Content-Type: application/json"
 
 @contextmanager
 def held(server: Server, share: float) -> Iterator[None]:
-    """The server has this share of the time."""
+    """The server has this share of a core: when it has used more, it is stopped until its time has come again."""
     is_over = threading.Event()
+    used = Path(f"/proc/{server.process.pid}/schedstat")
+
+    def spent() -> float:
+        return int(used.read_text().split()[0]) / 1e9
 
     def hold() -> None:
-        while not is_over.is_set():
-            os.kill(server.process.pid, signal.SIGSTOP)
-            time.sleep(PERIOD * (1 - share))
-            os.kill(server.process.pid, signal.SIGCONT)
-            time.sleep(PERIOD * share)
+        credit, before, at = 0.0, spent(), time.perf_counter()
+        while not is_over.is_set() and server.process.poll() is None:
+            time.sleep(LOOK)
+            now, then = spent(), time.perf_counter()
+            credit = min(BURST, credit + share * (then - at) - (now - before))
+            before, at = now, then
+            os.kill(server.process.pid, signal.SIGCONT if credit > 0 else signal.SIGSTOP)
+        os.kill(server.process.pid, signal.SIGCONT)
 
     thread = threading.Thread(target=hold)
     thread.start()
@@ -121,7 +130,8 @@ class Run:
         click.echo(
             f"{name:>15}: {len(good) / tally.seconds:6.0f} served a second, p50 {percentile(good, 0.5):5.0f} ms, p99 "
             f"{percentile(good, 0.99):5.0f} ms; {len(refused):6,} refused, p50 {percentile(refused, 0.5):4.0f} ms, p99 "
-            f"{percentile(refused, 0.99):4.0f} ms; {', '.join(tally.wrong()) or 'nothing else'}"
+            f"{percentile(refused, 0.99):4.0f} ms; {', '.join(tally.wrong()) or 'nothing else'}; the "
+            f"clients were late by {percentile(tally.late, 0.99):.0f} ms at p99"
         )
 
     def _judge(self, times: int, tally: Tally) -> None:

@@ -52,7 +52,7 @@ class TestTheClients:
             port = server.sockets[0].getsockname()[1]
             clients, tally = Clients(f"http://127.0.0.1:{port}", lambda: b"GET / HTTP/1.1\r\n\r\n"), Tally()
             for _ in range(5):
-                await clients.ask(tally, 0)
+                await clients.ask(tally)
             clients.close()
         assert (len(tally.good()), tally.count(503)) == (1, 1)
         assert tally.wrong() == ["1 × 500", "2 × ConnectionError: closed without an answer"]
