@@ -50,7 +50,8 @@ class Server(uvicorn.Server):
         """Is told each address, once the application has started."""
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        super().run([one.dup() for one in sockets or () for _ in range(ACCEPTED_AT_ONCE)])
+        own = sockets or []
+        super().run([*own, *(one.dup() for one in own for _ in range(ACCEPTED_AT_ONCE - 1))])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
