@@ -334,6 +334,19 @@ class TestMeetingOthers:
             assert (await Purge(real, settings).run())["users"] == 0
         assert (await Purge(real, settings).run())["users"] == 0
 
+    async def test_a_row_is_tried_again_that_could_not_go_a_moment_ago(self, real, settings, url):
+        """As if another had come to refer to it between the look and the deletion, and had gone again."""
+        with psycopg.connect(url) as connection:
+            connection.execute("UPDATE tags SET deleted_at = now() - interval '31 days'")
+            connection.execute("CREATE SEQUENCE attempts")
+            connection.execute("""
+                CREATE FUNCTION refuse_once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                    IF nextval('attempts') = 1 THEN RAISE foreign_key_violation; END IF;
+                    RETURN OLD;
+                END $$""")
+            connection.execute("CREATE TRIGGER once BEFORE DELETE ON tags EXECUTE FUNCTION refuse_once()")
+        assert (await Purge(real, settings).run())["tags"] == 1200
+
     async def test_what_a_table_of_nobodys_refers_to_stays_and_does_not_stop_the_other_tables(
         self, real, settings, url, caplog
     ):

@@ -50,9 +50,7 @@ class TestAnyParameter:
     @pytest.mark.parametrize("path", PATHS)
     async def test_that_is_one_of_300_is_refused(self, admin, id, path):
         for pairs in ([("tag", "x")] * 300, [(f"x{n}", "") for n in range(300)], [("", "")] * 300):
-            answer = await admin.get(of(path, id), params=pairs)
-            assert answer.status_code == 422
-            assert len(answer.json()["errors"]) == 1
+            refused(await admin.get(of(path, id), params=pairs), "query")
 
     async def test_with_a_name_of_10000_characters_is_not_quoted_whole(self, admin):
         answer = await admin.get("/projects", params={"x" * 10_000: "y"})

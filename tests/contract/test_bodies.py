@@ -149,6 +149,11 @@ class TestMalformedJson:
             problem = is_problem(answer, 422, "invalid_input")
             assert [error["code"] for error in problem["errors"]] == ["missing"]
 
+    async def test_is_missed_beside_what_else_is_wrong(self, ann):
+        """Of the path, for one."""
+        errors = (await ann.patch("/projects/x")).json()["errors"]
+        assert [error.get("parameter", error.get("pointer")) for error in errors] == ["project_id", ""]
+
     async def test_is_nothing_that_a_batch_makes_of_an_operation_without_one(self, ann):
         answer = await ann.post("/batch", json={"operations": [{"method": "POST", "path": "/projects"}]})
         assert is_problem(answer, 422, "batch_failed")["problem"]["code"] == "invalid_input"

@@ -151,6 +151,10 @@ class TestARoute:
         async def nested(principal: CurrentPrincipal) -> str:
             raise NotImplementedError
 
+        async def written(principal: "CurrentPrincipal") -> Response:
+            """As under `from __future__ import annotations`."""
+            raise NotImplementedError
+
         async def by_default(principal: Principal = Depends(current_principal)) -> Response:  # noqa: B008
             raise NotImplementedError
 
@@ -163,7 +167,9 @@ class TestARoute:
         async def other(view: Annotated[str, Depends(view)], names: list[str]) -> Response:
             raise NotImplementedError
 
-        assert [Route("/", endpoint).wants_principal for endpoint in (by_default, within, direct)] == [True] * 3
+        assert [Route("/", endpoint).wants_principal for endpoint in (by_default, within, direct, written)] == [
+            True
+        ] * 4
         assert not Route("/", other).wants_principal
 
 
@@ -182,9 +188,9 @@ class TestTheDirectWay:
     def test_is_closed_to_what_only_fastapi_can_work_out(self, endpoint):
         assert not is_direct(endpoint)
 
-    def test_is_taken_by_every_endpoint_of_projects_but_the_upload(self):
+    def test_is_taken_by_every_endpoint_of_projects_that_makes_its_answer_itself(self):
         routes = [route for route in projects.routes if isinstance(route, Route)]
-        assert [route.name for route in routes if route.direct is None] == ["import"]
+        assert [route.name for route in routes if route.direct is None] == ["import", "update_all", "delete_all"]
 
     @pytest.mark.parametrize(
         ("content", "kind", "status", "code"),

@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
 from starlette.requests import HTTPConnection
 
-from shared.auth import Authenticator, InvalidToken, Principal
+from shared.auth import Authenticator, Principal
 from shared.container import KernelContainer
 from shared.errors import Unauthenticated
 from shared.http.edge import bearer_token
@@ -50,8 +50,6 @@ async def current_principal(request: Request, token: _Token, authenticator: _Aut
         return change.principal
     if token is None:
         raise Unauthenticated
-    if change is not None:
-        raise InvalidToken  # As the edge found.
     return await authenticator.principal(token)
 
 

@@ -98,7 +98,6 @@ class RequestProtocol(TaskProtocol):
         version = self.parser.get_http_version().encode()
         start = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, version)
         self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # As uvicorn has it.
         self._parse(start + b"".join(fields) + b"\r\n")
 
     def on_message_begin(self) -> None:
@@ -134,7 +133,6 @@ class RequestProtocol(TaskProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
         self._phase = Phase.HEAD
