@@ -113,6 +113,8 @@ async def most_in_a_turn(copies):
             before = len(made)
             await asyncio.sleep(0)
             turns.append(len(made) - before)
-        for one in (*servers, *clients):
-            one.close()
+        for server in servers:
+            server.close()
+        for client in clients:
+            client.close()
     return max(turns)
