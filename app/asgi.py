@@ -2,11 +2,14 @@
 
 import gc
 import importlib.metadata
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from threading import Timer
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.binding import bound_routes, refuse_twins
@@ -34,6 +37,11 @@ class Trellis(FastAPI):
     """FastAPI behind our edge and our table of routes. FastAPI's own middleware only sees what is passed to FastAPI."""
 
     front: ASGIApp
+    urgent: re.Pattern[str]
+
+    def is_urgent(self, method: str, path: str) -> bool:
+        """Whether a request is served even when the server is overloaded."""
+        return self.urgent.fullmatch(f"{method} {path}") is not None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await (self.front if scope["type"] == "http" else self.otherwise)(scope, receive, send)
@@ -46,7 +54,7 @@ class Trellis(FastAPI):
 def create_app(
     application: Application,
     beside: AbstractAsyncContextManager[None] = nullcontext(),  # noqa: B008 (no state)
-) -> FastAPI:
+) -> Trellis:
     """The application as an ASGI server runs it, and what runs beside it. Raises ManifestError where a route does not
     fit.
     """
@@ -88,15 +96,28 @@ def create_app(
     routes.extend(journal_router(kernel.journal(), kernel.changes()).routes)
     binder = Binder(kernel, kernel, application.http, app)
     routes[first:] = [route.bound(binder) for route in routes[first:] if isinstance(route, Route)]
-    routes.extend(health_router(kernel.database()).routes)
+    health = health_router(kernel.database(), application.http.drain(), kernel.settings().pool_wait_seconds)
+    routes.extend(health.routes)
     routes.extend(problem_catalogue(route_with_page).routes)
     refuse_twins(routes)
+    app.urgent = _matching([*health.routes, *(one for one in routes if isinstance(one, Route) and one.traits.urgent)])
     app.front = RequestContext(
         Dispatch(app, app.otherwise),
         max_body_bytes=kernel.settings().max_body_bytes,
         larger={route.path: kernel.settings().max_import_bytes for route in routes if isinstance(route, ImportRoute)},
     )
     return app
+
+
+def _matching(routes: Iterable[BaseRoute]) -> re.Pattern[str]:
+    """Matches the method and the path of each request to these routes."""
+    found = []
+    for route in routes:
+        if isinstance(route, APIRoute):
+            methods = {*(route.methods or ()), *(("HEAD",) if "GET" in (route.methods or ()) else ())}
+            path = re.sub(r"\(\?P<\w+>", "(?:", route.path_regex.pattern.strip("^$"))
+            found.append(f"(?:{'|'.join(sorted(methods))}) {path}")
+    return re.compile("|".join(found))
 
 
 def _freeze_heap() -> None:

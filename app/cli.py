@@ -5,24 +5,18 @@ its name.
 import logging
 import logging.config
 import os
-import resource
-import signal
-import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
-from types import FrameType
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 import psycopg
-import uvicorn
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from app.asgi import create_app
 from app.checks import UnfitDatabase, concerns
-from app.container import Application, compose
+from app.container import compose
 from app.development import module_commands
 from app.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from app.events import events_command
@@ -30,18 +24,15 @@ from app.failures import told
 from app.migrations import UP_TO_DATE, MigrationError, migrate_command, revision_command, upgrade
 from app.purging import purge_command
 from app.seeding import seed_command
+from app.serving import StartError, exit_at_signals, run_server
+from app.workers import WORKERS, refuse_too_many, run_servers
 from shared.errors import DomainError
 from shared.http.edge import log_configuration
-from shared.http.server import bounded
 from shared.manifest import ManifestError, Module, discover
 from shared.settings import Settings, SettingsError, strangers
 from shared.upkeep import SeedingError
 
 log = logging.getLogger("trellis")
-
-
-class StartError(Exception):
-    """The server cannot start; the message says why."""
 
 
 OPERATORS = (
@@ -57,30 +48,22 @@ def trellis() -> None:
 
 
 @trellis.command()
-def serve() -> None:
+@click.option("--workers", "processes", type=click.IntRange(1, 256), default=1, show_default=True, help=WORKERS)
+def serve(processes: int) -> None:
     """Serve the API; over the embedded PostgreSQL unless DATABASE_URL is set."""
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, _exit)
-    with _database() as (settings, embedded):
-        application = compose(settings.with_secret(), discover())
+    exit_at_signals()
+    with _database() as (given, embedded):
+        settings = given.with_secret()
+        if processes > 1:
+            refuse_too_many(processes, settings)
+        application = compose(settings, discover())
         if embedded is None:
             for concern in concerns(settings):
                 log.warning("%s", concern)
-        config = uvicorn.Config(
-            create_app(application, _worker_beside(application, embedded is not None)),
-            http=bounded(settings),
-            ws="none",
-            timeout_keep_alive=settings.keep_alive_seconds,
-            timeout_graceful_shutdown=settings.shutdown_seconds,  # type: ignore[arg-type]  # Any number to asyncio.
-            log_config=None,
-            access_log=settings.access_log,
-            server_header=False,
-        )
-        if embedded is not None:
-            config.callback_notify, config.timeout_notify = _revival(embedded), 1
-        _allow_files(settings.max_connections)
-        with _listening(settings.host, settings.port) as listener:
-            _Server(config, _welcome if settings.environment == "development" else None).run([listener])
+        if processes > 1:
+            run_servers(settings, processes, embedded)
+        else:
+            run_server(application, embedded)
 
 
 @trellis.command()
@@ -107,81 +90,6 @@ def _database(*, is_migrated: bool = True) -> Iterator[tuple[Settings, EmbeddedP
         if is_migrated and (told := upgrade(embedded.url, is_development=True)) != UP_TO_DATE:
             log.warning("%s", told)
         yield settings, embedded
-
-
-def _worker_beside(application: Application, is_embedded: bool) -> AbstractAsyncContextManager[None]:
-    """The worker in the server's process, if there is to be one."""
-    wanted = application.kernel.settings().worker
-    if not (is_embedded if wanted is None else wanted):
-        return nullcontext()
-    from app.worker import working  # noqa: PLC0415 (imports Procrastinate)
-
-    return working(application)
-
-
-class _Server(uvicorn.Server):
-    """Logs its addresses once the application has started."""
-
-    def __init__(self, config: uvicorn.Config, welcome: Callable[[str], None] | None) -> None:
-        super().__init__(config)
-        self._welcome = welcome
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        for listener in sockets or ():
-            here = _address(listener)
-            log.info("Listening on %s", here)
-            if self._welcome is not None:
-                self._welcome(here)
-
-
-def _exit(_number: int, _frame: FrameType | None) -> None:
-    """Exit with success, through every `finally`. Uvicorn raises the signal again when it has finished."""
-    sys.exit(0)
-
-
-def _allow_files(connections: int) -> None:
-    """Raise the limit of open files, of which each connection is one: many shells allow 1,024."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + 1000
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    """A listening socket. Connections wait until they are accepted."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except (OSError, UnicodeError) as error:  # UnicodeError: an impossible host name.
-        reason = (getattr(error, "strerror", None) or str(error)).partition(" (")[0]  # Python adds the address.
-        raise StartError(f"Cannot listen on {host}, port {port}: {reason}. PORT sets another.") from error
-
-
-def _address(listener: socket.socket) -> str:
-    host, port, *_ = listener.getsockname()
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _revival(embedded: EmbeddedPostgres) -> Callable[[], Awaitable[None]]:
-    async def revive() -> None:
-        try:
-            embedded.revive()
-        except (EmbeddedPostgresError, OSError) as error:
-            log.warning("%s", error)  # The next call takes it from there.
-
-    return revive
-
-
-def _welcome(here: str) -> None:
-    click.echo(f"""
-  Trellis      {here}
-  Docs         {here}/docs
-  An account   curl {here}/api/v1/users -H 'Content-Type: application/json' \\
-                 -d '{{"email": "you@example.com", "password": "correct horse battery", "full_name": "You"}}'
-  Make it an administrator's with: trellis users promote you@example.com
-""")
 
 
 def _commands_of(module: Module) -> click.Group:

@@ -40,6 +40,23 @@ def _environment_of(known: dict[str, Any]) -> Environment:
     return "development" if known["database_url"] is None else "production"
 
 
+def _most_of(known: dict[str, Any]) -> int:
+    return 4 * int(known["pool_size"])
+
+
+def _lock_of(known: dict[str, Any]) -> float:
+    return max(0.001, float(known["statement_seconds"]) / 2)
+
+
+def _request_of(known: dict[str, Any]) -> float:
+    return 2 * float(known["pool_wait_seconds"] + known["statement_seconds"])
+
+
+def _drain_of(known: dict[str, Any]) -> float:
+    """A developer has no proxy that would have to notice, and does not want to wait."""
+    return 5.0 if known["environment"] == "production" else 0.0
+
+
 class Settings(BaseSettings):
     """Every field is the environment variable `TRELLIS_<FIELD>`, but for `DATABASE_URL`."""
 
@@ -58,8 +75,11 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535, validation_alias="PORT")
+    drain_seconds: float = Field(default_factory=_drain_of, ge=0, le=3600, allow_inf_nan=False)
+    """How long after SIGTERM new connections are still taken, while `/health/ready` is 503 already: longer than the
+    proxy takes to notice. By default 5 in production; 0 in development, where there is no proxy."""
     shutdown_seconds: Seconds = 20
-    """How long requests in flight may take to finish after SIGTERM."""
+    """How long requests in flight may take to finish after that."""
     keep_alive_seconds: int = Field(75, gt=0, le=86_400)
     """How long a connection is kept without a request; longer than the proxy before it keeps one."""
     max_connections: int = Field(1000, gt=0, le=1_000_000)
@@ -84,6 +104,18 @@ class Settings(BaseSettings):
     """How long a request waits for a free connection before it is answered 503."""
     statement_seconds: Seconds = 10
     """How long PostgreSQL may work on one statement."""
+    lock_seconds: Seconds = Field(default_factory=_lock_of)
+    """How long a statement waits for a lock that another transaction holds; by default half of `statement_seconds`."""
+    request_seconds: float = Field(default_factory=_request_of, gt=0, le=4 * 86_400, allow_inf_nan=False)
+    """How long a request may be at work, from its last byte to the first one of its answer, before it is rolled back
+    and answered 503; longer than `pool_wait_seconds` and `statement_seconds` together, by default twice that. A proxy's
+    own limit has to be longer still."""
+    max_requests: int = Field(default_factory=_most_of, gt=0, le=1_000_000)
+    """How many requests are at work at once; by default four for each connection of a lane. It is also the time of an
+    answer under overload: so many, divided by what the server does in a second."""
+    queue_seconds: Seconds = 0.1
+    """How long a request waits to get to work before it is answered 503, and for a third of that while more come than
+    can be served."""
 
     worker: bool | None = None
     """Whether `trellis serve` does jobs as well. By default, it does so over the embedded database only; else there is
@@ -134,6 +166,25 @@ class Settings(BaseSettings):
         if environment == "production" and others.data.get("database_url", "") is None:
             raise ValueError("is production, but DATABASE_URL is not set: the embedded PostgreSQL is for development")
         return environment
+
+    @field_validator("lock_seconds")
+    @classmethod
+    def _is_shorter_than_a_statement(cls, seconds: float, others: ValidationInfo) -> float:
+        statement = others.data.get("statement_seconds", YEAR)
+        if seconds > statement:
+            raise ValueError(f"is {seconds:g}, and more than TRELLIS_STATEMENT_SECONDS, which is {statement:g}")
+        return seconds
+
+    @field_validator("request_seconds")
+    @classmethod
+    def _is_longer_than_what_is_within(cls, seconds: float, others: ValidationInfo) -> float:
+        within = others.data.get("pool_wait_seconds", 0) + others.data.get("statement_seconds", 0)
+        if seconds <= within:
+            raise ValueError(
+                f"is {seconds:g}, but has to be more than TRELLIS_POOL_WAIT_SECONDS and TRELLIS_STATEMENT_SECONDS "
+                f"together, which are {within:g}"
+            )
+        return seconds
 
     @field_validator("secret")
     @classmethod

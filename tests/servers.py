@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +68,9 @@ def trellis(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 
 
 @contextmanager
-def serving(folder: Path, until: str = "/health/ready", worker: str = "false", **environment: str) -> Iterator[Server]:
+def serving(
+    folder: Path, until: str = "/health/ready", worker: str = "false", options: Sequence[str] = (), **environment: str
+) -> Iterator[Server]:
     """A server that answers this path with 200. Its log is in the folder, and its data unless DATABASE_URL is given. It
     serves another tree whose path is given as PYTHONPATH. A worker takes a while to start, so there is none unless
     `worker` is "true", or empty and the default says so.
@@ -81,12 +83,15 @@ def serving(folder: Path, until: str = "/health/ready", worker: str = "false", *
         # On a slow machine many requests at once would reach the limits that users have.
         "TRELLIS_POOL_WAIT_SECONDS": str(PATIENCE),
         "TRELLIS_STATEMENT_SECONDS": str(PATIENCE),
+        "TRELLIS_DRAIN_SECONDS": "0",
+        "TRELLIS_MAX_REQUESTS": "1000",
+        "TRELLIS_QUEUE_SECONDS": str(PATIENCE),
         **({"TRELLIS_WORKER": worker} if worker else {}),
     } | environment
     with log.open("a") as output:
         begins_at = output.tell()
         process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "serve"],
+            [sys.executable, "-m", "app.cli", "serve", *options],
             cwd=environment.get("PYTHONPATH", ROOT),
             env=_environment(environment),
             stdout=output,

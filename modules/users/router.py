@@ -207,7 +207,7 @@ async def token(
 
 
 @auth.post("/revoke", response_class=Response)
-@operation(public=True, repeatable=False, never=(InvalidInput,))  # check: who has the token may end its session
+@operation(public=True, urgent=True, repeatable=False, never=(InvalidInput,))  # check: its holder may end a session
 async def revoke(form: Annotated[RevocationRequest, Form()], change: PublicChange, service: Sessions) -> Response:
     """Sign out: revoke a refresh token, and so end its session."""
     await service.revoke(change, form.token)

@@ -2,9 +2,11 @@
 
 from dependency_injector import containers, providers
 
+from shared.http.edge import Drain
 from shared.http.imports import Imports
 from shared.http.reads import export_turns
 from shared.http.routes import Mutations, change_turns
+from shared.http.server import Gate
 from shared.settings import Settings
 
 
@@ -14,7 +16,7 @@ def _at_work(settings: Settings) -> int:
 
 
 class HttpContainer(containers.DeclarativeContainer):
-    """Needs the kernel. Everything here is a singleton, since it counts running requests."""
+    """Needs the kernel. Everything here is a singleton, since it counts running requests, or is what all share."""
 
     kernel = providers.DependenciesContainer()
 
@@ -29,3 +31,5 @@ class HttpContainer(containers.DeclarativeContainer):
     )
     imports = providers.Singleton(Imports, kernel.authenticator, providers.Callable(_at_work, kernel.settings))
     exports = providers.Singleton(export_turns)
+    drain = providers.Singleton(Drain)
+    gate = providers.Singleton(Gate, kernel.settings)

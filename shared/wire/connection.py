@@ -27,6 +27,9 @@ GRACE_SECONDS = 2.0
 _KEEPALIVE = {"keepalives_idle": 30, "tcp_user_timeout": 15_000}
 """Seconds and milliseconds: a server that was cut off is noticed earlier than by TCP's defaults."""
 
+_NOTICED = {"client_connection_check_interval": "500"}
+"""Milliseconds after which a statement ends whose caller has closed the connection, because the client went away."""
+
 _TOO_DEAR = {"jit": "off", "max_parallel_workers_per_gather": "0"}
 """To start either costs more than our slowest statement."""
 
@@ -63,9 +66,10 @@ def connector(settings: Settings, **session_settings: str) -> Callable[[], Await
     url = settings.database_url
     timeouts = {
         "statement_timeout": f"{settings.statement_seconds * 1000:.0f}",
+        "lock_timeout": f"{max(1, settings.lock_seconds * 1000):.0f}",
         "idle_in_transaction_session_timeout": f"{settings.statement_seconds * 2000:.0f}",
     }
-    pinned = RELIED_ON | _TOO_DEAR | timeouts | session_settings
+    pinned = RELIED_ON | _TOO_DEAR | _NOTICED | timeouts | session_settings
     given = conninfo_to_dict(url).get("options") or os.environ.get("PGOPTIONS", "")  # Such as a search_path.
     options = [str(given), *(f"-c {name}={value.replace(' ', BLANK)}" for name, value in pinned.items())]
     keywords: dict[str, Any] = {

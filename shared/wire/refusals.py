@@ -20,7 +20,7 @@ _OF_STATE: Mapping[str, _Meaning] = {
     "57014": partial(Unavailable, "The database took too long to answer."),  # query_canceled, by the timeout
     "25006": partial(Unavailable, "The database takes no changes just now."),  # read_only_sql_transaction
     "53100": partial(Unavailable, "The database has no room just now."),  # disk_full
-    "55P03": Contended,  # lock_not_available
+    "55P03": partial(Unavailable, "Another change holds what this one needs."),  # lock_not_available, by the timeout
 }
 """The meaning of an SQLSTATE when the error names no constraint of ours."""
 

@@ -13,7 +13,7 @@ from httpx2 import AsyncClient
 from psycopg import sql as text_of
 from sqlalchemy import Date, DateTime, Interval, LargeBinary, Select, Text, bindparam, cast, func, select, text
 
-from shared.errors import Contended, DomainError, Invalid, Unavailable
+from shared.errors import DomainError, Invalid, Unavailable
 from shared.http.routes.authentication import PublicChange
 from shared.http.routes.routing import Route
 from shared.wire.database import Database
@@ -102,7 +102,7 @@ class TestWhatTheServerSendsByItself:
 
 
 class TestWhatTheStatementBrings:
-    @pytest.mark.parametrize(("state", "error"), [("54001", Invalid), ("22008", Invalid), ("55P03", Contended)])
+    @pytest.mark.parametrize(("state", "error"), [("54001", Invalid), ("22008", Invalid), ("55P03", Unavailable)])
     async def test_is_told_as_what_it_is(self, real, state, error):
         with pytest.raises(error):
             async with real.unit_of_work() as unit:

@@ -243,6 +243,11 @@ class TestTheEnvironment:
         monkeypatch.setenv("DATABASE_URL", "postgresql://x/y")
         assert Settings.load().environment == "production"
 
+    def test_says_how_long_a_server_drains(self, monkeypatch):
+        assert Settings.load().drain_seconds == 0
+        monkeypatch.setenv("DATABASE_URL", "postgresql://x/y")
+        assert Settings.load().drain_seconds == 5
+
     def test_is_development_over_the_embedded_one(self):
         assert Settings.load().environment == "development"
 

@@ -86,3 +86,35 @@ class TestAReader:
 
         with relied_on("The event loop", "how it takes and gives up readers", LINK):
             run(by_turns())
+
+
+class TestAServer:
+    async def test_accepts_one_connection_in_a_turn_for_each_copy_of_its_socket(self):
+        """When it accepts more by itself, the copies can go."""
+        with relied_on("uvloop", "how many connections it accepts in a turn", "app/serving.py"):
+            assert await asyncio.to_thread(uvloop.run, most_in_a_turn(1)) == 1
+            assert await asyncio.to_thread(uvloop.run, most_in_a_turn(4)) == 4
+
+
+async def most_in_a_turn(copies):
+    """How many of 20 connections that wait are accepted in a turn at the most."""
+    made: list[object] = []
+
+    class Accepted(asyncio.Protocol):
+        def connection_made(self, transport):
+            made.append(transport)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        clients = [socket.create_connection(listener.getsockname()) for _ in range(20)]
+        loop = asyncio.get_running_loop()
+        servers = [await loop.create_server(Accepted, sock=listener.dup()) for _ in range(copies)]
+        turns = []
+        while len(made) < len(clients):
+            before = len(made)
+            await asyncio.sleep(0)
+            turns.append(len(made) - before)
+        for server in servers:
+            server.close()
+        for client in clients:
+            client.close()
+    return max(turns)

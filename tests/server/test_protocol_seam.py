@@ -10,9 +10,11 @@ import pytest
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from shared.http.server.admission import GatedProtocol
 from shared.http.server.framing import Framing
 from shared.http.server.protocol import BoundedProtocol
 from shared.http.server.requests import RequestProtocol
+from shared.http.server.tasks import TaskProtocol
 
 CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -44,9 +46,10 @@ class Told:
 
 class TestUvicorn:
     def test_has_what_is_overridden(self):
-        ours = vars(BoundedProtocol) | vars(RequestProtocol)
+        ours = vars(BoundedProtocol) | vars(GatedProtocol) | vars(RequestProtocol) | vars(TaskProtocol)
         own = {name for name, value in ours.items() if inspect.isfunction(value) and name[0] != "_"}
-        assert own - vars(HttpToolsProtocol).keys() == {"finish", "await_request"}
+        new = {"finish", "await_request", "announce_end", "admit", "begin", "shed"}
+        assert own - vars(HttpToolsProtocol).keys() == new
 
     def test_makes_a_cycle_of_these_and_starts_it_as_a_task(self):
         made = inspect.getsource(HttpToolsProtocol.on_headers_complete)
@@ -54,17 +57,26 @@ class TestUvicorn:
         assert "scope=self.scope" in made
         assert "expect_100_continue=self.expect_100_continue" in made
         assert "self._start_asgi_task(self.cycle, app)" in made
-        assert "self.loop.create_task(" in inspect.getsource(HttpToolsProtocol._start_asgi_task)
+        started = inspect.getsource(HttpToolsProtocol._start_asgi_task)
+        assert "self.loop.create_task(cycle.run_asgi(app))" in started
+        assert "self.tasks.add(task)" in started
+
+    def test_ends_each_task_itself_with_whatever_comes(self):
+        """So one that is cancelled leaves no error that nobody has looked at."""
+        assert "except BaseException as exc:" in inspect.getsource(RequestResponseCycle.run_asgi)
 
     @pytest.mark.parametrize(
         ("of", "names"),
         [
-            (RequestResponseCycle, {"keep_alive", "message_event", "response_started", "scope"}),
+            (
+                RequestResponseCycle,
+                {"keep_alive", "message_event", "response_started", "response_complete", "scope", "run_asgi"},
+            ),
             (FlowControl, {"read_paused", "write_paused", "resume_reading", "pause_reading"}),
             (
                 HttpToolsProtocol,
                 {"app", "cycle", "connections", "flow", "headers", "loop", "parser", "pipeline", "scope", "transport"}
-                | {"server_state", "timeout_keep_alive", "url", "expect_100_continue"},
+                | {"server_state", "timeout_keep_alive", "url", "expect_100_continue", "tasks"},
             ),
         ],
     )

@@ -15,8 +15,8 @@ import httpx2
 import psycopg
 import pytest
 
-from app.cli import _revival
 from app.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from app.serving import _revival
 from tests.database import clone, url_with
 from tests.patience import PATIENCE, eventually
 from tests.servers import ROOT, await_lock, serving, trellis

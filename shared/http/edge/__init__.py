@@ -8,10 +8,10 @@ from shared.http.edge.bodies import JSON, MERGE_PATCH, json_body, kind_of
 from shared.http.edge.complexity import TOO_COMPLEX, is_too_complex
 from shared.http.edge.entity_tags import document_tag, page_tag, precondition_tags, tags_in
 from shared.http.edge.headers import bearer_token, elements
-from shared.http.edge.health import health_router
+from shared.http.edge.health import Drain, health_router
 from shared.http.edge.logs import log_configuration
 from shared.http.edge.media_types import preferred
-from shared.http.edge.middleware import REFUSAL, RequestContext
+from shared.http.edge.middleware import LEAVE, REFUSAL, RequestContext, answer_bytes, leave
 from shared.http.edge.openapi import NEVER_STORED
 from shared.http.edge.problems import (
     MEDIA_TYPE,
@@ -33,12 +33,14 @@ from shared.http.edge.tags import Tag, operation_id
 
 __all__ = [
     "JSON",
+    "LEAVE",
     "MEDIA_TYPE",
     "MERGE_PATCH",
     "MOST_ERRORS",
     "NEVER_STORED",
     "REFUSAL",
     "TOO_COMPLEX",
+    "Drain",
     "HeadTooLarge",
     "MalformedRequest",
     "NotAcceptable",
@@ -46,6 +48,7 @@ __all__ = [
     "RequestContext",
     "RequestTimeout",
     "Tag",
+    "answer_bytes",
     "bearer_token",
     "current_request_id",
     "document_tag",
@@ -57,6 +60,7 @@ __all__ = [
     "is_too_complex",
     "json_body",
     "kind_of",
+    "leave",
     "log_configuration",
     "operation_id",
     "page_tag",

@@ -1,5 +1,6 @@
 """Health: whether the process is alive, and whether it is ready to serve."""
 
+import asyncio
 from typing import Literal
 
 from fastapi import APIRouter, Response
@@ -14,6 +15,12 @@ from shared.wire import Database
 
 class SchemaOutdated(Unavailable):
     """The database lacks migrations that this version needs. `trellis migrate` brings them."""
+
+
+class Drain:
+    """Whether the server is about to stop. Until it does, it serves what still comes."""
+
+    has_begun = False
 
 
 class Alive(BaseModel):
@@ -31,8 +38,8 @@ class Ready(BaseModel):
 _ABOUT = "Whether the process is alive, and whether it can serve: for a load balancer or an orchestrator."
 
 
-def health_router(database: Database) -> APIRouter:
-    """`GET /health/live` and `/health/ready`."""
+def health_router(database: Database, drain: Drain, wait_seconds: float) -> APIRouter:
+    """`GET /health/live` and `/health/ready`, which waits so long for the database."""
     health = APIRouter(prefix="/health", tags=[Tag("health", _ABOUT)], generate_unique_id_function=operation_id)
 
     @health.get("/live")
@@ -43,9 +50,16 @@ def health_router(database: Database) -> APIRouter:
     @health.get("/ready", responses=NEVER_STORED | {503: {"description": "Not ready: a problem says why."}})
     async def ready(response: Response) -> Ready:
         """Ask whether the service is ready. The database answers, and has the schema that this version needs, or a
-        newer one that it can use.
+        newer one that it can use. A server that is about to stop is not ready.
         """
-        if (await standing(database)).lacks:
+        if drain.has_begun:
+            raise Unavailable("The server is about to stop.")
+        try:
+            async with asyncio.timeout(wait_seconds):
+                lacks = (await standing(database)).lacks
+        except TimeoutError:
+            raise Unavailable("The database did not answer in time.") from None
+        if lacks:
             raise SchemaOutdated
         response.headers["Cache-Control"] = "no-store"
         return Ready(status="ready")

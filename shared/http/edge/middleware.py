@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
+from typing import Any
 
 from fastapi import Request
 from starlette.datastructures import Headers
@@ -32,6 +33,21 @@ _PROBLEM = MEDIA_TYPE.encode()
 
 REFUSAL = "refusal"
 """The key in a request's state under which the server puts the DomainError that ends the request."""
+LEAVE = "leave"
+"""The key under which the server puts a function: it gives back the request's place among those at work."""
+
+
+def leave(state: MutableMapping[str, Any]) -> None:
+    """From here on, the request has no place and no deadline as a whole: it is answered, or has turns of its own."""
+    if (give_back := state.pop(LEAVE, None)) is not None:
+        give_back()
+
+
+def answer_bytes(error: DomainError, scope: Scope) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """The headers and the body of a problem, with the headers of every answer, for a server that answers by itself."""
+    response = problem(Request(scope), error)
+    id = request_id_of(scope).encode()
+    return [*response.raw_headers, *_ALWAYS, _NOTHING_ACTIVE, (b"x-request-id", id)], bytes(response.body)
 
 
 class RequestContext:
@@ -50,15 +66,19 @@ class RequestContext:
         scope = {**scope, "headers": trimmed(scope["headers"])}
         id = request_id_of(scope)
         request_id = current_request_id.set(id)
-        answer = _Answer(id, send, is_head=scope["method"] == "HEAD")
+        answer = _Answer(id, scope["state"], send, is_head=scope["method"] == "HEAD")
         try:
             await self._respond(scope, receive, answer)
         except ClientDisconnect:
             log.info("The client went away.")
-        except asyncio.CancelledError:  # The server stops, and its grace period is over.
+        except asyncio.CancelledError:
+            refusal: DomainError | None = scope["state"].get(REFUSAL)
             if not answer.started:
-                await problem(Request(scope), Unavailable("The server is stopping."))(scope, receive, answer.send)
-            raise
+                refused = problem(Request(scope), refusal or Unavailable("The server is stopping."))
+                await refused(scope, receive, answer.send)
+            if refusal is None:  # The server stops, and its grace period is over.
+                raise
+            log.warning("The request was given up: %s", refusal)
         except Exception as error:
             cause = error if isinstance(error, DomainError) else error.__cause__  # Starlette wraps it by then.
             if answer.started and isinstance(cause, DomainError):
@@ -110,8 +130,9 @@ class _Answer:
     mounted application's, so that a problem can replace it.
     """
 
-    def __init__(self, request_id: str, send: Send, *, is_head: bool) -> None:
+    def __init__(self, request_id: str, state: MutableMapping[str, Any], send: Send, *, is_head: bool) -> None:
         self._request_id = (b"x-request-id", request_id.encode())
+        self._state = state
         self._send = send
         self._is_head = is_head
         self.started = False
@@ -120,6 +141,7 @@ class _Answer:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            leave(self._state)
             headers = list(message["headers"])
             kind = value_of(headers, b"content-type")
             is_refusal = message["status"] >= 400 and kind != _PROBLEM

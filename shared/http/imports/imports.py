@@ -17,7 +17,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from shared.auth import Authenticator
 from shared.errors import TooManyRequests, Unauthenticated, Unavailable
-from shared.http.edge import bearer_token, kind_of
+from shared.http.edge import bearer_token, kind_of, leave
 from shared.http.imports.lines import I, batches, json_fields
 from shared.http.reads import CSV, NDJSON
 from shared.http.routes import Route
@@ -138,6 +138,7 @@ class Imports:
                 upload = Upload(file, media_type, hashlib.sha256(media_type.encode() + b"\n"))
                 async for chunk in request.stream():
                     await _added(upload, chunk)
+                leave(request.scope["state"])  # It has turns of its own, and takes as long as it is large.
                 async with turn(self._at_work, LONGEST_WAIT, _TOO_MANY_AT_WORK):
                     yield upload
 

@@ -18,6 +18,8 @@ class Traits:
     slow: bool = False
     """It works long before its first statement: it hashes a password, or sends mail. So it cannot be part of a batch,
     whose transaction would stay open meanwhile, and its idempotency key is locked only with that statement."""
+    urgent: bool = False
+    """It is served even when the server is overloaded: it ends what somebody fears, as a sign-out does."""
     repeatable: bool = True
     """False: it takes no precondition, dry run or idempotency key. A sign-in, for example."""
     never: tuple[type[DomainError], ...] = ()

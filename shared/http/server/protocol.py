@@ -1,18 +1,22 @@
 """The connection: uvicorn's HTTP/1.1 with deadlines and a limit of connections.
 
-A seam, with requests.py: these two files use undocumented interfaces of uvicorn and httptools.
+A seam, with tasks.py, requests.py and admission.py: these files use undocumented interfaces of uvicorn and httptools.
 tests/server/test_protocol_seam.py tells when a release changes it.
 """
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import ClassVar
 
 from shared.deadline import Deadline
 from shared.errors import DomainError, Unavailable
-from shared.http.edge import RequestTimeout
+from shared.http.edge import Drain, RequestTimeout
+from shared.http.server.admission import GatedProtocol
+from shared.http.server.gate import Gate
 from shared.http.server.output import Output
-from shared.http.server.requests import Phase, RequestProtocol
+from shared.http.server.prepared import PreparedProblem
+from shared.http.server.requests import Phase
 from shared.settings import Settings
 
 LAST_CALL = 2.0
@@ -23,12 +27,16 @@ the answer (RFC 9112 §9.6).
 """
 
 
-def bounded(settings: Settings) -> type["BoundedProtocol"]:
-    """The protocol of one server, for `uvicorn.Config(http=…)`."""
-    return type("Protocol", (BoundedProtocol,), {"settings": settings, "waiting": OrderedDict()})
+def bounded(
+    settings: Settings, drain: Drain, gate: Gate, is_urgent: Callable[[str, str], bool]
+) -> type["BoundedProtocol"]:
+    """The protocol of one server, for `uvicorn.Config(http=…)`. What is urgent, by method and path, needs no place."""
+    known = {"settings": settings, "drain": drain, "gate": gate, "is_urgent": staticmethod(is_urgent)}
+    overloaded = PreparedProblem(Unavailable("The server is overloaded just now. Try again shortly."))
+    return type("Protocol", (BoundedProtocol,), {**known, "overloaded": overloaded, "waiting": OrderedDict()})
 
 
-class BoundedProtocol(RequestProtocol):
+class BoundedProtocol(GatedProtocol):
     """A connection with deadlines for heads, bodies and readers."""
 
     waiting: ClassVar["OrderedDict[BoundedProtocol, None]"]

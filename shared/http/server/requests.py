@@ -1,6 +1,6 @@
 """From the socket to the request: uvicorn's HTTP/1.1, one request after the other, with problems for malformed ones.
 
-A seam, with protocol.py: these two files use undocumented interfaces of uvicorn and httptools.
+A seam, with tasks.py, admission.py and protocol.py: these files use undocumented interfaces of uvicorn and httptools.
 tests/server/test_protocol_seam.py tells when a release changes it.
 """
 
@@ -11,12 +11,12 @@ from typing import ClassVar
 from urllib.parse import unquote
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from shared.errors import DomainError
-from shared.http.edge import REFUSAL, HeadTooLarge, MalformedRequest
+from shared.http.edge import REFUSAL, Drain, HeadTooLarge, MalformedRequest
 from shared.http.server.framing import Framing
 from shared.http.server.heads import fault_of
+from shared.http.server.tasks import TaskProtocol
 from shared.settings import Settings
 
 _AUTHORITY = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://[^/]*")
@@ -32,12 +32,13 @@ class Phase(Enum):
     END = auto()
 
 
-class RequestProtocol(HttpToolsProtocol):
+class RequestProtocol(TaskProtocol):
     """A connection that parses one request, and answers it before the next. So what a client sends ahead costs at most
     one read of the socket. It bounds sizes, not time.
     """
 
     settings: ClassVar[Settings]
+    drain: ClassVar[Drain]
 
     _phase = Phase.HEAD
     _received = b""
@@ -56,6 +57,11 @@ class RequestProtocol(HttpToolsProtocol):
         self._stops = True
         super().shutdown()
 
+    def announce_end(self) -> None:
+        """The server drains: the next answer tells the client to send no more."""
+        if self._phase is Phase.ANSWER and not self.cycle.response_started:
+            self.cycle.keep_alive = False
+
     def data_received(self, data: bytes) -> None:
         if self._phase is Phase.END:
             return
@@ -65,9 +71,11 @@ class RequestProtocol(HttpToolsProtocol):
 
     def _advance(self) -> None:
         """Parse the received bytes, to the end of a request at most."""
-        while self._phase in {Phase.HEAD, Phase.BODY} and self._parsed < len(self._received):
+        while (self._phase is Phase.HEAD or self._phase is Phase.BODY) and self._parsed < len(self._received):
             start, self._parsed = self._parsed, self._framing.end(self._received, self._parsed)
             self._parse(self._received[start : self._parsed])
+            if self._is_held and (self._phase is not Phase.BODY or self._parsed == len(self._received)):
+                self.admit()
         if self._phase is Phase.ANSWER and self._parsed < len(self._received):
             self.flow.pause_reading()
 
@@ -121,7 +129,7 @@ class RequestProtocol(HttpToolsProtocol):
             return
         self._has_begun = False
         self._phase = Phase.ANSWER
-        self.cycle.keep_alive = self._keeps_alive and not self._stops
+        self.cycle.keep_alive = self._keeps_alive and not (self._stops or self.drain.has_begun)
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -147,6 +155,8 @@ class RequestProtocol(HttpToolsProtocol):
         else:
             self.cycle.scope["state"][REFUSAL] = error
             self.cycle.message_event.set()  # Wakes a reader of the body.
+            if self._is_held:
+                self.begin()
 
     def _answer_instead(self, error: DomainError) -> None:
         """Pass the request, as far as it is known, to the application, which answers with the problem."""
@@ -160,3 +170,4 @@ class RequestProtocol(HttpToolsProtocol):
         if not target:
             self.scope["method"] = "-"
         self.scope["state"][REFUSAL] = error
+        self.begin()

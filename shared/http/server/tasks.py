@@ -1,0 +1,38 @@
+"""From the request to the task that answers it, which begins later than uvicorn's does.
+
+A seam, with requests.py, admission.py and protocol.py: see there.
+"""
+
+import asyncio
+from functools import partial
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from shared.http.edge import leave
+
+
+class TaskProtocol(HttpToolsProtocol):
+    """A connection whose requests are held when their heads have come, until they are admitted."""
+
+    _is_held = False
+    _task: asyncio.Task[None] | None = None
+    """Answers the last request that has begun."""
+
+    def _start_asgi_task(self, *_: object) -> None:
+        self._is_held = True
+
+    def admit(self) -> None:
+        """The request has come, or as much of it as there is."""
+        self._is_held = False
+
+    def begin(self) -> None:
+        """Have the application answer the request."""
+        self._is_held = False
+        self._task = self.loop.create_task(self.cycle.run_asgi(self.app))
+        self.tasks.add(self._task)
+        self._task.add_done_callback(partial(self._end, self.cycle.scope["state"]))
+
+    def _end(self, state: dict[str, Any], task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        leave(state)
