@@ -24,6 +24,7 @@ from shared.http.imports import ImportRoute
 from shared.http.openapi import install_openapi
 from shared.http.reads import journal_router
 from shared.http.routes import Binder, Dispatch, Route
+from shared.observing import line_log
 
 DESCRIPTION = "A REST API with a contract to rely on. Errors are problem details (RFC 9457); `/problems` lists them."
 DOCUMENT_SECONDS = 5.0
@@ -91,10 +92,13 @@ def create_app(
     routes.extend(health_router(kernel.database()).routes)
     routes.extend(problem_catalogue(route_with_page).routes)
     refuse_twins(routes)
+    settings = kernel.settings()
     app.front = RequestContext(
         Dispatch(app, app.otherwise),
-        max_body_bytes=kernel.settings().max_body_bytes,
-        larger={route.path: kernel.settings().max_import_bytes for route in routes if isinstance(route, ImportRoute)},
+        max_body_bytes=settings.max_body_bytes,
+        larger={route.path: settings.max_import_bytes for route in routes if isinstance(route, ImportRoute)},
+        watch=kernel.watch(),
+        lines=line_log("trellis.access") if settings.access_log else None,
     )
     return app
 

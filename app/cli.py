@@ -31,9 +31,9 @@ from app.migrations import UP_TO_DATE, MigrationError, migrate_command, revision
 from app.purging import purge_command
 from app.seeding import seed_command
 from shared.errors import DomainError
-from shared.http.edge import log_configuration
 from shared.http.server import bounded
 from shared.manifest import ManifestError, Module, discover
+from shared.observing import log_configuration
 from shared.settings import Settings, SettingsError, strangers
 from shared.upkeep import SeedingError
 
@@ -73,7 +73,7 @@ def serve() -> None:
             timeout_keep_alive=settings.keep_alive_seconds,
             timeout_graceful_shutdown=settings.shutdown_seconds,  # type: ignore[arg-type]  # Any number to asyncio.
             log_config=None,
-            access_log=settings.access_log,
+            access_log=False,
             server_header=False,
         )
         if embedded is not None:
@@ -96,7 +96,7 @@ def worker() -> None:
 def _database(*, is_migrated: bool = True) -> Iterator[tuple[Settings, EmbeddedPostgres | None]]:
     """The settings, with a running database. The embedded one is started or attached to, and migrated."""
     settings = Settings.load()
-    logging.config.dictConfig(log_configuration(settings))
+    logging.config.dictConfig(log_configuration())
     for sentence in strangers(os.environ, [variable for module in _discovered() for variable in module.variables()]):
         log.warning("%s", sentence)
     if settings.database_url is not None:
