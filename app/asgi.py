@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.binding import bound_routes, refuse_twins
 from app.container import Application
+from app.observing import observed
 from app.pages import install_pages
 from shared.http.batch import install_batch
 from shared.http.edge import (
@@ -60,7 +61,7 @@ def create_app(
         making = Timer(DOCUMENT_SECONDS, make_document)
         making.daemon = True
         making.start()
-        async with beside:
+        async with observed(application), beside:
             yield
         making.cancel()
         await kernel.database().close()

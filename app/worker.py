@@ -19,6 +19,7 @@ from procrastinate.jobs import Job
 
 from app.container import Application, job_name
 from app.failures import told
+from app.observing import observed
 from shared.errors import DomainError
 from shared.jobs import NOTE, QUEUE, RESCUE, TASK, Jobs, NotUnderstood
 from shared.observing import Activity, Watch, current_activity
@@ -66,8 +67,9 @@ def run_worker(application: Application) -> None:
 
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)
-        with suppress(asyncio.CancelledError):
-            await asyncio.gather(working, _watched(settings.worker_silent_seconds))
+        async with observed(application):
+            with suppress(asyncio.CancelledError):
+                await asyncio.gather(working, _watched(settings.worker_silent_seconds))
         await application.kernel.database().close()
         faulthandler.cancel_dump_traceback_later()
         signal.alarm(0)
