@@ -16,7 +16,7 @@ unexport PYTHONPATH PYTHONHOME
 export TRELLIS_ENVIRONMENT ?= development
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test openapi apis crashes terminations jobs mirror scaffolds mutants clients lint format \
+.PHONY: help serve test openapi apis crashes terminations jobs alerts mirror scaffolds mutants clients lint format \
 	bench bench-profile bench-growth \
 	lock licences clean
 
@@ -44,6 +44,9 @@ terminations: .venv/installed  ## End COUNT=1000 connections to PostgreSQL while
 
 jobs: .venv/installed  ## Kill workers while they do the jobs of 10,000 events, and look for what is lost; JOBS='--events 1000', or --help.
 	@$(BIN)/python -m tests.jobs.kills $(JOBS)
+
+alerts: .venv/installed  ## Cause what each alert rule of ops/ is for, and wait until Prometheus says that it fires.
+	@$(BIN)/python -m tests.ops.alerts
 
 mirror: .venv/installed  ## Follow the guide's recipe for MINUTES=5 while others write and the server is killed, and compare.
 	@$(BIN)/python -m tests.server.mirror --minutes $(or $(MINUTES),5) $(MIRROR)

@@ -25,6 +25,8 @@ from shared.wire import Database, Lane
 
 REQUEST = ("http_request_method", "http_route", "http_response_status_code")
 JOB = ("job", "outcome")
+ALERTING = ("-", "40P01", "53100", "53200", "53300", "55P03", "57014")
+"""SQLSTATEs that are there from the start, with 0: Prometheus sees no increase in a counter that begins with 1."""
 
 
 class Metrics(Collector):
@@ -94,7 +96,7 @@ def _costs(prefix: str, labels: Sequence[str], tallies: Tallies) -> Iterable[Met
 def _refusals(*tallies: Tallies) -> Metric:
     about = "Statements that the database refused, by SQLSTATE; - where it could not be reached."
     family = CounterMetricFamily("trellis_database_refusals", about, labels=["sqlstate"])
-    found: dict[str, int] = {}
+    found = dict.fromkeys(ALERTING, 0)
     for state, count in (one for each in tallies for one in each.refusals()):
         found[state] = found.get(state, 0) + count
     for state, count in found.items():
