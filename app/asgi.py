@@ -75,6 +75,7 @@ def create_app(
         lifespan=lifespan,
         generate_unique_id_function=operation_id,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # See app/observing/traces.py.
         docs_url=None,
         redoc_url=None,
     )

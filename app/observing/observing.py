@@ -1,6 +1,8 @@
 """Has a process observed while it runs: `trellis serve` and `trellis worker` do so."""
 
+import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from errno import EADDRINUSE
@@ -13,17 +15,27 @@ from app.container import Application
 from app.observing.database import DatabaseGauges
 from app.observing.loop import Pauses
 from app.observing.metrics import Metrics
-from shared.observing import Tallies
+from shared.observing import Tallies, Watch
 
 MOST_PROCESSES = 64
 """On one machine with the same settings: the ports that are tried."""
+
+EXPORTERS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 log = logging.getLogger("trellis")
 
 
 @asynccontextmanager
 async def observed(application: Application) -> AsyncIterator[None]:
-    """Serves metrics while the block runs, if a port is set. Raises OSError when there is no port."""
+    """Serves metrics while the block runs, if a port is set, and sends traces, if an exporter is. Raises OSError when
+    there is no port.
+    """
+    async with _metered(application), _traced(application.kernel.watch()):
+        yield
+
+
+@asynccontextmanager
+async def _metered(application: Application) -> AsyncIterator[None]:
     settings, watch = application.kernel.settings(), application.kernel.watch()
     if settings.metrics_port is None:
         yield
@@ -37,6 +49,25 @@ async def observed(application: Application) -> AsyncIterator[None]:
     with _served(registry, settings.metrics_host, settings.metrics_port):
         async with pauses.measured():
             yield
+
+
+@asynccontextmanager
+async def _traced(watch: Watch) -> AsyncIterator[None]:
+    if not any(os.environ.get(name) for name in EXPORTERS) or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        yield
+        return
+    try:
+        from app.observing.traces import Spans, exporting_provider  # noqa: PLC0415 (an extra, and dear)
+    except ImportError:
+        log.warning("There are no traces, though an exporter is set: pip install 'trellis[otel]' brings what it needs.")
+        yield
+        return
+    provider = exporting_provider()
+    watch.tracer = Spans(provider)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(provider.shutdown)  # Sends what is left.
 
 
 @contextmanager

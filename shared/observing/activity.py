@@ -1,7 +1,7 @@
 """An activity: a request or a job under way, and what it has cost so far."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Protocol
 from uuid import UUID
@@ -25,7 +25,7 @@ class Span(Protocol):
     traceparent: str
     """What carries the trace on to a job (W3C Trace Context)."""
 
-    def statements(self, digests: list[str], seconds: float) -> None:
+    def statements(self, digests: Sequence[str], seconds: float) -> None:
         """A round trip to the database, which has just ended, was part of it."""
 
 

@@ -43,5 +43,10 @@ def write_line(lines: Lines, scope: Scope, activity: Activity, seconds: float) -
 
 def count(tallies: Tallies, scope: Scope, activity: Activity, seconds: float) -> None:
     """Count a request that has ended, by method, template of the route, and status."""
-    method = scope["method"]
-    tallies.add((method if method in METHODS else OTHER, activity.name, str(activity.status)), activity, seconds)
+    tallies.add((known_method(scope), activity.name, str(activity.status)), activity, seconds)
+
+
+def known_method(scope: Scope) -> str:
+    """Its method, or the one word for all that clients invent."""
+    method: str = scope["method"]
+    return method if method in METHODS else OTHER

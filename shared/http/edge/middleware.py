@@ -82,7 +82,9 @@ class RequestContext:
 
     def _span(self, scope: Scope, activity: Activity) -> AbstractContextManager[None]:
         tracer = self._watch.tracer
-        return _NO_SPAN if tracer is None else tracer.request(activity, scope["method"], Headers(scope=scope))
+        return (
+            _NO_SPAN if tracer is None else tracer.request(activity, access.known_method(scope), Headers(scope=scope))
+        )
 
     async def _answer(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
