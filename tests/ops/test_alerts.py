@@ -158,7 +158,11 @@ def names_in(file: Path) -> set[str]:
         queries = [target["expr"] for panel in panels(json.loads(text)) for target in panel["targets"]]
     else:
         queries = re.findall(r"expr: (.*?)\n +(?:for|labels):", text, re.DOTALL)
-    return {name for query in queries for name in NAME.findall(re.sub(r'"[^"]*"', "", query))}
+    return {name for query in queries for name in metrics_in(query)}
+
+
+def metrics_in(query: str) -> list[str]:
+    return NAME.findall(re.sub(r'"[^"]*"', "", query))
 
 
 def panels(dashboard):
