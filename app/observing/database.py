@@ -30,7 +30,8 @@ class Gauge(NamedTuple):
     """What the first column is, if there are two."""
 
 
-_SESSIONS = "FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
+_SESSIONS = """FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"""
 _OLDEST = f"SELECT coalesce(extract(epoch FROM max(clock_timestamp() - xact_start)), 0) {_SESSIONS}"  # noqa: S608 (constant)
 _LOCKS = "FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()"
 
@@ -47,7 +48,8 @@ GAUGES = (
     Gauge(
         "trellis_database_sessions",
         "Sessions on this database, by state.",
-        f"SELECT coalesce(state, 'unknown'), count(*) {_SESSIONS} GROUP BY 1",
+        f"""SELECT told, (SELECT count(*) {_SESSIONS} AND state = told)
+            FROM unnest(ARRAY['active', 'idle', 'idle in transaction', 'idle in transaction (aborted)']) told""",  # noqa: S608 (constants)
         "state",
     ),
     Gauge(

@@ -15,7 +15,8 @@ NO_ANSWER = 499
 """The status of a request whose client went away before it was answered. Nginx calls it so; nobody receives it."""
 
 _shown: set[str] = set()
-"""The statements whose text this process has logged."""
+"""The statements whose text this process has logged; forgotten when they are too many."""
+_MOST_SHOWN = 1000
 
 
 class Span(Protocol):
@@ -77,6 +78,8 @@ class Activity:
     def _tell_slow(self, statements: Mapping[str, str], seconds: float) -> None:
         """The texts have no values of a request. Each is logged once in a process."""
         new = [digest for digest in statements if digest not in _shown]
+        if len(_shown) > _MOST_SHOWN:
+            _shown.clear()
         _shown.update(new)
         told = {"statements": [*statements], "seconds": round(seconds, 3), "route": self.name}
         texts = {"sql": {digest: statements[digest] for digest in new}} if new else {}

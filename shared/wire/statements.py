@@ -32,7 +32,7 @@ class Statement:
     def __init__(self, statement: Select[*tuple[Any, ...]] | UpdateBase, prefix: str = "") -> None:
         compiled = statement.compile(dialect=_DIALECT)
         self.text = f"{prefix}{compiled}".encode()
-        self.digest = blake2b(self.text, digest_size=6).hexdigest()
+        self.digest = blake2b(self.text, digest_size=16).hexdigest()[:12]
         """Names it in the log, the same in every process."""
         self._names = compiled.positiontup or []
         self._constants = {name: _as_sent(bind) for name, bind in compiled.binds.items() if not bind.required}
