@@ -7,7 +7,7 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 import structlog
 from structlog.stdlib import ExtraAdder, ProcessorFormatter
@@ -29,9 +29,9 @@ def log_configuration() -> dict[str, Any]:
 
 
 def line_formatter() -> logging.Formatter:
-    """For records of the standard library: the line has what `extra` gives."""
+    """For records of the standard library's loggers."""
     rendering = _rendering(is_terminal=sys.stderr.isatty())
-    return ProcessorFormatter(foreign_pre_chain=[ExtraAdder(), _described], processors=rendering)
+    return ProcessorFormatter(foreign_pre_chain=[_described], processors=rendering)
 
 
 class Lines(Protocol):
@@ -44,12 +44,27 @@ class Lines(Protocol):
 def line_log(name: str) -> Lines:
     """For a line at every request. It writes past the standard library's loggers, which would cost twice as much."""
     logger = structlog.wrap_logger(
-        structlog.WriteLogger(sys.stderr),
+        _Sink(sys.stderr),
         processors=[_stamped, *_rendering(is_terminal=sys.stderr.isatty())],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
     lines: Lines = logger.bind(level="INFO", logger=name)
     return lines
+
+
+class _Sink:
+    """What a line is written to. When nobody reads it any more, lines are lost and requests go on, as they do with the
+    standard library's handlers.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def info(self, line: str) -> None:
+        try:
+            self._stream.write(line + "\n")
+        except (OSError, ValueError):  # A broken pipe, or a closed file.
+            return
 
 
 def _rendering(*, is_terminal: bool) -> list[Processor]:
@@ -62,10 +77,12 @@ def _stamped(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
-def _described(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    record: logging.LogRecord = event.pop("_record")
-    for unwanted in ("_from_structlog", "color_message"):  # The second is uvicorn's.
-        event.pop(unwanted, None)
+def _described(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """With what our own lines give as `extra`. What others give may be anything, such as the arguments of a job."""
+    record: logging.LogRecord = event["_record"]
+    if record.name.startswith("trellis"):
+        event = _EXTRA(logger, method, event)
+    del event["_record"], event["_from_structlog"]
     return {
         "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
         "level": record.levelname,
@@ -75,6 +92,7 @@ def _described(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     }
 
 
+_EXTRA = ExtraAdder()
 _encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
 

@@ -70,9 +70,11 @@ class TestALine:
         assert line["time"].endswith("+00:00")
 
     def test_has_what_is_told_beside_the_message(self):
-        line = json.loads(line_of("x", statement="abc", color_message="x"))
-        assert line["statement"] == "abc"
-        assert "color_message" not in line, "uvicorn's, for its own terminal"
+        assert json.loads(line_of("x", statement="abc"))["statement"] == "abc"
+
+    def test_of_others_has_the_message_alone(self):
+        """Procrastinate tells the arguments of its jobs, uvicorn colours."""
+        assert "job" not in json.loads(line_of("x", job="abc", name="procrastinate.worker"))
 
     def test_of_a_failure_has_the_traceback(self):
         text = line_of("x", exc_info=failure())
@@ -89,6 +91,13 @@ class TestALine:
             HOSTILE,
             200,
         )
+
+    def test_that_nobody_reads_is_lost_and_fails_no_request(self):
+        class Broken(io.StringIO):
+            def write(self, _):
+                raise BrokenPipeError
+
+        line_with("GET /a 200", Broken())
 
 
 class TestAtATerminal:
