@@ -30,8 +30,8 @@ def log_configuration() -> dict[str, Any]:
 
 def line_formatter() -> logging.Formatter:
     """For records of the standard library's loggers."""
-    rendering = _rendering(is_terminal=sys.stderr.isatty())
-    return ProcessorFormatter(foreign_pre_chain=[_described], processors=rendering)
+    described: list[Processor] = [structlog.processors.format_exc_info, _described]
+    return ProcessorFormatter(foreign_pre_chain=described, processors=_rendering(is_terminal=sys.stderr.isatty()))
 
 
 class Lines(Protocol):
@@ -68,12 +68,12 @@ class _Sink:
 
 
 def _rendering(*, is_terminal: bool) -> list[Processor]:
-    last: list[Processor] = [structlog.processors.format_exc_info, structlog.processors.EventRenamer("message")]
-    return [*last, _printable, _CONSOLE] if is_terminal else [*last, _json]
+    return [_printable, _CONSOLE] if is_terminal else [_json]
 
 
 def _stamped(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     event["time"] = datetime.now(UTC).isoformat(timespec="milliseconds")
+    event["message"] = event.pop("event")
     return event
 
 
@@ -88,6 +88,7 @@ def _described(logger: WrappedLogger, method: str, event: EventDict) -> EventDic
         "level": record.levelname,
         "logger": record.name,
         "request_id": current_activity.get().id,
+        "message": event.pop("event"),
         **event,
     }
 
