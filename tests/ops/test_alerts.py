@@ -117,7 +117,7 @@ class TestTheRules:
         """A short `make alerts`."""
         with trial(tmp_path) as (tried, watching):
             assert watching.firing() == set()
-            fires("TrellisJobsDead", tried, watching)
+            fires("TrellisAway", tried, watching)
 
 
 @pytest.fixture
