@@ -16,7 +16,8 @@ unexport PYTHONPATH PYTHONHOME
 export TRELLIS_ENVIRONMENT ?= development
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test openapi apis crashes terminations jobs reliability mirror scaffolds mutants clients lint format \
+.PHONY: help serve test openapi apis crashes terminations jobs reliability alerts mirror scaffolds mutants clients \
+	lint format \
 	bench bench-profile bench-growth \
 	lock licences clean
 
@@ -47,6 +48,8 @@ jobs: .venv/installed  ## Kill workers while they do the jobs of 10,000 events, 
 
 reliability: .venv/installed  ## Make faults happen, of every kind, and look for what is lost or late; RELIABILITY='--short', or --help.
 	@$(BIN)/python -m tests.reliability $(RELIABILITY)
+alerts: .venv/installed  ## Cause what each alert rule of ops/ is for, and wait until Prometheus says that it fires.
+	@$(BIN)/python -m tests.ops.alerts
 
 mirror: .venv/installed  ## Follow the guide's recipe for MINUTES=5 while others write and the server is killed, and compare.
 	@$(BIN)/python -m tests.server.mirror --minutes $(or $(MINUTES),5) $(MIRROR)

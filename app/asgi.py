@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.binding import bound_routes, refuse_twins
 from app.container import Application
+from app.observing import observed
 from app.pages import install_pages
 from shared.http.batch import install_batch
 from shared.http.edge import (
@@ -27,6 +28,7 @@ from shared.http.imports import ImportRoute
 from shared.http.openapi import install_openapi
 from shared.http.reads import journal_router
 from shared.http.routes import Binder, Dispatch, Route
+from shared.observing import line_log
 
 DESCRIPTION = "A REST API with a contract to rely on. Errors are problem details (RFC 9457); `/problems` lists them."
 DOCUMENT_SECONDS = 5.0
@@ -67,7 +69,7 @@ def create_app(
         making = Timer(DOCUMENT_SECONDS, make_document)
         making.daemon = True
         making.start()
-        async with beside:
+        async with observed(application), beside:
             yield
         making.cancel()
         await kernel.database().close()
@@ -81,6 +83,7 @@ def create_app(
         lifespan=lifespan,
         generate_unique_id_function=operation_id,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # See app/observing/traces.py.
         docs_url=None,
         redoc_url=None,
     )
@@ -101,10 +104,13 @@ def create_app(
     routes.extend(problem_catalogue(route_with_page).routes)
     refuse_twins(routes)
     app.urgent = _matching([*health.routes, *(one for one in routes if isinstance(one, Route) and one.traits.urgent)])
+    settings = kernel.settings()
     app.front = RequestContext(
         Dispatch(app, app.otherwise),
-        max_body_bytes=kernel.settings().max_body_bytes,
-        larger={route.path: kernel.settings().max_import_bytes for route in routes if isinstance(route, ImportRoute)},
+        max_body_bytes=settings.max_body_bytes,
+        larger={route.path: settings.max_import_bytes for route in routes if isinstance(route, ImportRoute)},
+        watch=kernel.watch(),
+        lines=line_log("trellis.access") if settings.access_log else None,
     )
     return app
 

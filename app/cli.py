@@ -27,8 +27,8 @@ from app.seeding import seed_command
 from app.serving import StartError, exit_at_signals, run_server
 from app.workers import WORKERS, refuse_too_many, run_servers
 from shared.errors import DomainError
-from shared.http.edge import log_configuration
 from shared.manifest import ManifestError, Module, discover
+from shared.observing import log_configuration
 from shared.settings import Settings, SettingsError, strangers
 from shared.upkeep import SeedingError
 
@@ -79,7 +79,7 @@ def worker() -> None:
 def _database(*, is_migrated: bool = True) -> Iterator[tuple[Settings, EmbeddedPostgres | None]]:
     """The settings, with a running database. The embedded one is started or attached to, and migrated."""
     settings = Settings.load()
-    logging.config.dictConfig(log_configuration(settings))
+    logging.config.dictConfig(log_configuration())
     for sentence in strangers(os.environ, [variable for module in _discovered() for variable in module.variables()]):
         log.warning("%s", sentence)
     if settings.database_url is not None:

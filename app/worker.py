@@ -7,7 +7,7 @@ import faulthandler
 import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -19,9 +19,10 @@ from procrastinate.jobs import Job
 
 from app.container import Application, job_name
 from app.failures import told
+from app.observing import observed
 from shared.errors import DomainError
-from shared.http.edge import current_request_id
 from shared.jobs import NOTE, QUEUE, RESCUE, TASK, Jobs, NotUnderstood
+from shared.observing import Activity, Watch, current_activity
 from shared.settings import Settings
 from shared.upkeep import Purge
 
@@ -66,8 +67,9 @@ def run_worker(application: Application) -> None:
 
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)
-        with suppress(asyncio.CancelledError):
-            await asyncio.gather(working, _watched(settings.worker_silent_seconds))
+        async with observed(application):
+            with suppress(asyncio.CancelledError):
+                await asyncio.gather(working, _watched(settings.worker_silent_seconds))
         await application.kernel.database().close()
         faulthandler.cancel_dump_traceback_later()
         signal.alarm(0)
@@ -160,7 +162,7 @@ def _app(application: Application, at_once: int) -> procrastinate.App:
     jobs = Jobs(database, application.runs(), upkeep)
 
     async def do(context: procrastinate.JobContext, /, **arguments: Any) -> None:
-        await _do(app, jobs, settings.job_seconds, context.job, arguments)
+        await _do(app, jobs, context.job, arguments, settings=settings, watch=application.kernel.watch())
 
     task = app.task(name=TASK, queue=QUEUE, pass_context=True, retry=_BackOff(settings))(do)
     periods = [(job, "day") for job in upkeep] + [
@@ -187,15 +189,23 @@ async def _forget(app: procrastinate.App, settings: Settings) -> None:
     )
 
 
-async def _do(app: procrastinate.App, jobs: Jobs, seconds: float, job: Job, arguments: Mapping[str, Any]) -> None:
+async def _do(
+    app: procrastinate.App, jobs: Jobs, job: Job, arguments: Mapping[str, Any], *, settings: Settings, watch: Watch
+) -> None:
     """Do a job, within its deadline, and tell of it in a line."""
     assert job.id is not None
-    current_request_id.set(arguments.get("request_id") or "-")
-    begun, line = monotonic(), f"{arguments.get('job')} {job.id}: attempt {job.attempts + 1}"
+    activity = Activity(arguments.get("request_id") or "-", str(arguments.get("job")))
+    current_activity.set(activity)
+    tracing = nullcontext() if watch.tracer is None else watch.tracer.job(activity, arguments.get("traceparent"))
+    begun, line = monotonic(), f"{activity.name} {job.id}: attempt {job.attempts + 1}"
+    outcome = "dead" if job.attempts + 1 >= settings.job_attempts else "failed"
     try:
-        async with asyncio.timeout(seconds) as limit:
-            await jobs.run(job.id, job.worker_id, arguments)
+        with tracing:
+            async with asyncio.timeout(settings.job_seconds) as limit:
+                await jobs.run(job.id, job.worker_id, arguments)
+        outcome = "done"
     except asyncio.CancelledError:
+        outcome = "stopped"
         log.warning("%s stopped after %.3f s, as the worker ends", line, monotonic() - begun)
         raise
     except Exception as error:
@@ -203,12 +213,16 @@ async def _do(app: procrastinate.App, jobs: Jobs, seconds: float, job: Job, argu
         # Without PostgreSQL's DETAIL, which quotes the row.
         reason = (told(error) if is_ours else f"{type(error).__name__}: {told(error)}")[:LONGEST_REASON]
         if limit.expired():
-            reason = f"It was not done within {seconds:g} s."
+            reason = f"It was not done within {settings.job_seconds:g} s."
         log.warning("%s failed after %.3f s: %s", line, monotonic() - begun, reason, exc_info=not is_ours)
         with suppress(ConnectorException):
             await app.connector.execute_query_async(NOTE, id=job.id, error=reason)
         raise
-    log.info("%s done in %.3f s", line, monotonic() - begun)
+    finally:
+        if watch.jobs is not None:
+            watch.jobs.add((activity.name, outcome), activity, monotonic() - begun)
+    cost = {"statements": activity.statements, "statements_ms": round(activity.statement_seconds * 1000, 3)}
+    log.info("%s done in %.3f s", line, monotonic() - begun, extra=cost)
 
 
 class _BackOff(procrastinate.BaseRetryStrategy):

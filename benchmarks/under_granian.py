@@ -13,15 +13,15 @@ from fastapi import FastAPI
 from app.asgi import create_app
 from app.container import compose
 from benchmarks.servers import GRANIAN_PACKAGES
-from shared.http.edge import log_configuration
 from shared.manifest import discover
+from shared.observing import log_configuration
 from shared.settings import Settings
 
 
 def application() -> FastAPI:
     """The application, as `trellis serve` makes it."""
     settings = Settings.load()
-    logging.config.dictConfig(log_configuration(settings))
+    logging.config.dictConfig(log_configuration())
     return create_app(compose(settings.with_secret(), discover()))
 
 

@@ -6,6 +6,7 @@ from shared.auth import AccessTokens, Authenticator, Passwords
 from shared.events import Events
 from shared.extensions import Extensions
 from shared.feed import Changes
+from shared.observing import Watch
 from shared.reads import Cursors, Journal, Projector, Tools
 from shared.settings import Settings
 from shared.wire import Database
@@ -20,6 +21,7 @@ class KernelContainer(containers.DeclarativeContainer):
     events = providers.Dependency(instance_of=Events)
     repositories = providers.Dependency(instance_of=tuple)
 
+    watch = providers.Singleton(Watch)
     database = providers.Singleton(Database, settings)
     projector = providers.Singleton(Projector, extensions, settings.provided.retention)
     cursors = providers.Singleton(Cursors, settings.provided.key.call("cursors"))

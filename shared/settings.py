@@ -97,6 +97,12 @@ class Settings(BaseSettings):
     """Of a file to import. It is kept on disk, in the folder TMPDIR, until all of it has arrived."""
     access_log: bool = True
     """A line for each request."""
+    slow_statement_seconds: Seconds = 1
+    """A round trip to PostgreSQL that takes so long gets a line with the digests of its statements."""
+    metrics_port: int | None = Field(None, ge=0, le=65535)
+    """Serves Prometheus's metrics. Of several processes on a machine, each takes the next port that is free."""
+    metrics_host: str = "127.0.0.1"
+    """Where it listens. Whoever reaches it needs no password."""
 
     pool_size: int = Field(10, gt=0, le=10_000)
     """Connections to PostgreSQL for each of the two lanes, reads and writes."""

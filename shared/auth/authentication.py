@@ -8,6 +8,7 @@ from sqlalchemy import FromClause, Select, false, select
 from shared.auth.principal import CALLER_IS_ADMIN, Principal
 from shared.auth.tokens import AccessTokens, InvalidToken
 from shared.extensions import ExtensionPoint, Extensions
+from shared.observing import current_activity
 from shared.wire import Database, Demand, Record, Statement
 
 live_sessions: ExtensionPoint[Select[bool]] = ExtensionPoint("auth.live_sessions")
@@ -41,6 +42,7 @@ class Authenticator:
         the demand of a change. Raises InvalidToken.
         """
         claims = self._tokens.verify(token)
+        current_activity.get().principal = claims.user_id
         return Principal(claims.user_id, claims.session_id)
 
     def demand(self, caller: Principal) -> Demand:

@@ -7,10 +7,26 @@ is the composition root's. A job runs in a unit of work of its own, and knows no
 
 from shared.jobs.jobs import PERIODS, Jobs, Key, Periodic, Run, delivery, leaving
 from shared.jobs.payloads import NotUnderstood, Payloads
-from shared.jobs.queue import NOTE, QUEUE, RESCUE, STATES, TASK, FoundJob, history_of, jobs_in, resubmit
+from shared.jobs.queue import (
+    JOBS_BY_STATE,
+    LONGEST_RUNNING,
+    NOTE,
+    OLDEST_WAITING,
+    QUEUE,
+    RESCUE,
+    STATES,
+    TASK,
+    FoundJob,
+    history_of,
+    jobs_in,
+    resubmit,
+)
 
 __all__ = [
+    "JOBS_BY_STATE",
+    "LONGEST_RUNNING",
     "NOTE",
+    "OLDEST_WAITING",
     "PERIODS",
     "QUEUE",
     "RESCUE",

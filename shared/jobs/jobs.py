@@ -8,6 +8,7 @@ from shared.errors import Contended
 from shared.events import Event, Handler
 from shared.jobs.payloads import NotUnderstood, Payloads
 from shared.jobs.queue import DEFER, DONE
+from shared.observing import current_activity
 from shared.rows import Origin
 from shared.wire import Database
 from shared.writes import Change
@@ -16,7 +17,9 @@ Key = tuple[str, str | None]
 """A job's name, such as `tags.notify`, and the name of the event that it is about; None for a periodic job."""
 
 Arguments = Mapping[str, Any]
-"""What stands in the queue of a job: `job`, and of one about an event `event`, `version`, `payload`, `request_id`."""
+"""What stands in the queue of a job: `job`, and of one about an event `event`, `version`, `payload`, `request_id`, and
+`traceparent` where its publisher was traced.
+"""
 
 Run = Callable[[Change, Arguments], Awaitable[None]]
 
@@ -42,7 +45,9 @@ def leaving(job: str, event: type[Event]) -> Handler:
     payloads = Payloads(event)
 
     async def leave(change: Change, event: Event) -> None:
-        await change.unit.send(DEFER, {"args": json.dumps({"job": job, **payloads.write(event)})})
+        span = current_activity.get().span
+        trace = {} if span is None else {"traceparent": span.traceparent}
+        await change.unit.send(DEFER, {"args": json.dumps({"job": job, **payloads.write(event), **trace})})
 
     return leave
 

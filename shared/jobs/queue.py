@@ -84,6 +84,31 @@ RESCUE = """
 their end. By one statement, so that several workers may do it at once; one that another is about to end is left.
 """
 
+JOBS_BY_STATE = """
+    SELECT 'waiting', count(*) FROM procrastinate_jobs WHERE queue_name = 'trellis' AND status = 'todo'
+    UNION ALL
+    SELECT 'running', count(*) FROM procrastinate_jobs WHERE queue_name = 'trellis' AND status = 'doing'
+    UNION ALL
+    SELECT 'dead', count(*) FROM procrastinate_jobs
+    WHERE queue_name = 'trellis' AND status IN ('failed', 'aborted', 'cancelled')"""
+"""How many there are, without those that are done."""
+
+OLDEST_WAITING = """
+    SELECT coalesce(extract(epoch FROM max(clock_timestamp() - due)), 0) FROM (
+        SELECT coalesce(scheduled_at, (SELECT min(at) FROM procrastinate_events WHERE job_id = job.id)) AS due
+        FROM procrastinate_jobs job
+        WHERE queue_name = 'trellis' AND status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now())
+        ORDER BY id LIMIT 1000
+    ) oldest"""
+"""For how many seconds the job that has waited longest has been due, or 0."""
+
+LONGEST_RUNNING = """
+    SELECT coalesce(extract(epoch FROM max(clock_timestamp() - begun)), 0) FROM (
+        SELECT (SELECT max(at) FROM procrastinate_events WHERE job_id = job.id AND type = 'started') AS begun
+        FROM procrastinate_jobs job WHERE queue_name = 'trellis' AND status = 'doing' LIMIT 1000
+    ) running"""
+"""For how many seconds the job that runs longest has run, or 0."""
+
 STATES = {"waiting": ["todo"], "running": ["doing"], "dead": ["failed", "aborted", "cancelled"], "done": ["succeeded"]}
 """An operator's words for Procrastinate's."""
 

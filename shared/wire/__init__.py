@@ -4,10 +4,12 @@ It compiles SQLAlchemy expressions once, sends them past psycopg's cursors, keep
 without a deadline, and turns what PostgreSQL refuses into domain errors. It knows no table, no caller and no HTTP.
 """
 
+from shared.wire.connection import connector
 from shared.wire.database import Database
 from shared.wire.direct import PIN, connect
+from shared.wire.lane import Lane
 from shared.wire.statements import Record, Run, Statement
 from shared.wire.unit_of_work import UnitOfWork
 from shared.wire.wire import Demand
 
-__all__ = ["PIN", "Database", "Demand", "Record", "Run", "Statement", "UnitOfWork", "connect"]
+__all__ = ["PIN", "Database", "Demand", "Lane", "Record", "Run", "Statement", "UnitOfWork", "connect", "connector"]

@@ -6,12 +6,15 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable
+from math import inf
+from time import perf_counter
 from typing import Any, TypeVar
 
 from psycopg import AsyncConnection, OperationalError, adapt
 from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict
 
+from shared.observing import current_activity
 from shared.settings import Settings
 from shared.wire.direct import CONNECT_SECONDS, RELIED_ON
 from shared.wire.statements import Record
@@ -38,14 +41,18 @@ class PostgresConnection(AsyncConnection[Record]):
     """Psycopg's connection, which waits at most `deadline_seconds` for PostgreSQL, even a stopped one."""
 
     deadline_seconds: float = CONNECT_SECONDS
+    slow_seconds: float = inf
+    """What takes so long is told of in the log."""
 
     async def wait(self, gen: PQGen[R], *args: Any, **options: Any) -> R:
         """Raises OperationalError past the deadline, which ends the connection."""
         timer = asyncio.get_running_loop().call_later(self.deadline_seconds, self._cut)
+        begun = perf_counter()
         try:
             return await super().wait(gen, *args, **options)
         finally:
             timer.cancel()
+            current_activity.get().account(1, perf_counter() - begun, self.slow_seconds)
 
     def _cut(self) -> None:
         """End the connection for whoever waits. A cancellation would have to wait for the same server again."""
@@ -84,6 +91,7 @@ def connector(settings: Settings, **session_settings: str) -> Callable[[], Await
         # Psycopg prepares nothing: after a ROLLBACK it would deallocate the wire's statements along with its own.
         connection = await PostgresConnection.connect(url, autocommit=True, prepare_threshold=None, **keywords)
         connection.deadline_seconds = settings.statement_seconds + GRACE_SECONDS
+        connection.slow_seconds = settings.slow_statement_seconds
         connection.adapters.register_loader("json", _DocumentLoader)
         status = connection.pgconn.parameter_status
         if status(b"DateStyle") != b"ISO, MDY" or status(b"TimeZone") != b"UTC":  # PGDATESTYLE, PGTZ come after.

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any
 
 from psycopg import Error
 
 from shared.errors import Unavailable
+from shared.observing import current_activity
 from shared.turns import take_place
 from shared.wire.connection import PostgresConnection
 from shared.wire.link import DeadlineMissed
@@ -24,11 +25,17 @@ class Lane:
 
     def __init__(self, connect: Callable[[], Awaitable[PostgresConnection]], size: int, wait_seconds: float) -> None:
         self._connect = connect
+        self.size = size
         self._places = asyncio.Semaphore(size)
         self._wait_seconds = wait_seconds
         self._at_hand: list[Wire] = []
         self.in_use = 0
         """The number of connections that are taken."""
+        self.waiting = 0
+        """How many wait for a connection now."""
+        self.waits = self.refused = 0
+        """How often one had to wait, and did so in vain."""
+        self.waited_seconds = 0.0
 
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Record]:
         """All rows of a statement that only reads. Raises Unavailable when no connection came free in time, and
@@ -85,7 +92,10 @@ class Lane:
             self._at_hand.pop().close()
 
     async def _take(self) -> Wire:
-        await take_place(self._places, self._wait_seconds, _ALL_IN_USE)
+        if self._places.locked():
+            await self._wait()
+        else:
+            await self._places.acquire()
         self.in_use += 1
         while self._at_hand:
             wire = self._at_hand.pop()
@@ -98,3 +108,19 @@ class Lane:
             self.in_use -= 1
             self._places.release()
             raise
+
+    async def _wait(self) -> None:
+        """Take a place that comes free. Raises Unavailable."""
+        begun = perf_counter()
+        self.waiting += 1
+        try:
+            await take_place(self._places, self._wait_seconds, _ALL_IN_USE)
+        except Unavailable:
+            self.refused += 1
+            raise
+        finally:
+            seconds = perf_counter() - begun
+            self.waiting -= 1
+            self.waits += 1
+            self.waited_seconds += seconds
+            current_activity.get().wait_seconds += seconds

@@ -8,6 +8,7 @@ import psycopg
 from sqlalchemy import exc
 
 from shared.errors import Conflict, Contended, DomainError, Invalid, Unavailable
+from shared.observing import current_activity
 
 log = logging.getLogger("trellis")
 
@@ -59,6 +60,7 @@ def _domain_error(error: BaseException | None) -> DomainError | None:
     state = error.sqlstate or ""
     # One line, without DETAIL, which quotes the row.
     said = " ".join((error.diag.message_primary or str(error)).split())
+    current_activity.get().sqlstates += (state or "-",)
     log.warning("The database refused a statement: %s %s", state or "-", said)
     if (meaning := _OF_STATE.get(state) or _OF_CLASS.get(state[:2])) is not None:
         return meaning()

@@ -6,6 +6,7 @@ release changes it.
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from hashlib import blake2b
 from typing import Any
 
 from psycopg import AsyncConnection, AsyncRawServerCursor
@@ -31,6 +32,8 @@ class Statement:
     def __init__(self, statement: Select[*tuple[Any, ...]] | UpdateBase, prefix: str = "") -> None:
         compiled = statement.compile(dialect=_DIALECT)
         self.text = f"{prefix}{compiled}".encode()
+        self.digest = blake2b(self.text, digest_size=16).hexdigest()[:12]
+        """Names it in the log, the same in every process."""
         self._names = compiled.positiontup or []
         self._constants = {name: _as_sent(bind) for name, bind in compiled.binds.items() if not bind.required}
         self._json = [name for name in {*self._names} if isinstance(compiled.binds[name].type, JSON)]

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any
 
 from psycopg.adapt import Transformer
@@ -17,6 +17,7 @@ from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
 from shared.errors import DomainError
+from shared.observing import current_activity
 from shared.wire.connection import PostgresConnection
 from shared.wire.link import Link
 from shared.wire.statements import Record, Statement
@@ -76,9 +77,25 @@ class Wire(Link):
         if self.is_waiting:
             raise RuntimeError("A statement waits for its answer: one goes after the other.")
         self.is_fresh = False
+        begun = perf_counter()
+        try:
+            results = await self._results_of(steps)
+        finally:
+            seconds = perf_counter() - begun
+            current_activity.get().account(len(steps), seconds, self.connection.slow_seconds, partial(_texts, steps))
+        for step, result in zip(steps, results, strict=False):  # Of several commands in one step come several.
+            if isinstance(step, Demand) and result.status == ExecStatus.TUPLES_OK:
+                step.is_met = bool(result.ntuples)
+                if not step.is_met:
+                    raise step.refusal
+        self._demand_success(results)
+        return results[-1]
+
+    async def _results_of(self, steps: Sequence[Step]) -> list[PGresult]:
+        """What PostgreSQL answers to the steps, refusals among it."""
         for step in steps:
             if not isinstance(step, str):
-                await self._prepare(step.statement if isinstance(step, Demand) else step[0])
+                await self._prepare(_statement_of(step))
         is_pipeline = len(steps) > 1
         sends = [self._send_of(step, is_pipeline) for step in steps]
         self.sendings += 1
@@ -89,14 +106,7 @@ class Wire(Link):
             send()
         if is_pipeline:
             self._libpq.pipeline_sync()
-        results = await self._sent()
-        for step, result in zip(steps, results, strict=False):  # Of several commands in one step come several.
-            if isinstance(step, Demand) and result.status == ExecStatus.TUPLES_OK:
-                step.is_met = bool(result.ntuples)
-                if not step.is_met:
-                    raise step.refusal
-        self._demand_success(results)
-        return results[-1]
+        return await self._sent()
 
     def _send_of(self, step: Step, is_pipeline: bool) -> Callable[[], None]:
         """The function that sends the step. It is made before anything is sent, so that bad values stop all of it."""
@@ -122,3 +132,13 @@ class Wire(Link):
         self._libpq.send_prepare(name, statement.text)
         self._demand_success(await self._sent())
         self._prepared[statement] = name
+
+
+def _statement_of(step: tuple[Statement, Mapping[str, Any]] | Demand) -> Statement:
+    return step.statement if isinstance(step, Demand) else step[0]
+
+
+def _texts(steps: Sequence[Step]) -> dict[str, str]:
+    """The texts of the statements, by their digests."""
+    statements = [_statement_of(step) for step in steps if not isinstance(step, str)]
+    return {statement.digest: statement.text.decode() for statement in statements}

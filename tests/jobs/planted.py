@@ -18,10 +18,10 @@ from app.container import Application, compose
 from app.worker import run_worker
 from shared.errors import Conflict
 from shared.events import Event, Events
-from shared.http.edge.logs import log_configuration
 from shared.http.routes import PublicChange, operation, resource_router
 from shared.jobs import Periodic
 from shared.manifest import Module, discover
+from shared.observing import log_configuration
 from shared.settings import Settings
 from shared.wire.statements import Statement
 
@@ -171,5 +171,5 @@ def planted(settings: Settings) -> Application:
 
 if __name__ == "__main__":
     loaded = Settings.load()
-    logging.config.dictConfig(log_configuration(loaded))
+    logging.config.dictConfig(log_configuration())
     run_worker(planted(loaded.with_secret()))

@@ -130,8 +130,8 @@ class TestWhatIsNoRequest:
         with connected(server, b"GET /some%20where?x=1 HTTP/1.1\r\n" + field + b"\r\n") as connection:
             problem = is_refused(connection, 400, "malformed_request")
         assert (problem["request_id"], problem["instance"]) == ("bad-one", "/some%20where")
-        (line,) = [line for line in server.output().splitlines() if "[bad-one]" in line]
-        assert line.endswith('"GET /some%20where HTTP/1.1" 400')
+        (line,) = [json.loads(line) for line in server.output().splitlines() if "bad-one" in line]
+        assert (line["request_id"], line["path"], line["status"]) == ("bad-one", "/some%20where", 400)
 
     @pytest.mark.parametrize("target", [b"http://u:hunter2@x:99999/here?y=1", b"HTTPS://u:hunter2@/here"])
     def test_names_of_its_target_the_path_alone(self, server, target):

@@ -1,7 +1,7 @@
 """The edge: what every request passes and every answer has, whatever its path.
 
-The request's id, headers and body, errors as problems, the log, health, and the frame of the OpenAPI document. It
-knows no module, no resource and no unit of work.
+The request's id, headers and body, errors as problems, its line in the log, health, and the frame of the OpenAPI
+document. It knows no module, no resource and no unit of work.
 """
 
 from shared.http.edge.bodies import JSON, MERGE_PATCH, json_body, kind_of
@@ -9,9 +9,8 @@ from shared.http.edge.complexity import TOO_COMPLEX, is_too_complex
 from shared.http.edge.entity_tags import document_tag, page_tag, precondition_tags, tags_in
 from shared.http.edge.headers import bearer_token, elements
 from shared.http.edge.health import Drain, health_router
-from shared.http.edge.logs import log_configuration
 from shared.http.edge.media_types import preferred
-from shared.http.edge.middleware import LEAVE, REFUSAL, RequestContext, answer_bytes, leave
+from shared.http.edge.middleware import GONE, LEAVE, REFUSAL, RequestContext, answer_bytes, leave
 from shared.http.edge.openapi import NEVER_STORED
 from shared.http.edge.problems import (
     MEDIA_TYPE,
@@ -28,10 +27,11 @@ from shared.http.edge.problems import (
     problem_catalogue,
     status_of,
 )
-from shared.http.edge.request_id import current_request_id, request_id_of
+from shared.http.edge.request_id import request_id_of
 from shared.http.edge.tags import Tag, operation_id
 
 __all__ = [
+    "GONE",
     "JSON",
     "LEAVE",
     "MEDIA_TYPE",
@@ -50,7 +50,6 @@ __all__ = [
     "Tag",
     "answer_bytes",
     "bearer_token",
-    "current_request_id",
     "document_tag",
     "elements",
     "headers_of",
@@ -61,7 +60,6 @@ __all__ = [
     "json_body",
     "kind_of",
     "leave",
-    "log_configuration",
     "operation_id",
     "page_tag",
     "precondition_tags",

@@ -3,6 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Mapping, MutableMapping
+from contextlib import AbstractContextManager, nullcontext
+from time import perf_counter
 from typing import Any
 
 from fastapi import Request
@@ -12,9 +14,11 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import DomainError, TooLarge, Unavailable
+from shared.http.edge import access
 from shared.http.edge.headers import trimmed, value_of
 from shared.http.edge.problems import MEDIA_TYPE, InternalError, problem, problem_of_status, status_of
-from shared.http.edge.request_id import current_request_id, request_id_of
+from shared.http.edge.request_id import request_id_of
+from shared.observing import NO_ANSWER, Activity, Lines, Watch, current_activity
 
 log = logging.getLogger("trellis")
 
@@ -31,10 +35,14 @@ _NOTHING_ACTIVE = (_POLICY, b"default-src 'none'; frame-ancestors 'none'")
 
 _PROBLEM = MEDIA_TYPE.encode()
 
+_NO_SPAN = nullcontext()
+
 REFUSAL = "refusal"
 """The key in a request's state under which the server puts the DomainError that ends the request."""
 LEAVE = "leave"
 """The key under which the server puts a function: it gives back the request's place among those at work."""
+GONE = "gone"
+"""The key under which the server notes that the client has gone away."""
 
 
 def leave(state: MutableMapping[str, Any]) -> None:
@@ -53,20 +61,50 @@ def answer_bytes(error: DomainError, scope: Scope) -> tuple[list[tuple[bytes, by
 class RequestContext:
     """Pure ASGI, for HTTP alone: Starlette's BaseHTTPMiddleware would hide a disconnected client."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int, larger: Mapping[str, int] | None = None) -> None:
-        """`larger` has greater limits for some paths."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        max_body_bytes: int,
+        larger: Mapping[str, int] | None = None,
+        watch: Watch | None = None,
+        lines: Lines | None = None,
+    ) -> None:
+        """`larger` has greater limits for some paths. Each request is told to `watch` and in `lines`, if there are."""
         self._app = app
         self._max_body_bytes = max_body_bytes
         self._larger = larger or {}
+        self._watch = watch or Watch()
+        self._lines = lines
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, also one that did not arrive whole or is refused before a route is found. Raises, as an
         answer, MalformedRequest, RequestTimeout, TooLarge, HeadTooLarge and Unavailable.
         """
+        begun = perf_counter()
         scope = {**scope, "headers": trimmed(scope["headers"])}
-        id = request_id_of(scope)
-        request_id = current_request_id.set(id)
-        answer = _Answer(id, scope["state"], send, is_head=scope["method"] == "HEAD")
+        activity = Activity(request_id_of(scope))
+        token = current_activity.set(activity)
+        answer = _Answer(activity, scope["state"], send, is_head=scope["method"] == "HEAD")
+        self._watch.active += 1
+        try:
+            with self._span(scope, activity):
+                await self._answer(scope, receive, answer)
+        finally:
+            self._watch.active -= 1
+            current_activity.reset(token)
+            seconds = perf_counter() - begun
+            if self._watch.requests is not None:
+                access.count(self._watch.requests, scope, activity, seconds)
+            if self._lines is not None:
+                access.write_line(self._lines, scope, activity, seconds)
+
+    def _span(self, scope: Scope, activity: Activity) -> AbstractContextManager[None]:
+        tracer = self._watch.tracer
+        return (
+            _NO_SPAN if tracer is None else tracer.request(activity, access.known_method(scope), Headers(scope=scope))
+        )
+
+    async def _answer(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
             await self._respond(scope, receive, answer)
         except ClientDisconnect:
@@ -76,6 +114,8 @@ class RequestContext:
             if not answer.started:
                 refused = problem(Request(scope), refusal or Unavailable("The server is stopping."))
                 await refused(scope, receive, answer.send)
+                if GONE in scope["state"]:
+                    current_activity.get().status = NO_ANSWER
             if refusal is None:  # The server stops, and its grace period is over.
                 raise
             log.warning("The request was given up: %s", refusal)
@@ -85,12 +125,10 @@ class RequestContext:
                 # The server closes the connection without an end of the answer, so the client notices.
                 log.warning("The answer broke off: %s", cause)
                 return
-            log.exception("Request %s failed.", id)
+            log.exception("Request %s failed.", request_id_of(scope))
             if answer.started:
                 raise
             await problem(Request(scope), InternalError())(scope, receive, answer.send)
-        finally:
-            current_request_id.reset(request_id)
 
     async def _respond(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         limit = self._larger.get(scope["path"], self._max_body_bytes)
@@ -130,8 +168,9 @@ class _Answer:
     mounted application's, so that a problem can replace it.
     """
 
-    def __init__(self, request_id: str, state: MutableMapping[str, Any], send: Send, *, is_head: bool) -> None:
-        self._request_id = (b"x-request-id", request_id.encode())
+    def __init__(self, activity: Activity, state: MutableMapping[str, Any], send: Send, *, is_head: bool) -> None:
+        self._activity = activity
+        self._request_id = (b"x-request-id", activity.id.encode())
         self._state = state
         self._send = send
         self._is_head = is_head
@@ -151,5 +190,9 @@ class _Answer:
         elif self._is_head and "body" in message:
             message = {**message, "body": b""}
         if self.refusal is None:
+            if self.started:
+                self._activity.bytes += len(message.get("body", b""))
+            else:
+                self._activity.status = message["status"]
             self.started = True
             await self._send(message)

@@ -1,7 +1,6 @@
 """The request id: it names a request in its answer, its problem and the log."""
 
 import re
-from contextvars import ContextVar
 
 from starlette.types import Scope
 from uuid_utils import uuid7
@@ -9,10 +8,6 @@ from uuid_utils import uuid7
 from shared.http.edge.headers import value_of
 
 _SANE = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
-
-
-current_request_id: ContextVar[str] = ContextVar("current_request_id", default="-")
-"""The id of the current request, for the log."""
 
 
 def request_id_of(scope: Scope) -> str:

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from shared.http.routes.fastapi_seam import answer_to, is_traced
 from shared.http.routes.query import QUERY, as_get
 from shared.http.routes.table import RouteTable
+from shared.observing import current_activity
 
 
 class Dispatch:
@@ -31,6 +32,8 @@ class Dispatch:
             scope["root_path"] = app.root_path
         scope["app"] = app
         found = self._table.find(scope)
+        if found.entry is not None:
+            current_activity.get().name = found.entry.template
         if scope["method"] == QUERY and found.entry is not None:
             try:
                 scope = await as_get(Request(scope, receive))

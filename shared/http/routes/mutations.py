@@ -18,6 +18,7 @@ from shared.http.edge import bearer_token, request_id_of
 from shared.http.routes.endpoints import Handle
 from shared.http.routes.traits import Traits
 from shared.http.routes.wishes import Wishes
+from shared.observing import current_activity
 from shared.rows import Origin
 from shared.settings import Settings
 from shared.turns import Turns
@@ -101,6 +102,7 @@ class Mutations:
                 # After a commit in doubt, the next attempt finds by the key whether it was kept.
                 if attempts == MOST_ATTEMPTS or (isinstance(error, CommitInDoubt) and keyed is None):
                     raise
+            current_activity.get().retries += 1
             await asyncio.sleep(random.uniform(0, 0.05 * attempts))  # noqa: S311 (to not meet again)
 
     async def _within_session(self, answer: Awaitable[Response], change: Change) -> Response:

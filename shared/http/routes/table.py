@@ -18,6 +18,7 @@ from shared.http.routes.endpoints import Handle, direct_way
 from shared.http.routes.fastapi_seam import methods_of, paths_of
 from shared.http.routes.query import QUERY
 from shared.http.routes.routing import Route
+from shared.observing import OTHER
 
 _PARAMETER = re.compile(r"\{([a-zA-Z_][a-zA-Z0-9_]*)(?::str)?\}")
 
@@ -36,6 +37,8 @@ class Entry:
     methods: frozenset[str] | None = None
     direct: Handle | None = None
     endpoint: Callable[..., Any] | None = None
+    template: str = OTHER
+    """Its path, with the names of the parameters."""
 
     def match(self, scope: Scope, values: Sequence[str]) -> tuple[Match, Scope]:
         """Whether the route matches, and what it adds to the scope, as in Starlette."""
@@ -149,7 +152,7 @@ class RouteTable(BaseRoute):
     def _all(self) -> Iterator[Entry]:
         for place, route in enumerate(self._routes):
             if route is not self:
-                yield Entry(place, route, methods=_methods(route))
+                yield Entry(place, route, methods=_methods(route), template=getattr(route, "path", OTHER))
 
     def _build(self) -> None:
         self._known, self._root = (len(self._routes), self._routes[-1]), _Node()

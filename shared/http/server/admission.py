@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from shared.deadline import Deadline
 from shared.errors import Unavailable
-from shared.http.edge import LEAVE, REFUSAL
+from shared.http.edge import GONE, LEAVE, REFUSAL
 from shared.http.server.gate import Gate
 from shared.http.server.prepared import PreparedProblem
 from shared.http.server.requests import Phase, RequestProtocol
@@ -99,4 +99,6 @@ class GatedProtocol(RequestProtocol):
             return
         reason = "The client went away." if self._is_abandoned else "The request was not done in time."
         self.cycle.scope["state"].setdefault(REFUSAL, Unavailable(reason))
+        if self._is_abandoned:
+            self.cycle.scope["state"][GONE] = True
         self._task.cancel()
