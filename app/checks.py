@@ -48,7 +48,8 @@ def concerns(settings: Settings) -> Iterator[str]:
     try:
         with connect(settings.database_url or "", "trellis", autocommit=True) as connection:
             refuse_unfit(connection)
-            yield from _of_places(connection, 2 * settings.pool_size)
+            if settings.pooled_url is None:  # Else the pooler has its own number of them.
+                yield from _of_places(connection, 2 * settings.pool_size)
             yield from _of_the_clock(connection)
             yield from _of_the_schema(connection)
     except psycopg.Error as error:

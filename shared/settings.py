@@ -49,6 +49,9 @@ class Settings(BaseSettings):
 
     database_url: str | None = Field(None, validation_alias="DATABASE_URL")
     """Your own PostgreSQL, as a URL for libpq. Without it, Trellis starts the embedded one in the data folder."""
+    pooled_url: str | None = None
+    """The same database by way of a pooler that gives a connection for one transaction at a time, such as PgBouncer in
+    transaction mode. Requests and jobs take it; what needs a session of its own, such as migrations, `DATABASE_URL`."""
     environment: Environment = Field(default_factory=_environment_of)
     """By default `production` with your own database, else `development`, which makes a missing secret and keeps it
     in the data folder."""
@@ -117,7 +120,7 @@ class Settings(BaseSettings):
     argon2_iterations: int = Field(2, ge=1, le=1_000)
     """Together with the memory above, OWASP's minimum for argon2id: about 45 ms a password."""
 
-    @field_validator("database_url")
+    @field_validator("database_url", "pooled_url")
     @classmethod
     def _is_postgresql(cls, value: str | None) -> str | None:
         """Libpq reads the URL, so a driver in the scheme, as SQLAlchemy has it, is removed."""

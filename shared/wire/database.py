@@ -64,6 +64,8 @@ class Database:
         """
         refusal = partial(Unavailable, "Too many exports are running just now.")
         async with turn(self._streams, 0, refusal), self.reading() as connection, connection.transaction():
+            if connection.preamble:
+                await connection.execute(connection.preamble)
             async for rows in statement.batches(connection, values):
                 yield rows
 

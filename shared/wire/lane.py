@@ -1,7 +1,7 @@
 """A lane: a pool of connections to PostgreSQL, made when needed and kept for reuse."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from time import monotonic
@@ -11,7 +11,7 @@ from psycopg import Error
 
 from shared.errors import Unavailable
 from shared.turns import take_place
-from shared.wire.connection import PostgresConnection
+from shared.wire.connection import Connect, PostgresConnection
 from shared.wire.link import DeadlineMissed
 from shared.wire.statements import Record, Statement
 from shared.wire.wire import Wire
@@ -22,7 +22,7 @@ _ALL_IN_USE = partial(Unavailable, "Every connection to the database is in use."
 class Lane:
     """Its connections are in AUTOCOMMIT. Each is used by one task at a time, which takes it and puts it back."""
 
-    def __init__(self, connect: Callable[[], Awaitable[PostgresConnection]], size: int, wait_seconds: float) -> None:
+    def __init__(self, connect: Connect, size: int, wait_seconds: float) -> None:
         self._connect = connect
         self._places = asyncio.Semaphore(size)
         self._wait_seconds = wait_seconds
@@ -37,7 +37,7 @@ class Lane:
         wire = await self._take()
         was_fresh = wire.is_fresh
         try:
-            return await wire.rows(statement, values)
+            return await wire.rows(statement, values, wire.preamble)
         except Error as error:
             if not wire.is_broken:
                 raise

@@ -4,6 +4,7 @@ A seam: SQLAlchemy does not promise all of what its compiler tells here. tests/s
 release changes it.
 """
 
+import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
@@ -31,6 +32,8 @@ class Statement:
     def __init__(self, statement: Select[*tuple[Any, ...]] | UpdateBase, prefix: str = "") -> None:
         compiled = statement.compile(dialect=_DIALECT)
         self.text = f"{prefix}{compiled}".encode()
+        self.name = b"trellis_" + hashlib.blake2b(self.text, digest_size=16).hexdigest().encode()
+        """What it is prepared as: the same for the same text, in any process, and so never another statement's."""
         self._names = compiled.positiontup or []
         self._constants = {name: _as_sent(bind) for name, bind in compiled.binds.items() if not bind.required}
         self._json = [name for name in {*self._names} if isinstance(compiled.binds[name].type, JSON)]

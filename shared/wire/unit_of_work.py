@@ -147,6 +147,7 @@ class UnitOfWork:
                 self._lane.put_back(wire)
                 raise RuntimeError("Another statement has begun meanwhile: one goes after the other.")
             self._wire = wire
+            self._waiting[1:1] = wire.preamble
             if self.before_first is not None:
                 first, self.before_first = self.before_first, None
                 await first()
