@@ -31,15 +31,21 @@ RELIED_ON = {
 BLANK = "\\ "
 """A blank within a value of libpq's `options`."""
 
-_NO_TIMEOUTS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "transaction_timeout")
+_NO_TIMEOUTS = (
+    *("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout"),
+    "transaction_timeout",
+)
 
 PIN = f"""
     SELECT set_config(name, pinned, true) FROM (VALUES
         {", ".join(f"('{name}', '{value}')" for name, value in [*RELIED_ON.items(), *((n, "0") for n in _NO_TIMEOUTS)])}
     ) pins (name, pinned) JOIN pg_settings USING (name)"""  # noqa: S608 (constants)
 """Sets, for one transaction, the settings that the code relies on, and switches off all timeouts. It overrules the
-database, the role and the URL. PostgreSQL before 17 has no `transaction_timeout`. A pooled session keeps none of it.
+database, the role and the URL. PostgreSQL before 17 has no `transaction_timeout`.
 """
+
+PIN_SESSION = PIN.replace("pinned, true", "pinned, false")
+"""The same for a session, outside of its transactions as well."""
 
 
 def connect(url: str, application_name: str, **more: Any) -> psycopg.Connection[Any]:
