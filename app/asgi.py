@@ -14,6 +14,7 @@ from app.container import Application
 from app.pages import install_pages
 from shared.http.batch import install_batch
 from shared.http.edge import (
+    ReadYourWrites,
     RequestContext,
     health_router,
     install_problems,
@@ -91,8 +92,11 @@ def create_app(
     routes.extend(health_router(kernel.database()).routes)
     routes.extend(problem_catalogue(route_with_page).routes)
     refuse_twins(routes)
+    inner: ASGIApp = Dispatch(app, app.otherwise)
+    if kernel.settings().replica_urls is not None:
+        inner = ReadYourWrites(inner, kernel.authenticator().caller, kernel.settings().key("consistency"))
     app.front = RequestContext(
-        Dispatch(app, app.otherwise),
+        inner,
         max_body_bytes=kernel.settings().max_body_bytes,
         larger={route.path: kernel.settings().max_import_bytes for route in routes if isinstance(route, ImportRoute)},
     )

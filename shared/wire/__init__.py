@@ -6,8 +6,21 @@ without a deadline, and turns what PostgreSQL refuses into domain errors. It kno
 
 from shared.wire.database import Database
 from shared.wire.direct import PIN, PIN_SESSION, connect
+from shared.wire.replicas import Sight, sight
 from shared.wire.statements import Record, Run, Statement
 from shared.wire.unit_of_work import UnitOfWork
 from shared.wire.wire import Demand
 
-__all__ = ["PIN", "PIN_SESSION", "Database", "Demand", "Record", "Run", "Statement", "UnitOfWork", "connect"]
+__all__ = [
+    "PIN",
+    "PIN_SESSION",
+    "Database",
+    "Demand",
+    "Record",
+    "Run",
+    "Sight",
+    "Statement",
+    "UnitOfWork",
+    "connect",
+    "sight",
+]

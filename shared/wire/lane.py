@@ -1,7 +1,7 @@
 """A lane: a pool of connections to PostgreSQL, made when needed and kept for reuse."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from time import monotonic
@@ -14,7 +14,7 @@ from shared.turns import take_place
 from shared.wire.connection import Connect, PostgresConnection
 from shared.wire.link import DeadlineMissed
 from shared.wire.statements import Record, Statement
-from shared.wire.wire import Wire
+from shared.wire.wire import Step, Wire
 
 _ALL_IN_USE = partial(Unavailable, "Every connection to the database is in use.")
 
@@ -30,14 +30,14 @@ class Lane:
         self.in_use = 0
         """The number of connections that are taken."""
 
-    async def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Record]:
-        """All rows of a statement that only reads. Raises Unavailable when no connection came free in time, and
-        psycopg's errors.
+    async def rows(self, statement: Statement, values: Mapping[str, Any], before: Sequence[Step] = ()) -> list[Record]:
+        """All rows of a statement that only reads, after the steps before it. Raises Unavailable when no connection
+        came free in time, the refusal of a demand, and psycopg's errors.
         """
         wire = await self._take()
         was_fresh = wire.is_fresh
         try:
-            return await wire.rows(statement, values, wire.preamble)
+            return await wire.rows(statement, values, [*wire.preamble, *before])
         except Error as error:
             if not wire.is_broken:
                 raise
@@ -47,7 +47,7 @@ class Lane:
         finally:
             self.put_back(wire)
         # It was lost while it lay idle, or the server restarted. To read again is harmless.
-        return await self.rows(statement, values)
+        return await self.rows(statement, values, before)
 
     async def take(self) -> Wire:
         """A connection for more than one statement, not lost as far as this end knows. Raises Unavailable when none

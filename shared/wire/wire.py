@@ -16,7 +16,6 @@ from psycopg.adapt import Transformer
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
-from shared.errors import DomainError
 from shared.wire.connection import PostgresConnection
 from shared.wire.link import Link
 from shared.wire.statements import Record, Statement
@@ -28,7 +27,7 @@ class Demand:
 
     statement: Statement
     values: Mapping[str, Any]
-    refusal: type[DomainError]
+    refusal: type[Exception]
     is_met: bool = False
     """Whether it has given one."""
 
