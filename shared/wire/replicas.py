@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from psycopg import Error, InterfaceError, OperationalError
+from psycopg import DataError, Error
 from sqlalchemy import BigInteger, ColumnElement, bindparam, case, cast, func, literal_column, select
 
 from shared.errors import Unavailable
@@ -28,6 +28,15 @@ LAG_SECONDS = 5.0
 LOOK_SECONDS = 0.25
 """How often each server is asked where it is."""
 POLL_SECONDS = 0.005
+
+GONE = {"", "08", "57", "58"}
+"""Classes of errors after which a replica is left out: it cannot be reached, or ends."""
+ITS_OWN = {"25", "40", "42", "53", "55"}
+"""Those of a read that may succeed at the primary: what is replayed is in its way, or it has no place for it. Or the
+replica has not the migration yet on which this version relies.
+"""
+TOO_SLOW = "57014"
+"""It would take as long there."""
 
 _START: ColumnElement[Any] = literal_column("'0/0'")
 _REPLAYED = cast(func.pg_wal_lsn_diff(func.pg_last_wal_replay_lsn(), _START), BigInteger)
@@ -83,9 +92,11 @@ class Replica:
         except Unavailable:  # Each of its connections is in use.
             return None
         except Error as error:
-            if not _is_the_servers(error):
+            kind = (error.sqlstate or "")[:2]
+            if error.sqlstate == TOO_SLOW or isinstance(error, DataError) or not (kind in ITS_OWN or kind in GONE):
                 raise
-            self.leave_out()
+            if kind in GONE:
+                self.leave_out()
         return None
 
     def leave_out(self) -> None:
@@ -163,13 +174,3 @@ class Replicas:
                 self._oldest = told.popleft()[1]
             await asyncio.gather(*(replica.look() for replica in self._replicas))
             await asyncio.sleep(LOOK_SECONDS)
-
-
-def _is_the_servers(error: Error) -> bool:
-    """Whether another server may answer: the connection is lost, or what it replays is in the way of the read."""
-    state = error.sqlstate or ""
-    if state == "57014":  # It took too long, and would elsewhere.
-        return False
-    return state[:2] in {"08", "40", "53", "55", "57", "58"} or (
-        not state and isinstance(error, OperationalError | InterfaceError)
-    )

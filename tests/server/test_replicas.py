@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, func, insert, literal_column, select, table
 from sqlalchemy import column as sql_column
 
 from app.asgi import create_app
+from app.checks import concerns
 from app.container import Application, compose
 from app.migrations import upgrade
 from shared.http.edge.consistency import MOST_SESSIONS, Positions
@@ -24,6 +25,7 @@ from shared.wire.replicas import Sight, sight
 from shared.wire.statements import Statement
 from tests.callers import anonymous
 from tests.patience import PATIENCE, eventually
+from tests.servers import free_port
 from tests.standby import PostgreSQL, needs_standby, replicated
 
 pytestmark = needs_standby
@@ -172,6 +174,26 @@ class TestARead:
             await at_replica(database)
             with pytest.raises(psycopg.errors.UndefinedTable):
                 await read(database, Statement(select(literal_column("1")).select_from(table("nowhere"))))
+
+    async def test_that_a_replica_cannot_answer_is_answered_by_the_primary(self, primary, standby):
+        """Such as that of a version whose migration it has not replayed. It goes on answering others."""
+        async with database_on(primary, standby) as database:
+            await at_replica(database)
+            pause(standby)
+            primary.sql("ALTER TABLE seen ADD more int", "trellis")
+            more = Statement(select(func.count(sql_column("more"))).select_from(table("seen")))
+            assert await read(database, more) == 0
+            assert await read(database, IN_RECOVERY) is True
+            primary.sql("ALTER TABLE seen DROP more", "trellis")
+
+
+class TestTheStart:
+    def test_tells_of_a_replica_that_is_none_or_does_not_answer(self, primary, standby):
+        assert list(concerns(settings_on(primary, standby))) == []
+        away = PostgreSQL(primary.folder, primary.account, free_port())
+        none, absent = concerns(settings_on(primary, primary, away))
+        assert none.startswith(f"The replica at 127.0.0.1, port {primary.port}, is none: it takes writes of its own.")
+        assert absent.startswith(f"The replica at 127.0.0.1, port {away.port}, is not read from until it answers.")
 
 
 class TestAReplica:
