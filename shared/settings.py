@@ -130,6 +130,8 @@ class Settings(BaseSettings):
         urls = [re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url) for url in given]
         if not all(map(_is_url, urls)):
             raise ValueError(URL_ADVICE)
+        if urls and known.data.get("database_url", "") is None and known.field_name != "database_url":
+            raise ValueError("needs DATABASE_URL beside it")
         return " ".join(urls) or None
 
     @field_validator("environment")

@@ -127,7 +127,7 @@ class Replicas:
         """The rows of a statement that only reads, for the present request. Raises as a lane does."""
         wanted = sight.get()
         if wanted is not None and wanted.needed is not None:
-            if self._watching is None:
+            if self._watching is None or self._watching.done():
                 self._watching = asyncio.create_task(self._watch())
             replica = await self._having(wanted.needed)
             if replica is not None:
