@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,23 +86,28 @@ class Client:
         self.token = (await self.ask("POST", "/auth/token", urlencode(form).encode(), kind))["access_token"]
 
 
-def processor() -> float:
-    """The processor time of all that this process has started, in microseconds."""
+def processor(*roots: int) -> list[float]:
+    """The processor time of each of these processes and of all below it, in microseconds."""
     parents, times = dict[int, int](), dict[int, int]()
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # It has ended meanwhile.
             fields = (entry / "stat").read_text().rpartition(")")[2].split()
             parents[int(entry.name)], times[int(entry.name)] = int(fields[1]), int(fields[11]) + int(fields[12])
-    below: set[int] = set()
-    while new := {pid for pid, parent in parents.items() if parent in below | {os.getpid()}} - below:
-        below |= new
-    return sum(times[pid] for pid in below) * TICK
+    found = []
+    for root in roots:
+        tree = {root}
+        while new := {pid for pid, parent in parents.items() if parent in tree} - tree:
+            tree |= new
+        found.append(sum(times.get(pid, 0) for pid in tree) * TICK)
+    return found
 
 
-async def measure(settings: Settings, count: int) -> dict[str, tuple[float, ...]]:
-    """For each request: this process's microseconds, PostgreSQL's, and how long one takes. The median of three."""
+async def measure(settings: Settings, servers: Sequence[int], count: int) -> dict[str, list[float]]:
+    """For each request the microseconds of this process, of each server's, of all that it has started beside those (the
+    pooler), and from beginning to end. The median of three rounds.
+    """
     app = create_app(compose(settings, discover()))
-    found: dict[str, tuple[float, ...]] = {}
+    found: dict[str, list[float]] = {}
     async with app.router.lifespan_context(app):
         reader, writer = Client(app), Client(app)
         await writer.sign_in(ACCOUNT)
@@ -119,14 +125,19 @@ async def measure(settings: Settings, count: int) -> dict[str, tuple[float, ...]
         for name, (client, method, path) in requests.items():
             rounds = []
             for turn in range(4):
-                began, ours, theirs = time.perf_counter(), time.process_time(), processor()
+                before = _clocks(servers)
                 for number in range(count):
                     body = b'{"name": "%d-%d"}' % (turn, number) if method != "GET" else b""
                     await client.ask(method, path, body)
-                took = (time.perf_counter() - began, time.process_time() - ours)
-                rounds.append((took[1] / count * 1e6, (processor() - theirs) / count, took[0] / count * 1e6))
-            found[name] = tuple(median(column) for column in zip(*rounds[1:], strict=True))
+                rounds.append([(now - was) / count for now, was in zip(_clocks(servers), before, strict=True)])
+            found[name] = [median(column) for column in zip(*rounds[1:], strict=True)]
     return found
+
+
+def _clocks(servers: Sequence[int]) -> list[float]:
+    everything, *each = processor(os.getpid(), *servers)
+    own = sum(os.times()[:2]) * 1e6
+    return [time.process_time() * 1e6, *each, everything - own - sum(each), time.perf_counter() * 1e6]
 
 
 def _settings(primary: PostgreSQL, database: str, **more: Any) -> Settings:
@@ -143,12 +154,12 @@ def _settings(primary: PostgreSQL, database: str, **more: Any) -> Settings:
 @click.command()
 @click.option("--count", default=1500, show_default=True, help="How many of each request in a round.")
 def main(count: int) -> None:
-    """Measure each way to the database, and print a table."""
+    """Measure each way to the database, and print a table, in microseconds."""
     with ExitStack() as stack:
         primary, (standby,) = stack.enter_context(replicated())
-        click.echo(
-            "| way | request | process, µs | PostgreSQL, µs | one takes, µs |\n| --- | --- | ---: | ---: | ---: |"
-        )
+        servers = [server.process.pid for server in (primary, standby) if server.process]
+        click.echo("| way | request | process | primary | replica | pooler | one takes |")
+        click.echo("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
         ways = {"straight": "straight", "with a replica": "replicated"}
         if PROGRAM is not None:
             ways["by PgBouncer"] = "pooled"
@@ -159,7 +170,7 @@ def main(count: int) -> None:
             if database == "pooled":
                 more["pooled_url"] = stack.enter_context(pooling(primary.url(database), connections=20))
             settings = _settings(primary, database, **more)
-            found = uvloop.run(measure(settings, count))
+            found = uvloop.run(measure(settings, servers, count))
             for request, figures in found.items():
                 click.echo(f"| {way} | {request} | " + " | ".join(f"{figure:.0f}" for figure in figures) + " |")
 
