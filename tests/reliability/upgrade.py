@@ -6,6 +6,8 @@ doubled, and none may wait longer than a second.
 """
 
 import io
+import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -106,6 +108,25 @@ class Client(Thread):
         if method != "GET":
             self._ledger.waits.append((began, time.monotonic() - began))
         return answer.json()
+
+
+def first_session(server: Server, tree: Path = ROOT) -> tuple[str, list[str]]:
+    """Paste the first session of the README in this tree. What it printed, and the statuses that are no 200 or 201."""
+    session = re.search(r"```bash\n(.*?)```", (tree / "README.md").read_text(), re.DOTALL)
+    assert session is not None
+    begins_at = len(server.output())
+    pasted = subprocess.run(
+        ["bash"],
+        input=session[1],
+        env=os.environ | {"PORT": server.url.rpartition(":")[2]},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+    assert pasted.stderr == ""
+    statuses = re.findall(r' HTTP/1.1" (\d+)', server.output()[begins_at:])
+    return pasted.stdout, [status for status in statuses if status not in {"200", "201"}]
 
 
 def release_before(folder: Path, ref: str = "") -> Path:
@@ -212,8 +233,12 @@ def main(seconds: float, clients: int, release: str, judge: bool) -> None:
     """Upgrade under load, with a long reader in the way, and see that no client notices."""
     with tempfile.TemporaryDirectory(prefix="trellis-upgrade-") as name:
         folder = Path(name)
-        with EmbeddedPostgres(folder / "postgres", durable=True) as postgres:
-            ledger, longest, wrong = run(folder, postgres.url, seconds, clients, release)
+        try:
+            with EmbeddedPostgres(folder / "postgres", durable=True) as postgres:
+                ledger, longest, wrong = run(folder, postgres.url, seconds, clients, release)
+        except NoRelease as error:
+            click.echo(f"Not tried. {error}")
+            return
     click.echo(
         f"{len(ledger.acknowledged)} projects made, {len(ledger.waits)} writes in all, {len(ledger.failures)} requests "
         f"failed; while the migration waited, no write took longer than {longest * 1000:.0f} ms."

@@ -27,6 +27,7 @@ from tests.jobs.planted import LATER, TABLES, planted
 from tests.jobs.workers import worker
 from tests.patience import PATIENCE
 from tests.pooler import needs_pgbouncer, pooling
+from tests.reliability.upgrade import first_session
 from tests.servers import serving, trellis
 
 pytestmark = needs_pgbouncer
@@ -222,6 +223,12 @@ class TestJobs:
 
 @pytest.mark.needs("projects")
 class TestAServer:
+    def test_serves_the_first_session_of_the_readme(self, tmp_path, url, pooled):
+        with serving(tmp_path, DATABASE_URL=url, TRELLIS_POOLED_URL=pooled) as server:
+            printed, refused = first_session(server)
+        assert refused == ["412", "204", "404", "401"]
+        assert '"description":"For the roses"' in printed
+
     def test_serves_more_clients_than_the_pooler_has_connections(self, tmp_path, url, pooled):
         """Writes under keys, each asked for twice; then lists, an export and a batch."""
         with serving(tmp_path, DATABASE_URL=url, TRELLIS_POOLED_URL=pooled) as server:

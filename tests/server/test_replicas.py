@@ -25,7 +25,8 @@ from shared.wire.replicas import Sight, sight
 from shared.wire.statements import Statement
 from tests.callers import anonymous
 from tests.patience import PATIENCE, eventually
-from tests.servers import free_port
+from tests.reliability.upgrade import first_session
+from tests.servers import free_port, serving
 from tests.standby import PostgreSQL, needs_standby, replicated
 
 pytestmark = needs_standby
@@ -346,6 +347,20 @@ class TestAClient:
     async def test_that_only_reads_or_is_refused_gets_no_position(self, http):
         assert "X-Consistency" not in (await http.get("/users/me")).headers
         assert "X-Consistency" not in (await http.post("/projects", json={})).headers
+
+
+@pytest.mark.needs("projects")
+class TestAServer:
+    def test_serves_the_first_session_of_the_readme(self, tmp_path, primary, standby):
+        """Each line sees what the one before has done, the sign-out at the end included."""
+        urls = {"DATABASE_URL": primary.url("trellis"), "TRELLIS_REPLICA_URLS": standby.url("trellis")}
+        ended = "SELECT xact_commit FROM pg_stat_database WHERE datname = 'trellis'"
+        before = standby.sql(ended)
+        with serving(tmp_path, **urls) as server:
+            printed, refused = first_session(server)
+        assert refused == ["412", "204", "404", "401"]
+        assert '"description":"For the roses"' in printed
+        eventually(lambda: standby.sql(ended) > before)
 
 
 class TestTheFeed:
