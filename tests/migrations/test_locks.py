@@ -10,7 +10,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from app.migrations import MigrationError, moves, upgrade
+from app.migrations import MigrationError, moves, turn, upgrade
 from shared.upkeep.schema import ALEMBIC_INI
 from tests.architecture import trees
 from tests.migrations.catalog import connect
@@ -121,6 +121,18 @@ class TestAnIndexThatIsCreatedConcurrently:
             with pytest.raises(MigrationError, match=r"more was created in part only, .* DROP INDEX CONCURRENTLY more"):
                 upgrade(url)
             connection.execute("DROP INDEX CONCURRENTLY more")
+        assert upgrade(url) == "The database is up to date."
+
+
+class TestAnotherMigration:
+    def test_is_waited_for_no_longer_than_it_may_take(self, url, monkeypatch):
+        """The sentence says who it is."""
+        monkeypatch.setattr(turn, "TURN_SECONDS", 0.6)
+        with connect(url) as other:
+            other.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+            holder = rf"has not ended in 0\.6 s: process {other.info.backend_pid} from 127\.0\.0\.1\."
+            with pytest.raises(MigrationError, match=holder):
+                upgrade(url)
         assert upgrade(url) == "The database is up to date."
 
 
