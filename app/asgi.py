@@ -18,6 +18,7 @@ from app.observing import observed
 from app.pages import install_pages
 from shared.http.batch import install_batch
 from shared.http.edge import (
+    ReadYourWrites,
     RequestContext,
     health_router,
     install_problems,
@@ -105,8 +106,11 @@ def create_app(
     refuse_twins(routes)
     app.urgent = _matching([*health.routes, *(one for one in routes if isinstance(one, Route) and one.traits.urgent)])
     settings = kernel.settings()
+    inner: ASGIApp = Dispatch(app, app.otherwise)
+    if settings.replica_urls is not None:
+        inner = ReadYourWrites(inner, kernel.authenticator().caller, settings.key("consistency"))
     app.front = RequestContext(
-        Dispatch(app, app.otherwise),
+        inner,
         max_body_bytes=settings.max_body_bytes,
         larger={route.path: settings.max_import_bytes for route in routes if isinstance(route, ImportRoute)},
         watch=kernel.watch(),

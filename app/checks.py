@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from app.failures import told
 from shared.settings import Settings
@@ -48,9 +49,12 @@ def concerns(settings: Settings) -> Iterator[str]:
     try:
         with connect(settings.database_url or "", "trellis", autocommit=True) as connection:
             refuse_unfit(connection)
-            yield from _of_places(connection, 2 * settings.pool_size)
+            if settings.pooled_url is None:  # Else the pooler has its own number of them.
+                yield from _of_places(connection, 2 * settings.pool_size)
             yield from _of_the_clock(connection)
             yield from _of_the_schema(connection)
+        for url in (settings.replica_urls or "").split():
+            yield from _of_a_replica(url)
     except psycopg.Error as error:
         yield f"{told(error)} Until it can, requests are answered 503."
 
@@ -76,6 +80,19 @@ def _of_the_clock(connection: psycopg.Connection[Any]) -> Iterator[str]:
 def _of_the_schema(connection: psycopg.Connection[Any]) -> Iterator[str]:
     if lacks := standing_of(connection).lacks:
         yield f"The database has not the schema that this version needs ({', '.join(sorted(lacks))}): trellis migrate"
+
+
+def _of_a_replica(url: str) -> Iterator[str]:
+    """Nothing fails for lack of one: what it could have answered, the primary does."""
+    at = conninfo_to_dict(url)
+    where = f"The replica at {at.get('host', 'this machine')}, port {at.get('port', 5432)},"
+    try:
+        with connect(url, "trellis", autocommit=True) as connection:
+            (is_replica,) = _row(connection, "SELECT pg_is_in_recovery()")
+            if not is_replica:
+                yield f"{where} is none: it takes writes of its own. It is not read from."
+    except psycopg.Error as error:
+        yield f"{where} is not read from until it answers. {told(error)}"
 
 
 def _row(connection: psycopg.Connection[Any], statement: str) -> Any:

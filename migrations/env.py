@@ -1,42 +1,31 @@
-"""How Alembic reaches the database: in one transaction, and one replica at a time."""
+"""How Alembic reaches the database: in one transaction, while nobody else migrates."""
 
-import logging
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 from alembic import context
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
-from app.migrations.environment import LOCK_TIMEOUT, engine, options
+from app.migrations.environment import engine, options
+from app.migrations.turn import migrating
 from shared.manifest import discover
 from shared.settings import Settings
-from shared.wire import PIN
-
-LOCK = 0x7472656C6C6973  # "trellis"
-
-log = logging.getLogger("trellis")
 
 discover()  # Imports every module, and with it every table.
 
 
 def migrate(connection: Connection) -> None:
-    """Run what was asked for, in one transaction."""
+    """Run what was asked for. Who runs it from Python may watch: see app/migrations/planning.py."""
     context.configure(connection=connection, **options())
-    with context.begin_transaction():
-        connection.exec_driver_sql(PIN)
-        take_turn(connection)
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+    with context.config.attributes.get("watch", nullcontext)(connection), context.begin_transaction():
         context.run_migrations()
 
 
-def take_turn(connection: Connection) -> None:
-    """Several replicas may start their migration at once: one does it, the others wait and find nothing to do."""
-    if not connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({LOCK})").scalar():
-        log.info("Waiting for another migration of this database to end.")
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
-
-
-url = context.config.attributes.get("database_url") or Settings.load().database_url
+given = context.config.attributes.get("database_url")
+url = given or Settings.load().database_url
 if url is None:
     raise CommandError("Set DATABASE_URL, or use `trellis migrate`, which knows the embedded database.")
-with engine(url).connect() as connection:
+turn: AbstractContextManager[Any] = nullcontext() if given else migrating(url)  # Who gives the URL has the turn.
+with turn, engine(url).connect() as connection:
     migrate(connection)

@@ -66,6 +66,11 @@ class Settings(BaseSettings):
 
     database_url: str | None = Field(None, validation_alias="DATABASE_URL")
     """Your own PostgreSQL, as a URL for libpq. Without it, Trellis starts the embedded one in the data folder."""
+    pooled_url: str | None = None
+    """The same database by way of a pooler that gives a connection for one transaction at a time, such as PgBouncer in
+    transaction mode. Requests and jobs take it; what needs a session of its own, such as migrations, `DATABASE_URL`."""
+    replica_urls: str | None = None
+    """Of its streaming replicas, separated by blanks: GET may be answered from them."""
     environment: Environment = Field(default_factory=_environment_of)
     """By default `production` with your own database, else `development`, which makes a missing secret and keeps it
     in the data folder."""
@@ -155,16 +160,17 @@ class Settings(BaseSettings):
     argon2_iterations: int = Field(2, ge=1, le=1_000)
     """Together with the memory above, OWASP's minimum for argon2id: about 45 ms a password."""
 
-    @field_validator("database_url")
+    @field_validator("database_url", "pooled_url", "replica_urls")
     @classmethod
-    def _is_postgresql(cls, value: str | None) -> str | None:
+    def _is_postgresql(cls, value: str | None, known: ValidationInfo) -> str | None:
         """Libpq reads the URL, so a driver in the scheme, as SQLAlchemy has it, is removed."""
-        if value is None:
-            return None
-        url = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", value.strip())
-        if not _is_url(url):
+        given = (value or "").split() if known.field_name == "replica_urls" else [value.strip()] if value else []
+        urls = [re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url) for url in given]
+        if not all(map(_is_url, urls)):
             raise ValueError(URL_ADVICE)
-        return url
+        if urls and known.data.get("database_url", "") is None and known.field_name != "database_url":
+            raise ValueError("needs DATABASE_URL beside it")
+        return " ".join(urls) or None
 
     @field_validator("environment")
     @classmethod

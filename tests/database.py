@@ -169,9 +169,9 @@ class _OneLane(Lane):
     def __init__(self, wire: SavepointWire) -> None:
         self.wire = wire
 
-    async def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Record]:
+    async def rows(self, statement: Statement, values: Mapping[str, Any], before: Sequence[Step] = ()) -> list[Record]:
         async with self._in_savepoint():
-            return await self.wire.rows(statement, values)
+            return await self.wire.rows(statement, values, before)
 
     async def take(self) -> Wire:
         return self.wire

@@ -22,6 +22,7 @@ GARBAGE = b"\xff\x00HTTP/1.1 400 Bad Request\r\n\r\n"
 
 _SETTINGS = {
     b"server_version": b"16.0",
+    b"application_name": b"trellis",
     b"server_encoding": b"UTF8",
     b"client_encoding": b"UTF8",
     b"DateStyle": b"ISO, MDY",

@@ -12,7 +12,7 @@ from app.migrations.errors import MigrationError
 from app.migrations.leaving import take_back
 from app.migrations.renumbering import renumber
 from app.migrations.revision import write_revision
-from app.migrations.upgrading import upgrade
+from app.migrations.upgrading import go_back, planned, upgrade
 from shared.manifest import Module
 from shared.settings import Settings
 
@@ -33,16 +33,39 @@ def migrate_command(database: OpensDatabase) -> click.Command:
         help="In development: first take back the migrations that the database has and this checkout has not, or has "
         "with other statements. What is in their tables and columns is lost.",
     )
-    def migrate(to_here: bool) -> None:
-        """Bring the database to this version's schema. Safe to run from several places at once."""
+    @click.option("--plan", is_flag=True, help="Run nothing: show the SQL, what it locks and what it works through.")
+    @click.option(
+        "--may-block",
+        is_flag=True,
+        help="Run also what reads or writes all of a large table (64 MiB) while others cannot use it.",
+    )
+    @click.option(
+        "--back",
+        is_flag=True,
+        help="Take back the migrations that came after the release before (migrations/released.txt), once it serves "
+        "again in the place of this version.",
+    )
+    @click.option("--lose-data", is_flag=True, help="With --back: although rows have values in what is taken back.")
+    def migrate(to_here: bool, plan: bool, may_block: bool, back: bool, lose_data: bool) -> None:
+        """Bring the database to this version's schema. Safe to run from several places at once.
+
+        It gives way to those who use a table, and tries again for five minutes.
+        """
         with database(is_migrated=False) as (settings, _):
             url, is_development = settings.database_url or "", settings.environment == "development"
+            if plan:
+                for line in planned(url, is_back=back):
+                    click.echo(line)
+                return
+            if back:
+                click.echo(go_back(url, may_lose=lose_data))
+                return
             if to_here:
                 if not is_development:
                     raise MigrationError("--to-here is for development. TRELLIS_ENVIRONMENT=development says it is.")
                 for revision in take_back(url):
                     click.echo(f"Taken back: {revision}")
-            click.echo(upgrade(url, is_development=is_development))
+            click.echo(upgrade(url, is_development=is_development, may_block=may_block))
 
     return migrate
 

@@ -3,19 +3,19 @@
 from collections.abc import Callable
 from typing import Any, Literal
 
+import psycopg
 from alembic.autogenerate.api import AutogenContext
-from sqlalchemy import Column, Computed, Connection, Engine, Table, create_engine, pool
+from sqlalchemy import Column, Computed, Connection, Engine, Table, create_engine, event, pool
 from sqlalchemy.sql.schema import SchemaItem
 from sqlmodel import AutoString, UTCDateTime
 
 from app.migrations.differences import is_other_type
 from app.migrations.operations import literal
 from shared.rows import Model
-from shared.wire import PIN, connect
+from shared.wire import PIN_SESSION, connect
 
-LOCK_TIMEOUT = "2s"
+LOCK_TIMEOUT = "500ms"
 """How long a migration waits for a table at most: whoever comes after it waits as well."""
-
 
 FILES = "alembic_version_files"
 """The table in which a database keeps the files of its migrations in development."""
@@ -23,14 +23,20 @@ FILES = "alembic_version_files"
 
 def engine(url: str) -> Engine:
     """One for a single connection. libpq reads the URL, and SQLAlchemy none: the two have other rules for it."""
-    return create_engine(
-        "postgresql+psycopg://", creator=lambda: connect(url, "trellis migrate"), poolclass=pool.NullPool
-    )
+
+    def connected() -> psycopg.Connection[Any]:
+        connection = connect(url, "trellis migrate", autocommit=True)
+        connection.execute(PIN_SESSION)
+        connection.autocommit = False
+        return connection
+
+    made = create_engine("postgresql+psycopg://", creator=connected, poolclass=pool.NullPool)
+    event.listen(made, "begin", _be_impatient)
+    return made
 
 
-def prepare(connection: Connection) -> None:
-    """Set, for one transaction, what migrations rely on."""
-    connection.exec_driver_sql(PIN)
+def _be_impatient(connection: Connection) -> None:
+    """In each transaction. Outside of any, where an index is created concurrently, nobody waits behind it."""
     connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
 
 

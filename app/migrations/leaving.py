@@ -17,8 +17,8 @@ from psycopg import Connection
 from app.migrations.branches import ancestors, in_order, revisions
 from app.migrations.environment import FILES
 from app.migrations.errors import MigrationError
+from app.migrations.turn import migrating
 from shared.upkeep import ALEMBIC_INI, standing_of
-from shared.wire import connect
 
 FRESH = "begin anew with another TRELLIS_DATA_DIR, or another database"
 WAYS_OUT = f"`trellis migrate --to-here` takes back what this checkout has not; or {FRESH}"
@@ -51,7 +51,7 @@ def take_back(database_url: str) -> list[str]:
     """
     here = {revision.id for revision in revisions()}
     with (
-        connect(database_url, "trellis migrate", autocommit=True) as connection,
+        migrating(database_url) as connection,
         TemporaryDirectory() as folder,
     ):
         connection.execute(_MAKE)

@@ -18,8 +18,9 @@ _FILE = text("SELECT pg_relation_filenode(to_regclass(:table))")
 
 REWRITES = "PostgreSQL writes the whole table anew, and nobody can use it meanwhile, readers included."
 BUILDS = (
-    "Writes to the table wait while the index is built, about a second for a million rows. If that is too long, have "
-    "it built with CREATE INDEX CONCURRENTLY before, and give it if_not_exists=True here."
+    "Writes to the table wait while the index is built, about a second for a million rows. If that is too long, give "
+    "it a revision of its own, in `with op.get_context().autocommit_block():`, with postgresql_concurrently=True and "
+    "if_not_exists=True."
 )
 BUILDS_ALONE = "Nobody can use the table while the index behind it is built."
 REFERS = "PostgreSQL reads the whole table for it, and writes to both tables wait meanwhile."

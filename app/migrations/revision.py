@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from app.migrations.answers import Answers
 from app.migrations.branches import VERSIONS, Revision, ancestors, faults, heads, revisions
 from app.migrations.drafting import context_on, draft
-from app.migrations.environment import engine, prepare
+from app.migrations.environment import engine
 from app.migrations.errors import MigrationError
 from app.migrations.operations import Sql, flat, remarks_on, undone
 from app.migrations.stages import Stages
@@ -55,7 +55,6 @@ def write_revision(
         return owners().get(table, module.name if table in made else None) == module.name
 
     with engine(database_url).connect() as connected:
-        prepare(connected)
         stages = draft(connected, is_its_own, answers or Answers())
         paths = write(connected, module, parts(message, stages), versions)
         connected.rollback()

@@ -1,66 +1,160 @@
-"""`trellis migrate`: brings a database to this version's schema."""
+"""`trellis migrate`: brings a database to this version's schema, or back to that of the release before."""
 
-import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from time import monotonic, sleep
+from typing import Any
 
 import psycopg
 from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import RevisionStep
-from sqlalchemy.exc import DBAPIError
 
 from app.checks import refuse_unfit
-from app.migrations.branches import faults, in_order, revisions
+from app.migrations.back import COLUMNS, Column, losses, released, target, way_back
+from app.migrations.branches import Revision, faults, in_order, revisions
 from app.migrations.errors import MigrationError
 from app.migrations.leaving import WAYS_OUT, keep
-from shared.upkeep import ALEMBIC_INI, Standing, standing_of
+from app.migrations.moves import Moves, Way
+from app.migrations.planning import LARGE_BYTES, Step, copied, dangers, sizes, told
+from app.migrations.turn import migrating
+from shared.upkeep import Standing, standing_of
 from shared.wire import connect
 
-LOCK_PATIENCE_SECONDS = 300.0
-"""How long a migration is retried while another transaction holds a lock that it needs."""
-PAUSE_SECONDS = 3.0
-"""Between two attempts, so that requests behind the first one are answered meanwhile."""
-
-_BLOCKER = """
-    SELECT pid, coalesce(nullif(application_name, ''), 'without a name'), relname
-    FROM pg_locks JOIN pg_class ON pg_class.oid = relation JOIN pg_stat_activity USING (pid)
-    WHERE granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-        AND pid <> pg_backend_pid() AND position(relname IN %s) > 0
-    ORDER BY xact_start LIMIT 1"""
+_HALF_BUILT = """
+    SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid AND pg_table_is_visible(indrelid)
+        AND indexrelid NOT IN (SELECT index_relid FROM pg_stat_progress_create_index)"""
 
 UP_TO_DATE = "The database is up to date."
 
-log = logging.getLogger("trellis")
+Connection = psycopg.Connection[Any]
 
 
-def upgrade(database_url: str, *, is_development: bool = False) -> str:
+def upgrade(database_url: str, *, is_development: bool = False, may_block: bool = False) -> str:
     """Bring a database to the newest revision of every branch. A sentence about the result.
 
     Each migration has a transaction of its own, so that no lock is held through the next one. On an empty database,
     where nobody waits, all have one. In development the database keeps the files, for `--to-here`.
 
-    A migration waits only a few seconds for a lock, because all later requests wait behind it. Then it is rolled back
-    and tried again. Raises MigrationError, psycopg.Error.
+    A migration waits only half a second for a lock, because all later requests wait behind it. Then it is rolled back
+    and tried again. One that would work through a large table while others wait is refused, unless it `may_block` or
+    it is in development. Raises MigrationError, psycopg.Error.
     """
     for fault in faults():
         raise MigrationError(fault)
-    with connect(database_url, "trellis migrate", autocommit=True) as connection:
+    with migrating(database_url) as connection:
         refuse_unfit(connection)
         schema = standing_of(connection)
         if schema.ahead:
             return _told_of_being_ahead(schema, is_development=is_development)
-        order = in_order(revisions())
-        missing = [revision.id for revision in order if revision.id in schema.lacks]
-        deadline = monotonic() + LOCK_PATIENCE_SECONDS
+        missing, is_empty = _missing(schema)
+        if missing and not is_empty:
+            _refuse_half_built(connection)
+            if not is_development and not may_block:
+                _refuse_blocking(database_url, connection, missing)
         applied: list[str] = []
-        for step in ["heads"] if len(missing) == len(order) else missing:
-            _apply(database_url, step, deadline, applied)
-            applied += missing if step == "heads" else [step]
+        moves = Moves(database_url, command.upgrade)
+        for step in ["heads"] if is_empty else missing:
+            moves.make(step)
+            applied += missing if is_empty else [step]
         if is_development:
             keep(connection, applied)
     return UP_TO_DATE
+
+
+def go_back(database_url: str, *, may_lose: bool = False) -> str:
+    """Bring a database to the schema of the release before. A sentence about the result.
+
+    Refused when rows would lose what they have been given since, unless it `may_lose` that. Raises MigrationError,
+    psycopg.Error.
+    """
+    with migrating(database_url) as connection:
+        undone = way_back(connection, released().heads)
+        if not undone:
+            return "The database has no migrations that came after the release before."
+        if not may_lose:
+            lost = list(losses(connection, *_columns_along(database_url, connection, undone)))
+            if lost:
+                raise MigrationError(
+                    f"Rows have values that would be lost, in {', '.join(lost)}. --lose-data goes back all the same."
+                )
+        moves = Moves(database_url, command.downgrade)
+        for revision in undone:
+            moves.make(target(revision), revision.id)
+    return f"Taken back: {', '.join(revision.id for revision in undone)}."
+
+
+def planned(database_url: str, *, is_back: bool = False) -> Iterator[str]:
+    """What `upgrade` or `go_back` would do, line by line, as SQL with remarks. Raises as they do."""
+    with connect(database_url, "trellis migrate", autocommit=True) as connection:
+        if is_back:
+            undone = way_back(connection, released().heads)
+            steps = _rehearsed(database_url, connection, [(r.id, command.downgrade, target(r)) for r in undone])
+        else:
+            schema = standing_of(connection)
+            if schema.ahead:
+                yield f"-- {_told_of_being_ahead(schema, is_development=False)}"
+                return
+            missing, is_empty = _missing(schema)
+            if is_empty:
+                yield "-- The database is empty: nobody waits for anything."
+                return
+            steps = _rehearsed(database_url, connection, [(id, command.upgrade, id) for id in missing])
+        yield from told(steps, bytes := sizes(connection))
+    if not steps:
+        yield "-- There is nothing to do."
+    for danger in dangers(steps, bytes):
+        yield f"-- WARNING: {danger}."
+
+
+def _missing(schema: Standing) -> tuple[list[str], bool]:
+    """The migrations to run, in their order, and whether these are all that there are."""
+    order = in_order(revisions())
+    missing = [revision.id for revision in order if revision.id in schema.lacks]
+    return missing, len(missing) == len(order)
+
+
+def _rehearsed(url: str, connection: Connection, moves: Sequence[tuple[str, Way, str]]) -> list[Step]:
+    if not moves:
+        return []
+    with copied(url, _applied(connection)) as rehearsal:
+        for move in moves:
+            rehearsal.run(*move)
+    return rehearsal.steps
+
+
+def _columns_along(url: str, connection: Connection, undone: Sequence[Revision]) -> tuple[list[Column], list[Column]]:
+    """The columns before and after the way back."""
+    with copied(url, _applied(connection)) as rehearsal:
+        before: list[Any] = rehearsal.ask(COLUMNS)
+        for revision in undone:
+            rehearsal.run(revision.id, command.downgrade, target(revision))
+        after: list[Any] = rehearsal.ask(COLUMNS)
+    return before, after
+
+
+def _applied(connection: Connection) -> set[str]:
+    return {revision.id for revision in revisions()} - standing_of(connection).lacks
+
+
+def _refuse_blocking(url: str, connection: Connection, missing: Sequence[str]) -> None:
+    """Raises MigrationError. Where no table is large, nothing has to be rehearsed."""
+    bytes = sizes(connection)
+    if max(bytes.values(), default=0) < LARGE_BYTES:
+        return
+    if found := dangers(_rehearsed(url, connection, [(id, command.upgrade, id) for id in missing]), bytes):
+        raise MigrationError(
+            f"{'. '.join(found)}. Nothing was changed. `trellis migrate --plan` shows the statements; --may-block runs "
+            "them all the same."
+        )
+
+
+def _refuse_half_built(connection: Connection) -> None:
+    """Raises MigrationError for an index whose concurrent creation failed: to create it if it is not there does nothing
+    then.
+    """
+    found = [name for (name,) in connection.execute(_HALF_BUILT).fetchall()]
+    if found:
+        raise MigrationError(
+            f"The index {found[0]} was created in part only, and nobody is at it. First: DROP INDEX CONCURRENTLY "
+            f"{found[0]}"
+        )
 
 
 def _told_of_being_ahead(schema: Standing, *, is_development: bool) -> str:
@@ -71,59 +165,3 @@ def _told_of_being_ahead(schema: Standing, *, is_development: bool) -> str:
     if schema.lacks:
         raise MigrationError(f"{newer}, and not within its reach: it lacks {', '.join(sorted(schema.lacks))}.")
     return f"{newer}, and has all that it needs: there is nothing to do."
-
-
-def _apply(database_url: str, step: str, deadline: float, applied: Sequence[str]) -> None:
-    """Run a migration, or all, again and again until it gets its locks."""
-    outcome = f"What was applied before stays: {', '.join(applied)}." if applied else "Nothing was changed."
-    while (blocker := _tried(database_url, step, outcome)) is not None:
-        if monotonic() > deadline:
-            raise MigrationError(f"A migration needs a lock that {blocker} holds. {outcome[:-1]}; try again later.")
-        log.warning("Waiting for a lock that %s holds; others are let through meanwhile.", blocker)
-        sleep(PAUSE_SECONDS)
-
-
-def _tried(url: str, step: str, outcome: str) -> str | None:
-    """Run what is missing up to a revision, in one transaction. None, or who holds a lock that it needs."""
-    try:
-        with _steps_told():
-            command.upgrade(Config(ALEMBIC_INI, attributes={"database_url": url}), step)
-    except DBAPIError as error:
-        if isinstance(error.orig, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected):
-            return _blocker(url, error.statement or "")
-        if isinstance(error.orig, psycopg.Error) and error.orig.sqlstate and error.statement:
-            reason = error.orig.diag.message_primary
-            raise MigrationError(f"PostgreSQL refuses a migration: {reason}. {outcome}") from error
-        raise
-    return None
-
-
-def _blocker(url: str, statement: str) -> str:
-    """Who holds a lock on a table that the statement names, with the oldest transaction."""
-    with connect(url, "trellis migrate", autocommit=True) as connection:
-        found = connection.execute(_BLOCKER, [statement]).fetchone()
-    return "process {} ({}), on {}".format(*found) if found else "another transaction"
-
-
-class _Steps(logging.Handler):
-    """Logs each migration when it begins, in place of Alembic's log."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        match record.args:
-            case (RevisionStep(revision=script),):
-                log.info("Applying %s: %s", script.revision, script.doc)
-
-
-@contextmanager
-def _steps_told() -> Iterator[None]:
-    theirs, steps = logging.getLogger("alembic.runtime.migration"), _Steps()
-    before = theirs.level, theirs.propagate
-    theirs.addHandler(steps)
-    theirs.setLevel(logging.INFO)
-    theirs.propagate = False
-    try:
-        yield
-    finally:
-        theirs.removeHandler(steps)
-        theirs.setLevel(before[0])
-        theirs.propagate = before[1]

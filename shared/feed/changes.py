@@ -84,13 +84,16 @@ class Changes:
         context = repr(("changes", caller.user_id))
         now = int(time.time())
         if after == LATEST:
-            ((text, is_admin),) = admitted(await self._database.read(self._latest, caller.parameters()))
+            ((text, is_admin),) = admitted(
+                await self._database.read(self._latest, caller.parameters(), at_primary=True)
+            )
             latest = Position(Snapshot(text, now), is_admin=is_admin)
             return ChangePage([], self._cursors.sign(latest.to_json(), context), has_more=False)
         position = self._position(after, context, now)
         statement = self._from_the_beginning if position.since is None else self._since
         values = caller.parameters() | position.parameters() | {"most": limit + 1}
-        rows = admitted(await self._database.read(statement, values))
+        # A replica's snapshot tells nothing of the transactions that are under way.
+        rows = admitted(await self._database.read(statement, values, at_primary=True))
         text, is_known, is_admin = rows[0][:3]
         if not is_known or position.is_admin not in {None, is_admin}:
             raise CursorExpired(parameter="after")

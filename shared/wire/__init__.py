@@ -6,10 +6,25 @@ without a deadline, and turns what PostgreSQL refuses into domain errors. It kno
 
 from shared.wire.connection import connector
 from shared.wire.database import Database
-from shared.wire.direct import PIN, connect
+from shared.wire.direct import PIN, PIN_SESSION, connect
 from shared.wire.lane import Lane
+from shared.wire.replicas import Sight, sight
 from shared.wire.statements import Record, Run, Statement
 from shared.wire.unit_of_work import UnitOfWork
 from shared.wire.wire import Demand
 
-__all__ = ["PIN", "Database", "Demand", "Lane", "Record", "Run", "Statement", "UnitOfWork", "connect", "connector"]
+__all__ = [
+    "PIN",
+    "PIN_SESSION",
+    "Database",
+    "Demand",
+    "Lane",
+    "Record",
+    "Run",
+    "Sight",
+    "Statement",
+    "UnitOfWork",
+    "connect",
+    "connector",
+    "sight",
+]

@@ -4,25 +4,30 @@ has a deadline.
 
 import asyncio
 import os
+import re
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from math import inf
 from time import perf_counter
 from typing import Any, TypeVar
 
 from psycopg import AsyncConnection, OperationalError, adapt
 from psycopg.abc import PQGen
-from psycopg.conninfo import conninfo_to_dict
 
 from shared.observing import current_activity
 from shared.settings import Settings
-from shared.wire.direct import CONNECT_SECONDS, RELIED_ON
+from shared.wire.direct import CONNECT_SECONDS, NOT_DIRECT, RELIED_ON, explained, given_options, has_options, session
 from shared.wire.statements import Record
 
 R = TypeVar("R")
 
-BLANK = "\\ "
-"""A blank within a value of libpq's `options`."""
+NOT_READ_COMMITTED = (
+    "behind the pooler, transactions begin at another isolation level than Trellis is made for: ALTER ROLE … SET "
+    "default_transaction_isolation = 'read committed', and RECONNECT in the pooler"
+)
+
+NAME = "trellis"
+"""Of the sessions, in pg_stat_activity."""
 
 GRACE_SECONDS = 2.0
 """How long we wait for PostgreSQL beyond the statement timeout, at which it should have given up by itself."""
@@ -43,6 +48,8 @@ class PostgresConnection(AsyncConnection[Record]):
     deadline_seconds: float = CONNECT_SECONDS
     slow_seconds: float = inf
     """What takes so long is told of in the log."""
+    preamble: str = ""
+    """What each transaction begins with, where the session cannot have the settings that the code relies on."""
 
     async def wait(self, gen: PQGen[R], *args: Any, **options: Any) -> R:
         """Raises OperationalError past the deadline, which ends the connection."""
@@ -63,46 +70,76 @@ class PostgresConnection(AsyncConnection[Record]):
             return
 
 
-def connector(settings: Settings, **session_settings: str) -> Callable[[], Awaitable[PostgresConnection]]:
+Connect = Callable[[], Awaitable[PostgresConnection]]
+"""Makes a connection."""
+
+
+def connector(settings: Settings, url: str | None = None, **session_settings: str) -> Connect:
     """Makes connections, in AUTOCOMMIT, with these settings and those that the code relies on.
 
-    They raise psycopg.OperationalError when PostgreSQL does not answer within CONNECT_SECONDS.
+    By the URL, else to the pooler if there is one, else to the database. They raise psycopg.OperationalError when
+    PostgreSQL does not answer within CONNECT_SECONDS, or would not have the settings.
     """
-    if settings.database_url is None:
+    is_pooled = url is None and settings.pooled_url is not None
+    url = url or settings.pooled_url or settings.database_url
+    if url is None:
         raise RuntimeError("The embedded PostgreSQL was not started: there is no DATABASE_URL.")
-    url = settings.database_url
     timeouts = {
         "statement_timeout": f"{settings.statement_seconds * 1000:.0f}",
         "lock_timeout": f"{max(1, settings.lock_seconds * 1000):.0f}",
         "idle_in_transaction_session_timeout": f"{settings.statement_seconds * 2000:.0f}",
     }
-    pinned = RELIED_ON | _TOO_DEAR | _NOTICED | timeouts | session_settings
-    given = conninfo_to_dict(url).get("options") or os.environ.get("PGOPTIONS", "")  # Such as a search_path.
-    options = [str(given), *(f"-c {name}={value.replace(' ', BLANK)}" for name, value in pinned.items())]
+    given, pinned = given_options(url), RELIED_ON | _TOO_DEAR | _NOTICED | timeouts | session_settings
     keywords: dict[str, Any] = {
         **_KEEPALIVE,
         "connect_timeout": CONNECT_SECONDS,
-        "application_name": "trellis",
         "client_encoding": "UTF8",
-        "options": " ".join(options).strip(),
+        **({"application_name": NAME, "options": ""} if is_pooled else session(url, NAME, pinned)),
     }
 
     async def connect() -> PostgresConnection:
-        # Psycopg prepares nothing: after a ROLLBACK it would deallocate the wire's statements along with its own.
-        connection = await PostgresConnection.connect(url, autocommit=True, prepare_threshold=None, **keywords)
+        try:
+            # Psycopg prepares nothing: after a ROLLBACK it would deallocate the wire's statements along with its own.
+            connection = await PostgresConnection.connect(url, autocommit=True, prepare_threshold=None, **keywords)
+        except OperationalError as error:
+            raise explained(error) from error
         connection.deadline_seconds = settings.statement_seconds + GRACE_SECONDS
         connection.slow_seconds = settings.slow_statement_seconds
         connection.adapters.register_loader("json", _DocumentLoader)
-        status = connection.pgconn.parameter_status
-        if status(b"DateStyle") != b"ISO, MDY" or status(b"TimeZone") != b"UTC":  # PGDATESTYLE, PGTZ come after.
-            try:
-                await connection.execute("SET datestyle = ISO, MDY; SET timezone = UTC")
-            except BaseException:
-                connection.pgconn.finish()
-                raise
+        connection.preamble = _preamble(_in_options(given) | pinned) if is_pooled else ""
+        try:
+            await _prove(connection)
+        except BaseException:
+            connection.pgconn.finish()
+            raise
         return connection
 
     return connect
+
+
+async def _prove(connection: PostgresConnection) -> None:
+    """Raises OperationalError when statements would not have the settings that the code relies on."""
+    status = connection.pgconn.parameter_status
+    if status(b"DateStyle") != b"ISO, MDY" or status(b"TimeZone") != b"UTC":  # PGDATESTYLE, PGTZ come after.
+        await connection.execute("SET datestyle = ISO, MDY; SET timezone = UTC")  # Poolers keep these two.
+    if connection.preamble:
+        (level,) = await (await connection.execute("SHOW default_transaction_isolation")).fetchone() or ("",)
+        if level != RELIED_ON["default_transaction_isolation"]:
+            raise OperationalError(NOT_READ_COMMITTED)
+    elif not has_options(connection, NAME):
+        raise OperationalError(NOT_DIRECT)
+
+
+def _in_options(options: str) -> dict[str, str]:
+    """The settings in libpq's `options`, such as a search_path."""
+    found = re.findall(r"(?:^|\s)(?:-c\s*|--)([\w.-]+)=((?:\\.|\S)*)", options)
+    return {name.replace("-", "_"): re.sub(r"\\(.)", r"\1", value) for name, value in found}
+
+
+def _preamble(pinned: Mapping[str, str]) -> str:
+    """For the start of a transaction. In a pipeline without BEGIN, it holds until the pipeline's end."""
+    quoted = {name: value.replace("'", "''") for name, value in pinned.items()}
+    return "SELECT " + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in quoted.items())
 
 
 class _DocumentLoader(adapt.Loader):

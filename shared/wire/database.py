@@ -1,4 +1,6 @@
-"""The two lanes to PostgreSQL: units of work that write, and reads that answer from one statement."""
+"""The two lanes to PostgreSQL: units of work that write, and reads that answer from one statement. Reads may go to
+replicas.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -12,6 +14,7 @@ from shared.turns import turn
 from shared.wire.connection import PostgresConnection, connector
 from shared.wire.lane import Lane
 from shared.wire.refusals import translated
+from shared.wire.replicas import WRITTEN, Replicas, sight
 from shared.wire.statements import Record, Statement
 from shared.wire.unit_of_work import UnitOfWork
 from shared.wire.wire import Demand
@@ -24,7 +27,11 @@ class Database:
         size, wait_seconds = settings.pool_size, settings.pool_wait_seconds
         self.write_lane = Lane(connector(settings), size, wait_seconds)
         # To plan a page takes PostgreSQL longer than to read it, so each plan is made once, whatever the values.
-        self.read_lane = Lane(connector(settings, plan_cache_mode="force_generic_plan"), size, wait_seconds)
+        kept = {"plan_cache_mode": "force_generic_plan"}
+        self.read_lane = Lane(connector(settings, **kept), size, wait_seconds)
+        urls = (settings.replica_urls or "").split()
+        lanes = [Lane(connector(settings, url, **kept), size, wait_seconds) for url in urls]
+        self._replicas = Replicas(self.read_lane, lanes) if lanes else None
         self._streams = asyncio.Semaphore(max(1, size // 2))
 
     @asynccontextmanager
@@ -41,13 +48,20 @@ class Database:
         unit = UnitOfWork(self.write_lane, variables or {}, demand)
         try:
             yield unit
-            await unit.end(dry_run=dry_run)
+            seen = sight.get()
+            rows = await unit.end(dry_run=dry_run, then=WRITTEN if seen is not None else None)
+            if seen is not None and rows:
+                ((seen.written,),) = rows
         finally:
             await unit.close()
 
-    async def read(self, statement: Statement, values: Mapping[str, Any]) -> list[Record]:
-        """The rows of a statement on the read lane, in AUTOCOMMIT: one round trip."""
+    async def read(self, statement: Statement, values: Mapping[str, Any], *, at_primary: bool = False) -> list[Record]:
+        """The rows of a statement on the read lane, in AUTOCOMMIT: one round trip. If there are replicas, one of them
+        may give the rows, unless the statement asks what only the primary knows.
+        """
         with translated():
+            if self._replicas is not None and not at_primary:
+                return await self._replicas.rows(statement, values)
             return await self.read_lane.rows(statement, values)
 
     @asynccontextmanager
@@ -64,6 +78,8 @@ class Database:
         """
         refusal = partial(Unavailable, "Too many exports are running just now.")
         async with turn(self._streams, 0, refusal), self.reading() as connection, connection.transaction():
+            if connection.preamble:
+                await connection.execute(connection.preamble)
             async for rows in statement.batches(connection, values):
                 yield rows
 
@@ -71,3 +87,5 @@ class Database:
         """Close every connection."""
         self.write_lane.close()
         self.read_lane.close()
+        if self._replicas is not None:
+            self._replicas.close()

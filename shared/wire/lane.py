@@ -1,7 +1,7 @@
 """A lane: a pool of connections to PostgreSQL, made when needed and kept for reuse."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from time import monotonic, perf_counter
@@ -12,10 +12,10 @@ from psycopg import Error
 from shared.errors import Unavailable
 from shared.observing import current_activity
 from shared.turns import take_place
-from shared.wire.connection import PostgresConnection
+from shared.wire.connection import Connect, PostgresConnection
 from shared.wire.link import DeadlineMissed
 from shared.wire.statements import Record, Statement
-from shared.wire.wire import Wire
+from shared.wire.wire import Step, Wire
 
 _ALL_IN_USE = partial(Unavailable, "Every connection to the database is in use.")
 
@@ -23,7 +23,7 @@ _ALL_IN_USE = partial(Unavailable, "Every connection to the database is in use."
 class Lane:
     """Its connections are in AUTOCOMMIT. Each is used by one task at a time, which takes it and puts it back."""
 
-    def __init__(self, connect: Callable[[], Awaitable[PostgresConnection]], size: int, wait_seconds: float) -> None:
+    def __init__(self, connect: Connect, size: int, wait_seconds: float) -> None:
         self._connect = connect
         self.size = size
         self._places = asyncio.Semaphore(size)
@@ -37,14 +37,14 @@ class Lane:
         """How often one had to wait, and did so in vain."""
         self.waited_seconds = 0.0
 
-    async def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Record]:
-        """All rows of a statement that only reads. Raises Unavailable when no connection came free in time, and
-        psycopg's errors.
+    async def rows(self, statement: Statement, values: Mapping[str, Any], before: Sequence[Step] = ()) -> list[Record]:
+        """All rows of a statement that only reads, after the steps before it. Raises Unavailable when no connection
+        came free in time, the refusal of a demand, and psycopg's errors.
         """
         wire = await self._take()
         was_fresh = wire.is_fresh
         try:
-            return await wire.rows(statement, values)
+            return await wire.rows(statement, values, [*wire.preamble, *before])
         except Error as error:
             if not wire.is_broken:
                 raise
@@ -54,7 +54,7 @@ class Lane:
         finally:
             self.put_back(wire)
         # It was lost while it lay idle, or the server restarted. To read again is harmless.
-        return await self.rows(statement, values)
+        return await self.rows(statement, values, before)
 
     async def take(self) -> Wire:
         """A connection for more than one statement, not lost as far as this end knows. Raises Unavailable when none

@@ -4,9 +4,9 @@ A seam: SQLAlchemy does not promise all of what its compiler tells here. tests/s
 release changes it.
 """
 
+import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from hashlib import blake2b
 from typing import Any
 
 from psycopg import AsyncConnection, AsyncRawServerCursor
@@ -32,7 +32,9 @@ class Statement:
     def __init__(self, statement: Select[*tuple[Any, ...]] | UpdateBase, prefix: str = "") -> None:
         compiled = statement.compile(dialect=_DIALECT)
         self.text = f"{prefix}{compiled}".encode()
-        self.digest = blake2b(self.text, digest_size=16).hexdigest()[:12]
+        self.name = b"trellis_" + hashlib.blake2b(self.text, digest_size=16).hexdigest().encode()
+        """What it is prepared as: the same for the same text, in any process, and so never another statement's."""
+        self.digest = self.name[8:20].decode()
         """Names it in the log, the same in every process."""
         self._names = compiled.positiontup or []
         self._constants = {name: _as_sent(bind) for name, bind in compiled.binds.items() if not bind.required}

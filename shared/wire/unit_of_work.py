@@ -30,8 +30,7 @@ class UnitOfWork:
         self._lane = lane
         self._waiting: list[Step] = ["BEGIN", *(f"SET LOCAL {name} = '{value}'" for name, value in variables.items())]
         """These steps travel with the next statement."""
-        if demand is not None:
-            self._waiting.append(demand)
+        self._waiting += [demand] if demand else []
         self._demand = demand
         self._wire: Wire | None = None
         self._is_in_orm = False
@@ -105,20 +104,23 @@ class UnitOfWork:
             finally:
                 self._is_in_orm = False
 
-    async def end(self, *, dry_run: bool) -> None:
-        """Commit, or check every constraint in a dry run. Raises CommitInDoubt, and the errors of statements and
-        constraints that waited until now.
+    async def end(self, *, dry_run: bool, then: Statement | None = None) -> list[Record]:
+        """Commit, or check every constraint in a dry run. The rows of `then`, which travels behind COMMIT. Raises
+        CommitInDoubt, and the errors of statements and constraints that waited until now.
         """
         if self.is_unmet:
             await self.command()  # COMMIT would not wait to see whether the demand is met.
-        wire = self._wire
-        if wire is None:
-            return
+        if (wire := self._wire) is None:
+            return []
         if wire.has_failed or (wire.is_idle and not self._waiting):
             raise RuntimeError("The transaction has failed or ended, and nobody said so: nothing can be kept.")
+        steps = [*self._waiting, "SET CONSTRAINTS ALL IMMEDIATE" if dry_run else "COMMIT"]
         with translated():
             try:
-                await wire.run(*self._waiting, "SET CONSTRAINTS ALL IMMEDIATE" if dry_run else "COMMIT")
+                if then is None or dry_run:
+                    await wire.run(*steps)
+                    return []
+                return await wire.rows(then, {}, steps)
             except psycopg.Error as error:
                 if not dry_run and wire.is_lost():
                     raise CommitInDoubt from error
@@ -130,10 +132,9 @@ class UnitOfWork:
         if wire is None:
             return
         try:
-            if not wire.is_broken and not wire.is_idle:
-                await wire.run("ROLLBACK")
-        except psycopg.Error:
-            return  # The connection is lost, and the transaction with it.
+            with suppress(psycopg.Error):  # The connection is lost, and the transaction with it.
+                if not wire.is_broken and not wire.is_idle:
+                    await wire.run("ROLLBACK")
         finally:
             self._lane.put_back(wire)
 
@@ -147,6 +148,7 @@ class UnitOfWork:
                 self._lane.put_back(wire)
                 raise RuntimeError("Another statement has begun meanwhile: one goes after the other.")
             self._wire = wire
+            self._waiting[1:1] = wire.preamble
             if self.before_first is not None:
                 first, self.before_first = self.before_first, None
                 await first()
@@ -156,9 +158,7 @@ class UnitOfWork:
 
     @contextmanager
     def _sending(self, wire: Wire) -> Iterator[None]:
-        """The waiting steps travel with what is sent inside. If nothing was sent, for lack of a value, say, they go on
-        waiting: BEGIN has to travel with the next statement.
-        """
+        """The waiting steps travel with what is sent inside; if nothing is, say for lack of a value, with the next."""
         sendings = wire.sendings
         try:
             yield

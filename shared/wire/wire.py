@@ -2,7 +2,7 @@
 
 A general driver makes a cursor for each statement, decides whether to prepare it, and starts and stops watching the
 socket. A wire prepares statements for good and watches its socket all the time. That saves a third of the processor
-time of a read.
+time of a read. Behind a pooler it prepares none: each transaction may be on another connection of the pooler's.
 """
 
 from collections import OrderedDict
@@ -16,7 +16,6 @@ from psycopg.adapt import Transformer
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
-from shared.errors import DomainError
 from shared.observing import current_activity
 from shared.wire.connection import PostgresConnection
 from shared.wire.link import Link
@@ -29,7 +28,7 @@ class Demand:
 
     statement: Statement
     values: Mapping[str, Any]
-    refusal: type[DomainError]
+    refusal: type[Exception]
     is_met: bool = False
     """Whether it has given one."""
 
@@ -55,7 +54,9 @@ class Wire(Link):
         self.sendings = 0
         """How often statements were sent, so that after an error the caller knows whether its own was."""
         self._transformer = Transformer(connection)
-        self._prepared: OrderedDict[Statement, bytes] = OrderedDict()
+        self._prepared: OrderedDict[bytes, None] = OrderedDict()
+        self.preamble: Sequence[Step] = [connection.preamble] if connection.preamble else []
+        """What a transaction begins with behind a pooler: the settings that otherwise the session has."""
 
     async def rows(self, statement: Statement, values: Mapping[str, Any], before: Sequence[Step] = ()) -> list[Record]:
         """All rows. The steps `before` are executed first, in the same round trip; see `run`."""
@@ -94,7 +95,7 @@ class Wire(Link):
     async def _results_of(self, steps: Sequence[Step]) -> list[PGresult]:
         """What PostgreSQL answers to the steps, refusals among it."""
         for step in steps:
-            if not isinstance(step, str):
+            if not isinstance(step, str) and not self.preamble:
                 await self._prepare(_statement_of(step))
         is_pipeline = len(steps) > 1
         sends = [self._send_of(step, is_pipeline) for step in steps]
@@ -117,21 +118,22 @@ class Wire(Link):
             return partial(self._libpq.send_query, text)
         statement, values = (step.statement, step.values) if isinstance(step, Demand) else step
         sent = self._transformer.dump_sequence(statement.arguments(values), statement.formats)
-        return partial(self._libpq.send_query_prepared, self._prepared[statement], sent, self._transformer.formats)
+        if self.preamble:
+            return partial(self._libpq.send_query_params, statement.text, sent, None, self._transformer.formats)
+        return partial(self._libpq.send_query_prepared, statement.name, sent, self._transformer.formats)
 
     async def _prepare(self, statement: Statement) -> None:
         """Prepare a statement, unless the connection has it. The least recently used one makes room."""
-        if statement in self._prepared:
-            self._prepared.move_to_end(statement)
+        if statement.name in self._prepared:
+            self._prepared.move_to_end(statement.name)
             return
         while len(self._prepared) >= MOST_PREPARED:
-            _, name = self._prepared.popitem(last=False)
+            name, _ = self._prepared.popitem(last=False)
             self._libpq.send_close_prepared(name)
             self._demand_success(await self._sent())
-        name = b"trellis_%d" % id(statement)
-        self._libpq.send_prepare(name, statement.text)
+        self._libpq.send_prepare(statement.name, statement.text)
         self._demand_success(await self._sent())
-        self._prepared[statement] = name
+        self._prepared[statement.name] = None
 
 
 def _statement_of(step: tuple[Statement, Mapping[str, Any]] | Demand) -> Statement:

@@ -238,6 +238,28 @@ class TestTheDatabase:
         assert Settings.load().database_url is None
 
 
+class TestOtherWaysToTheDatabase:
+    def test_are_urls_too_and_replicas_may_be_several(self, monkeypatch):
+        monkeypatch.setenv("DATABASE_URL", "postgresql://x/y")
+        monkeypatch.setenv("TRELLIS_POOLED_URL", "postgres://pooler:6432/y")
+        monkeypatch.setenv("TRELLIS_REPLICA_URLS", " postgresql://a/y \n postgresql+psycopg://b,c/y ")
+        settings = Settings.load()
+        assert settings.pooled_url == "postgresql://pooler:6432/y"
+        assert settings.replica_urls == "postgresql://a/y postgresql://b,c/y"
+
+    @pytest.mark.parametrize("name", ["TRELLIS_POOLED_URL", "TRELLIS_REPLICA_URLS"])
+    def test_are_refused_when_wrong_and_without_the_database_itself(self, monkeypatch, name):
+        """Migrations and writes need that."""
+        monkeypatch.setenv(name, "postgresql://x/y")
+        with pytest.raises(SettingsError, match=f"^{name} needs DATABASE_URL beside it"):
+            Settings.load()
+        monkeypatch.setenv("DATABASE_URL", "postgresql://x/y")
+        monkeypatch.setenv(name, "postgresql://x/y mysql://secret/y")
+        with pytest.raises(SettingsError, match=f"^{name} is no URL of a PostgreSQL, like ") as refused:
+            Settings.load()
+        assert "secret" not in str(refused.value)
+
+
 class TestTheEnvironment:
     def test_is_production_over_a_database_of_your_own(self, monkeypatch):
         monkeypatch.setenv("DATABASE_URL", "postgresql://x/y")

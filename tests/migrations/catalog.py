@@ -1,5 +1,7 @@
 """What stands in a database's catalogue, in lines that can be compared."""
 
+from typing import Any
+
 import psycopg
 
 COLUMNS = """
@@ -36,6 +38,6 @@ def tables(url: str) -> set[str]:
         return {name for (name,) in found if not name.startswith("procrastinate_")} - {"alembic_version"}
 
 
-def connect(url: str) -> "psycopg.Connection[tuple[str]]":
+def connect(url: str) -> "psycopg.Connection[Any]":
     """A connection in autocommit."""
     return psycopg.connect(url, autocommit=True)

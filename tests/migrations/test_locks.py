@@ -10,11 +10,14 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from app.migrations import MigrationError, upgrade, upgrading
+from app.migrations import MigrationError, moves, turn, upgrade
 from shared.upkeep.schema import ALEMBIC_INI
+from tests.architecture import trees
 from tests.migrations.catalog import connect
-from tests.migrations.test_ahead import migrate_newer
+from tests.migrations.test_ahead import UPGRADE, migrate_newer
+from tests.migrations.test_to_here import newest
 from tests.migrations.test_upgrade import LOCK, missing
+from tests.patience import eventually
 from tests.servers import await_lock
 
 CONFIG = Config(ALEMBIC_INI)
@@ -48,8 +51,8 @@ class TestBehindALongReader:
 
     def test_it_tells_whom_it_waits_for_and_does_not_wait_for_ever(self, url, monkeypatch, caplog):
         """What was done until then is undone."""
-        monkeypatch.setattr(upgrading, "PAUSE_SECONDS", 0.1)
-        monkeypatch.setattr(upgrading, "LOCK_PATIENCE_SECONDS", 3)
+        monkeypatch.setattr(moves, "PAUSE_SECONDS", 0.1)
+        monkeypatch.setattr(moves, "LOCK_PATIENCE_SECONDS", 3)
         for branch in ("kernel", "users"):
             command.upgrade(CONFIG, f"{branch}@head")
         before = missing(url)
@@ -59,6 +62,77 @@ class TestBehindALongReader:
                 upgrade(url)
         assert f"Waiting for a lock that process {pid} (a long report), on users holds" in caplog.text
         assert missing(url) == before
+        assert upgrade(url) == "The database is up to date."
+
+
+CONCURRENTLY = """
+from alembic import op
+
+revision = {revision!r}
+down_revision = {down!r}
+branch_labels = depends_on = None
+
+
+def upgrade() -> None:
+    with op.get_context().autocommit_block():
+        op.execute("CREATE INDEX CONCURRENTLY IF NOT EXISTS more ON users (full_name)")
+
+
+def downgrade() -> None:
+    op.execute("DROP INDEX more")
+"""
+
+
+WAITING_FOR = """
+    SELECT FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONC%%' AND %s = ANY (pg_blocking_pids(pid))"""
+
+
+class TestAnIndexThatIsCreatedConcurrently:
+    """It waits for every transaction that has begun before, in no transaction of its own."""
+
+    def test_waits_for_a_long_writer_while_nobody_else_waits(self, tmp_path: Path, url):
+        """Two migrations at once: the second waits for its turn without a snapshot, or each would wait for the other.
+        Longer than a migration waits for a table: others go on meanwhile.
+        """
+        upgrade(url)
+        tree = trees.copied(tmp_path)
+        head, newer = newest("users")
+        written = CONCURRENTLY.format(revision=newer, down=head)
+        (tree / f"migrations/versions/users/{newer}_other.py").write_text(written)
+        with ThreadPoolExecutor() as threads, connect(url) as another:
+            with in_use(url, "users", "ROW EXCLUSIVE") as writer:
+                migrations = [threads.submit(trees.run, tree, "-c", UPGRADE, url) for _ in range(2)]
+                eventually(lambda: another.execute(WAITING_FOR, [writer]).fetchone() is not None)
+                another.execute("SELECT pg_sleep(1)")
+                another.execute("UPDATE users SET full_name = ''")
+                assert not any(migration.done() for migration in migrations)
+            for migration in migrations:
+                assert migration.result().stdout == "The database is up to date.\n", migration.result().stderr
+            valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'more'::regclass"
+            assert another.execute(valid).fetchone() == (True,)
+
+    def test_that_failed_has_to_be_dropped_first(self, url):
+        """IF NOT EXISTS would take it for done."""
+        for branch in ("kernel", "users"):
+            command.upgrade(CONFIG, f"{branch}@head")
+        with connect(url) as connection:
+            connection.execute("CREATE INDEX more ON users (full_name)")
+            connection.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'more'::regclass")
+            with pytest.raises(MigrationError, match=r"more was created in part only, .* DROP INDEX CONCURRENTLY more"):
+                upgrade(url)
+            connection.execute("DROP INDEX CONCURRENTLY more")
+        assert upgrade(url) == "The database is up to date."
+
+
+class TestAnotherMigration:
+    def test_is_waited_for_no_longer_than_it_may_take(self, url, monkeypatch):
+        """The sentence says who it is."""
+        monkeypatch.setattr(turn, "TURN_SECONDS", 0.6)
+        with connect(url) as other:
+            other.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+            holder = rf"has not ended in 0\.6 s: process {other.info.backend_pid} from 127\.0\.0\.1\."
+            with pytest.raises(MigrationError, match=holder):
+                upgrade(url)
         assert upgrade(url) == "The database is up to date."
 
 
@@ -77,7 +151,7 @@ class TestTheSettingsOfTheDatabase:
             connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
             with caplog.at_level("INFO"):
                 migration = threads.submit(upgrade, url)
-                await_lock(url)
+                eventually(lambda: "Waiting for another migration" in caplog.text)
                 connection.execute("SELECT pg_sleep(1)")
                 connection.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
                 assert migration.result() == "The database is up to date."

@@ -8,6 +8,7 @@ from alembic import command
 from alembic.config import Config
 
 from app.migrations import upgrade
+from app.migrations.turn import LOCK
 from shared.rows.models import owners
 from shared.settings import Settings
 from shared.upkeep.schema import ALEMBIC_INI, standing
@@ -16,12 +17,10 @@ from tests.architecture.trees import ROOT, copied, run
 from tests.migrations.catalog import connect, tables
 from tests.migrations.test_migrations import MODULES, REVISIONS, SCRIPTS, applied_with
 from tests.migrations.test_to_here import add, newest
-from tests.servers import await_lock
+from tests.patience import eventually
 
 CONFIG = Config(ALEMBIC_INI)
 EVERY = {revision.revision for revision in REVISIONS}
-LOCK = 0x7472656C6C6973
-"""The key of the lock that migrations/env.py takes."""
 
 
 def missing(url: str) -> set[str]:
@@ -86,7 +85,10 @@ class TestUpgrade:
             # Both are held at the lock, so that they surely meet.
             connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
             running = [replicas.submit(run, ROOT, "-c", program, url) for _ in range(2)]
-            await_lock(url, 2)
+            waiting = (
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'trellis migrate' AND state = 'idle'"
+            )
+            eventually(lambda: connection.execute(waiting).fetchone() == (2,))
             connection.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
         assert [replica.result().returncode for replica in running] == [0, 0], running[0].result().stderr
         assert missing(url) == set()

@@ -6,6 +6,7 @@ document. It knows no module, no resource and no unit of work.
 
 from shared.http.edge.bodies import JSON, MERGE_PATCH, json_body, kind_of
 from shared.http.edge.complexity import TOO_COMPLEX, is_too_complex
+from shared.http.edge.consistency import ReadYourWrites
 from shared.http.edge.entity_tags import document_tag, page_tag, precondition_tags, tags_in
 from shared.http.edge.headers import bearer_token, elements
 from shared.http.edge.health import Drain, health_router
@@ -45,6 +46,7 @@ __all__ = [
     "MalformedRequest",
     "NotAcceptable",
     "Problem",
+    "ReadYourWrites",
     "RequestContext",
     "RequestTimeout",
     "Tag",
