@@ -1,0 +1,5 @@
+"""What operators look at a deployment with: `trellis config`, `doctor` and `restored`, and how all commands speak."""
+
+from app.operating.config import config_command
+
+__all__ = ["config_command"]
