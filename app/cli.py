@@ -28,7 +28,7 @@ from app.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from app.events import events_command
 from app.failures import told
 from app.migrations import UP_TO_DATE, MigrationError, migrate_command, revision_command, upgrade
-from app.operating import config_command
+from app.operating import config_command, doctor_command
 from app.purging import purge_command
 from app.seeding import seed_command
 from shared.errors import DomainError
@@ -214,6 +214,7 @@ def main() -> None:
         trellis.add_command(purge_command(_database))
         trellis.add_command(events_command(_database))
         trellis.add_command(config_command(modules))
+        trellis.add_command(doctor_command(modules, _database))
         trellis.add_command(module_commands(modules, _database))
         trellis()
     except OPERATORS as error:

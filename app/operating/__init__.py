@@ -1,5 +1,6 @@
 """What operators look at a deployment with: `trellis config`, `doctor` and `restored`, and how all commands speak."""
 
 from app.operating.config import config_command
+from app.operating.doctor import doctor_command
 
-__all__ = ["config_command"]
+__all__ = ["config_command", "doctor_command"]

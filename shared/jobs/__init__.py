@@ -7,7 +7,18 @@ is the composition root's. A job runs in a unit of work of its own, and knows no
 
 from shared.jobs.jobs import PERIODS, Jobs, Key, Periodic, Run, delivery, leaving
 from shared.jobs.payloads import NotUnderstood, Payloads
-from shared.jobs.queue import NOTE, QUEUE, RESCUE, STATES, TASK, FoundJob, history_of, jobs_in, resubmit
+from shared.jobs.queue import (
+    NOTE,
+    QUEUE,
+    RESCUE,
+    STATES,
+    TASK,
+    FoundJob,
+    history_of,
+    jobs_in,
+    overdue_and_dead,
+    resubmit,
+)
 
 __all__ = [
     "NOTE",
@@ -27,5 +38,6 @@ __all__ = [
     "history_of",
     "jobs_in",
     "leaving",
+    "overdue_and_dead",
     "resubmit",
 ]

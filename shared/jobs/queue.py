@@ -5,7 +5,7 @@ tells when a release changes what we rely on.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import psycopg
@@ -101,6 +101,12 @@ _AGAIN = """
     WHERE status = ANY(%(statuses)s::procrastinate_job_status[]) AND (%(ids)s::bigint[] IS NULL OR id = ANY(%(ids)s))
     RETURNING id"""
 
+_OVERDUE_AND_DEAD = """
+    SELECT count(*) FILTER (WHERE status = 'todo' AND now() - %(late)s > coalesce(
+            scheduled_at, (SELECT min(at) FROM procrastinate_events WHERE job_id = job.id AND type = 'deferred')
+        )), count(*) FILTER (WHERE status = ANY(%(dead)s::procrastinate_job_status[]))
+    FROM procrastinate_jobs AS job WHERE status <> 'succeeded'"""
+
 
 class FoundJob(NamedTuple):
     """A job as an operator sees it."""
@@ -143,3 +149,10 @@ def resubmit(connection: psycopg.Connection[Any], ids: Sequence[int] | None) -> 
     """Have dead jobs tried again from the first attempt on: these, or all. Those that were dead."""
     found = connection.execute(_AGAIN, {"statuses": STATES["dead"], "ids": None if ids is None else [*ids]})
     return sorted(id for (id,) in found)
+
+
+def overdue_and_dead(connection: psycopg.Connection[Any], late: timedelta) -> tuple[int, int]:
+    """How many jobs wait for so long though they are due, and how many are given up."""
+    values = {"late": late, "dead": STATES["dead"]}
+    (overdue, dead), *_ = connection.execute(_OVERDUE_AND_DEAD, values).fetchall()
+    return overdue, dead

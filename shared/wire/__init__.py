@@ -5,9 +5,9 @@ without a deadline, and turns what PostgreSQL refuses into domain errors. It kno
 """
 
 from shared.wire.database import Database
-from shared.wire.direct import PIN, connect
+from shared.wire.direct import PIN, RELIED_ON, connect
 from shared.wire.statements import Record, Run, Statement
 from shared.wire.unit_of_work import UnitOfWork
 from shared.wire.wire import Demand
 
-__all__ = ["PIN", "Database", "Demand", "Record", "Run", "Statement", "UnitOfWork", "connect"]
+__all__ = ["PIN", "RELIED_ON", "Database", "Demand", "Record", "Run", "Statement", "UnitOfWork", "connect"]
