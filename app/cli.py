@@ -28,7 +28,7 @@ from app.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from app.events import events_command
 from app.failures import told
 from app.migrations import UP_TO_DATE, MigrationError, migrate_command, revision_command, upgrade
-from app.operating import config_command, doctor_command
+from app.operating import RestoreError, config_command, doctor_command, restored_command
 from app.purging import purge_command
 from app.seeding import seed_command
 from shared.errors import DomainError
@@ -47,7 +47,7 @@ class StartError(Exception):
 
 OPERATORS = (
     *(ManifestError, SettingsError, StartError, UnfitDatabase, EmbeddedPostgresError),
-    *(MigrationError, CommandError, SeedingError, DomainError, DBAPIError, psycopg.Error, OSError),
+    *(MigrationError, RestoreError, CommandError, SeedingError, DomainError, DBAPIError, psycopg.Error, OSError),
 )
 """Errors that an operator can mend get a sentence. Any other is a fault of ours, with a traceback."""
 
@@ -215,6 +215,7 @@ def main() -> None:
         trellis.add_command(events_command(_database))
         trellis.add_command(config_command(modules))
         trellis.add_command(doctor_command(modules, _database))
+        trellis.add_command(restored_command(_database))
         trellis.add_command(module_commands(modules, _database))
         trellis()
     except OPERATORS as error:

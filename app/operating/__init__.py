@@ -2,5 +2,6 @@
 
 from app.operating.config import config_command
 from app.operating.doctor import doctor_command
+from app.operating.restored import RestoreError, restored_command
 
-__all__ = ["config_command", "doctor_command"]
+__all__ = ["RestoreError", "config_command", "doctor_command", "restored_command"]

@@ -11,6 +11,7 @@ from sqlalchemy import column, func, literal, select, table
 
 from app.checks import CLOCK_SECONDS, OLDEST_VERSION, PLACES, clock_difference
 from app.operating.findings import DatabaseCheck, Deployment, Finding, Word, fine
+from shared.feed import has_strangers
 from shared.jobs import overdue_and_dead
 from shared.rows import Model
 from shared.upkeep import standing_of
@@ -171,6 +172,13 @@ def schema(_: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Findi
     yield Finding("error", "schema", badly, "trellis migrate") if bool(standing.lacks) else fine("schema", well)
 
 
+def restoration(_: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    """Whether a restore was brought to its end."""
+    says = "The journal has numbers of another cluster's transactions: the database was restored from a dump."
+    well = fine("restoration", "The journal is one of this cluster.")
+    yield Finding("error", "restoration", says, "trellis restored") if has_strangers(connection) else well
+
+
 def clock(_: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
     """Whether the database's clock and ours are the same."""
     apart = clock_difference(connection)
@@ -205,6 +213,6 @@ def _row(connection: psycopg.Connection[Any], statement: Any, values: Any = None
 
 
 CHECKS: tuple[DatabaseCheck, ...] = (
-    *(version, encoding, durability, connections, role, transport, sessions, schema, clock, upkeep),
+    *(version, encoding, durability, connections, role, transport, sessions, schema, restoration, clock, upkeep),
 )
 """In the order in which they are told."""

@@ -81,7 +81,7 @@ def _of_settings(modules: Sequence[Module]) -> Iterator[Finding]:
             load()
         except SettingsError as error:
             for sentence in str(error).splitlines():
-                yield Finding("error", "settings", sentence, "trellis config tells what each means.")
+                yield Finding("error", "settings", sentence, "Set another value, or none for the default.")
 
 
 def _of_deployment(deployment: Deployment) -> Iterator[Finding]:
