@@ -31,9 +31,9 @@ def events_command(database: Opened) -> click.Group:
     )
 
 
-@click.command()
+@click.command(epilog="Example: trellis events list --state dead --json")
 @click.option("--state", type=click.Choice([*STATES]), multiple=True, help="By default, all but those done.")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At the most so many.")
 @AS_JSON
 @click.pass_context
 def list_jobs(context: click.Context, state: tuple[str, ...], limit: int, is_json: bool) -> None:
@@ -46,7 +46,7 @@ def list_jobs(context: click.Context, state: tuple[str, ...], limit: int, is_jso
             click.echo(_line(job))
 
 
-@click.command()
+@click.command(epilog="Example: trellis events show 42")
 @click.argument("id", type=ID)
 @AS_JSON
 @click.pass_context
@@ -68,7 +68,7 @@ def show(context: click.Context, id: int, is_json: bool) -> None:
         click.echo(f"{'':11} {step['at']} {step['what']}")
 
 
-@click.command()
+@click.command(epilog="Example: trellis events resubmit --all")
 @click.argument("ids", metavar="[ID]...", type=ID, nargs=-1)
 @click.option("--all", "is_all", is_flag=True, help="All dead jobs.")
 @AS_JSON

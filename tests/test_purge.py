@@ -1,6 +1,7 @@
 """`trellis purge`: what goes for good, what stays, and that it meets others' changes without harm."""
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -315,7 +316,9 @@ class TestMeetingOthers:
         purge = Purge(real, settings)
         with psycopg.connect(url) as restore:
             ((id,),) = restore.execute("SELECT id FROM tags LIMIT 1 FOR UPDATE").fetchall()
-            assert (await purge.run())["tags"] == 1199, "It waits for nobody."
+            told: list[int] = []
+            assert (await purge.run(told.append))["tags"] == 1199, "It waits for nobody."
+            assert told == [500, 500, 199], "It tells of each batch."
             restore.execute("UPDATE tags SET deleted_at = NULL WHERE id = %s", [id])
         assert await purge.run() == NOTHING
         with psycopg.connect(url) as connection:
@@ -386,6 +389,13 @@ class TestMeetingOthers:
         assert (done.returncode, done.stderr) == (0, "")
         assert "tags: 1,200 rows\n" in done.stdout
         assert "tags: 0 rows\n" in trellis("purge", **environment).stdout
+
+    def test_the_command_tells_programs_in_json(self, url):
+        environment = {"DATABASE_URL": url, "TRELLIS_ENVIRONMENT": "development"}
+        would = json.loads(trellis("purge", "--dry-run", "--json", **environment).stdout)
+        assert (would["due"]["tags"], would["removed"]) == (1200, {})
+        done = json.loads(trellis("purge", "--json", **environment).stdout)
+        assert (done["due"], done["removed"]["tags"]) == ({}, 1200)
 
     def test_the_command_says_when_there_is_no_schema(self, url):
         with psycopg.connect(url) as connection:

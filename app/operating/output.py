@@ -6,20 +6,31 @@ from enum import IntEnum
 
 import click
 
-AS_JSON = click.option("--json", "is_json", is_flag=True, help="For programs: JSON on standard output.")
+FOR_PROGRAMS = "For programs: JSON on standard output."
+AS_JSON = click.option("--json", "is_json", is_flag=True, help=FOR_PROGRAMS)
 
 
 class Exit(IntEnum):
-    """The exit codes of every command. `trellis --help` shows them."""
+    """The exit codes of every command."""
 
     DONE = 0
-    """It is done."""
     REFUSED = 1
-    """It was refused or has failed. A sentence on standard error says why; the same command will fail again."""
     USAGE = 2
-    """There is no such command, option or value."""
     UNAVAILABLE = 3
-    """The database cannot be reached, or somebody holds what the command needs: try again later."""
+
+
+EXIT_CODES = {
+    Exit.DONE: "it is done",
+    Exit.REFUSED: "it was refused or has failed; a sentence on standard error says why",
+    Exit.USAGE: "there is no such command, option or value",
+    Exit.UNAVAILABLE: "the database is out of reach, or somebody holds what is needed: try again later",
+}
+"""What they mean; `trellis --help` shows it."""
+
+
+def told_exit_codes() -> str:
+    """For the end of a help."""
+    return "\n".join(["\b", "Exit codes:", *(f"  {code}  {meaning}" for code, meaning in EXIT_CODES.items())])
 
 
 def as_json(value: object) -> str:

@@ -30,7 +30,7 @@ class RestoreError(Exception):
 def restored_command(database: Opened) -> click.Command:
     """The command."""
 
-    @click.command("restored", epilog="Example: pg_restore --dbname=$NEW backup.dump && trellis restored")
+    @click.command("restored", epilog="Example: trellis restored")
     @AS_JSON
     def restored(is_json: bool) -> None:
         """Make a database ready that was restored: from a dump, by recovery to an earlier time, or from copied disks.
