@@ -263,7 +263,7 @@ class TestWhoComesAndGoes:
         assert await news(admin, start) == [("deleted", None, id), ANY_TAG]
 
 
-async def changed(caller: Caller, real, **values: object) -> str:
+async def changed(caller: Caller, real, **values):
     """A cursor of now, but for these values."""
     cursors, context = real.kernel.cursors(), repr(("changes", caller.id))
     position = Position.of(*cursors.read(await latest(caller), context))

@@ -14,7 +14,9 @@ import pytest
 from app.embedded import EmbeddedPostgres
 from app.migrations import upgrade
 from app.operating.database import restoration
+from app.operating.findings import Deployment
 from shared.feed.clusters import NUMBERING
+from shared.settings import Settings
 from tests.database import clone, empty_database
 from tests.operating.clusters import Cluster, folder_of_clusters, run
 from tests.patience import eventually
@@ -41,11 +43,11 @@ class Client:
     def get(self, server: Server, path: str) -> httpx2.Response:
         return server.get(f"/api/v1{path}", headers={"Authorization": f"Bearer {self.tokens['access_token']}"})
 
-    def make(self, server: Server, name: str) -> str:
+    def make(self, server: Server, name: str) -> Any:
         headers = {"Authorization": f"Bearer {self.tokens['access_token']}"}
         return server.post("/api/v1/projects", json={"name": name}, headers=headers).json()["id"]
 
-    def cursor(self, server: Server) -> str:
+    def cursor(self, server: Server) -> Any:
         return self.get(server, "/changes?after=latest").json()["next_cursor"]
 
     def status(self, server: Server, cursor: str) -> tuple[int, str]:
@@ -60,12 +62,16 @@ class Client:
 EXPIRED = (410, "cursor_expired")
 
 
+def value(connection: psycopg.Connection[Any], statement: str) -> Any:
+    return connection.execute(statement).fetchall()[0][0]
+
+
 def numbering(url: str) -> Any:
     with psycopg.connect(url) as connection:
-        return connection.execute(f"SELECT {NUMBERING}").fetchone()[0]
+        return value(connection, f"SELECT {NUMBERING}")
 
 
-def restored(url: str) -> dict[str, int | None]:
+def restored(url: str) -> Any:
     done = trellis("restored", "--json", DATABASE_URL=url, TRELLIS_SECRET=SECRET)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -78,7 +84,8 @@ def pass_over(url: str, number: str) -> None:
 
 def finding(url: str) -> str:
     with psycopg.connect(url, autocommit=True) as connection:
-        (found,) = restoration(None, connection)
+        deployment = Deployment(Settings(DATABASE_URL=url), is_embedded=False, replicas=1, workers=1)
+        (found,) = restoration(deployment, connection)
         return found.word
 
 
@@ -112,7 +119,7 @@ class TestADump:
                 before = [ann.get(server, path).content for path in paths]
                 story = ann.told(server)
                 assert ann.status(server, first) == (200, "")
-            (number,) = connection.execute("SELECT pg_current_xact_id()").fetchone()
+            number = value(connection, "SELECT pg_current_xact_id()")
             copy(source, other_cluster, tmp_path / "backup")
         assert finding(other_cluster) == "error"
         with serving(tmp_path, DATABASE_URL=other_cluster, **environment) as server:
@@ -193,10 +200,10 @@ class TestRecoveryToAnEarlierTime:
                 ann = Client(server)
                 kept, early = ann.make(server, "Kept"), ann.cursor(server)
                 with psycopg.connect(url, autocommit=True) as connection:
-                    (until,) = connection.execute("SELECT clock_timestamp()").fetchone()
+                    until = value(connection, "SELECT clock_timestamp()")
                     lost, late = ann.make(server, "Lost"), ann.cursor(server)
-                    (number,) = connection.execute("SELECT pg_current_xact_id()").fetchone()
-                    (log,) = connection.execute("SELECT pg_walfile_name(pg_switch_wal())").fetchone()
+                    number = value(connection, "SELECT pg_current_xact_id()")
+                    log = value(connection, "SELECT pg_walfile_name(pg_switch_wal())")
                 eventually((folder / "archive" / log).exists)
             with recovered(folder, until.isoformat()) as url, serving(tmp_path, DATABASE_URL=url) as server:
                 pass_over(url, number)
