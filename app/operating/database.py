@@ -12,7 +12,7 @@ from sqlalchemy import column, func, literal, select, table
 from app.checks import CLOCK_SECONDS, OLDEST_VERSION, PLACES, clock_difference
 from app.operating.findings import DatabaseCheck, Deployment, Finding, Word, fine
 from shared.feed import has_strangers
-from shared.jobs import overdue_and_dead
+from shared.jobs import counted
 from shared.rows import Model
 from shared.upkeep import standing_of
 from shared.wire import RELIED_ON, Database, Record, Statement
@@ -193,14 +193,14 @@ def clock(_: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Findin
 
 def upkeep(_: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
     """Whether somebody does the jobs, and VACUUM keeps up."""
-    overdue, dead = overdue_and_dead(connection, timedelta(minutes=OVERDUE_MINUTES))
-    if dead:
-        says = f"Jobs that were given up: {dead:,}."
+    jobs = counted(connection, timedelta(minutes=OVERDUE_MINUTES))
+    if jobs.dead:
+        says = f"Jobs that were given up: {jobs.dead:,}."
         yield Finding("warning", "jobs", says, "trellis events list --state dead; trellis events resubmit")
-    if overdue:
-        says = f"Jobs that are due for more than {OVERDUE_MINUTES} minutes: {overdue:,}."
+    if jobs.overdue:
+        says = f"Jobs that are due for more than {OVERDUE_MINUTES} minutes: {jobs.overdue:,}."
         yield Finding("error", "jobs", says, "Run `trellis worker`, or more of them.")
-    elif not dead:
+    elif not jobs.dead:
         yield fine("jobs", "None is overdue, and none was given up.")
     (age,) = _row(connection, "SELECT age(datfrozenxid) FROM pg_database WHERE datname = current_database()")
     badly = f"{age:,} transactions are not frozen: before 2,100 million PostgreSQL takes no more."

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from typing import Any
 
 import click
@@ -11,14 +12,13 @@ import psycopg
 from app.failures import MIGRATE
 from app.operating.output import AS_JSON, as_json
 from shared.feed import restore
-from shared.jobs import jobs_in
+from shared.jobs import counted
 from shared.settings import Settings
 from shared.upkeep import standing_of
 from shared.wire import connect
 
 LOCK_SECONDS = 5
 """How long it waits for those who use the journal; they should be none."""
-MOST_JOBS = 1_000_000
 
 Opened = Callable[[], AbstractContextManager[tuple[Settings, object]]]
 
@@ -73,5 +73,4 @@ def make_ready(database_url: str) -> dict[str, Any]:
                 error.add_note("Stop what serves from this database first. Nothing was changed.")
                 raise
         connection.execute("ANALYZE")
-        jobs = jobs_in(connection, ["waiting", "running"], limit=MOST_JOBS)
-    return {"renumbered": renumbered, "jobs": len(jobs)}
+        return {"renumbered": renumbered, "jobs": counted(connection, timedelta(0)).unfinished}

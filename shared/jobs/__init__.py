@@ -14,9 +14,9 @@ from shared.jobs.queue import (
     STATES,
     TASK,
     FoundJob,
+    counted,
     history_of,
     jobs_in,
-    overdue_and_dead,
     resubmit,
 )
 
@@ -34,10 +34,10 @@ __all__ = [
     "Payloads",
     "Periodic",
     "Run",
+    "counted",
     "delivery",
     "history_of",
     "jobs_in",
     "leaving",
-    "overdue_and_dead",
     "resubmit",
 ]

@@ -101,8 +101,9 @@ _AGAIN = """
     WHERE status = ANY(%(statuses)s::procrastinate_job_status[]) AND (%(ids)s::bigint[] IS NULL OR id = ANY(%(ids)s))
     RETURNING id"""
 
-_OVERDUE_AND_DEAD = """
-    SELECT count(*) FILTER (WHERE status = 'todo' AND now() - %(late)s > coalesce(
+_COUNTS = """
+    SELECT count(*) FILTER (WHERE status IN ('todo', 'doing')),
+        count(*) FILTER (WHERE status = 'todo' AND now() - %(late)s > coalesce(
             scheduled_at, (SELECT min(at) FROM procrastinate_events WHERE job_id = job.id AND type = 'deferred')
         )), count(*) FILTER (WHERE status = ANY(%(dead)s::procrastinate_job_status[]))
     FROM procrastinate_jobs AS job WHERE status <> 'succeeded'"""
@@ -151,8 +152,16 @@ def resubmit(connection: psycopg.Connection[Any], ids: Sequence[int] | None) -> 
     return sorted(id for (id,) in found)
 
 
-def overdue_and_dead(connection: psycopg.Connection[Any], late: timedelta) -> tuple[int, int]:
-    """How many jobs wait for so long though they are due, and how many are given up."""
-    values = {"late": late, "dead": STATES["dead"]}
-    (overdue, dead), *_ = connection.execute(_OVERDUE_AND_DEAD, values).fetchall()
-    return overdue, dead
+class JobCounts(NamedTuple):
+    """How many jobs there are of a kind."""
+
+    unfinished: int
+    overdue: int
+    """That are due for long, and nobody does."""
+    dead: int
+
+
+def counted(connection: psycopg.Connection[Any], late: timedelta) -> JobCounts:
+    """How many jobs there are; `late` is how long one may wait once it is due."""
+    (row,) = connection.execute(_COUNTS, {"late": late, "dead": STATES["dead"]}).fetchall()
+    return JobCounts(*row)
