@@ -184,11 +184,10 @@ def clock(_: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Findin
     apart = clock_difference(connection)
     badly = f"The database's clock and this machine's are {apart:.0f} s apart: tokens may be refused."
     way_out = "Have both machines follow a time server."
-    yield (
-        Finding("error", "clock", badly, way_out)
-        if apart > CLOCK_SECONDS
-        else fine("clock", "The database's clock is ours.")
-    )
+    if apart > CLOCK_SECONDS:
+        yield Finding("error", "clock", badly, way_out)
+    else:
+        yield fine("clock", "The database's clock is ours.")
 
 
 def upkeep(_: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Finding]:

@@ -86,7 +86,10 @@ def _of_settings(modules: Sequence[Module]) -> Iterator[Finding]:
 
 def _of_deployment(deployment: Deployment) -> Iterator[Finding]:
     for look in machine.CHECKS:
-        yield from look(deployment)
+        try:
+            yield from look(deployment)
+        except OSError as error:
+            yield Finding("error", look.__name__.replace("_", " "), told(error), "Look at the permissions.")
     try:
         with connect(deployment.settings.database_url or "", "trellis doctor", autocommit=True) as connection:
             for ask in of_database.CHECKS:

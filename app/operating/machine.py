@@ -34,11 +34,10 @@ def secret(deployment: Deployment) -> Iterator[Finding]:
     assert given is not None
     bits = _entropy(given.get_secret_value())
     badly = f"The secret looks as if it had {bits:.0f} bits of randomness: it repeats few characters."
-    yield (
-        Finding("warning", "secret", badly, f"{ADVICE}.")
-        if bits < WEAK_BITS
-        else fine("secret", "The secret is there and looks random.")
-    )
+    if bits < WEAK_BITS:
+        yield Finding("warning", "secret", badly, f"{ADVICE}.")
+    else:
+        yield fine("secret", "The secret is there and looks random.")
 
 
 def _entropy(text: str) -> float:
@@ -54,15 +53,14 @@ def data_folder(deployment: Deployment) -> Iterator[Finding]:
         if deployment.is_embedded:
             yield Finding("error", "data folder", f"There is no folder {folder}.", "TRELLIS_DATA_DIR names another.")
         return
-    open_files = [file for name in PRIVATE_FILES if (file := folder / name).exists() and file.stat().st_mode & 0o077]
-    names = " ".join(map(str, open_files))
-    badly = f"Other users of this machine can read {' and '.join(map(str, open_files))}."
+    readable = [file for name in PRIVATE_FILES if (file := folder / name).exists() and file.stat().st_mode & 0o077]
+    names = " ".join(map(str, readable))
+    badly = f"Other users of this machine can read {' and '.join(map(str, readable))}."
     well = f"The secrets in {folder} are their owner's alone."
-    yield (
-        Finding("error", "data folder", badly, f"chmod 600 {names}, then make new secrets.")
-        if bool(open_files)
-        else fine("data folder", well)
-    )
+    if readable:
+        yield Finding("error", "data folder", badly, f"chmod 600 {names}, then make new secrets.")
+    else:
+        yield fine("data folder", well)
     if deployment.is_embedded:
         yield _room(folder, "data folder", FULL_BYTES, TIGHT_BYTES, "Make room, or move it: TRELLIS_DATA_DIR.")
 
@@ -107,11 +105,10 @@ def proxy(deployment: Deployment) -> Iterator[Finding]:
         is_open = not trusted and deployment.settings.environment == "production"
         believed = given or "127.0.0.1"
         badly = "Only a proxy on this machine is believed; behind another one all clients count as one address."
-        yield (
-            Finding("warning", "proxy", badly, way_out)
-            if is_open
-            else fine("proxy", f"X-Forwarded-For of {believed} is believed.")
-        )
+        if is_open:
+            yield Finding("warning", "proxy", badly, way_out)
+        else:
+            yield fine("proxy", f"X-Forwarded-For of {believed} is believed.")
 
 
 def _is_network(name: str) -> bool:
@@ -129,11 +126,10 @@ def open_files(deployment: Deployment) -> Iterator[Finding]:
     is_short = hard != resource.RLIM_INFINITY and hard < wanted
     way_out = f"Raise the limit to {wanted:,} (ulimit -n, LimitNOFILE=), or lower TRELLIS_MAX_CONNECTIONS."
     badly = f"A process may open {hard:,} files, which is less than its clients may need: {wanted:,}."
-    yield (
-        Finding("warning", "open files", badly, way_out)
-        if is_short
-        else fine("open files", f"A process may open the {wanted:,} it may need.")
-    )
+    if is_short:
+        yield Finding("warning", "open files", badly, way_out)
+    else:
+        yield fine("open files", f"A process may open the {wanted:,} it may need.")
 
 
 CHECKS: tuple[Check, ...] = (secret, data_folder, temporary_folder, proxy, open_files)

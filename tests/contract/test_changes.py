@@ -316,6 +316,11 @@ class TestACursor:
         answer = await ann.get("/changes", params={"after": await changed(ann, real, **change)})
         assert (answer.status_code, answer.json()["code"]) == (410, "cursor_expired")
 
+    async def test_of_a_restoration_that_the_journal_no_longer_tells_is_good(self, ann, real):
+        """The journal forgets it when no cursor can be older."""
+        answer = await ann.get("/changes", params={"after": await changed(ann, real, restoration="of long ago")})
+        assert answer.status_code == 200
+
     async def test_of_another_role_is_refused(self, ann, url):
         """An administrator has other lists, and other counts in them."""
         with psycopg.connect(url, autocommit=True) as operator:
