@@ -198,7 +198,10 @@ def _commands_of(module: Module) -> click.Group:
         context.obj = container  # Opened by the command itself: `--help` needs no database.
 
     return click.Group(
-        module.name, {command.name or "": command for command in module.commands}, callback=offer_container
+        module.name,
+        {command.name or "": command for command in module.commands},
+        callback=offer_container,
+        help=f"What the module {module.name} offers to operators.",
     )
 
 

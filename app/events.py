@@ -27,7 +27,7 @@ def events_command(database: Opened) -> click.Group:
         "events",
         {"list": list_jobs, "show": show, "resubmit": try_again},
         callback=offer_database,
-        help="Look at the jobs that events have left, and have dead ones tried again.",
+        help="Look at jobs, and have dead ones tried again.",
     )
 
 

@@ -20,8 +20,10 @@ def purge_command(database: Callable[[], AbstractContextManager[tuple[Settings, 
     @click.option("--dry-run", is_flag=True, help="Only count what would be removed.")
     @AS_JSON
     def purge(dry_run: bool, is_json: bool) -> None:
-        """Remove for good rows deleted longer ago than TRELLIS_RETENTION_DAYS, old entries of the journal, and what has
-        expired, such as sessions.
+        """Remove for good what is past its time.
+
+        Rows deleted longer ago than TRELLIS_RETENTION_DAYS, old entries of the journal, and what has expired, such as
+        sessions.
 
         Safe to run at any time and several times at once. Run it every day.
         """

@@ -47,9 +47,10 @@ def config_command(modules: Sequence[Module]) -> click.Command:
     @click.command("config", epilog="Example: trellis config --json")
     @AS_JSON
     def config(is_json: bool) -> None:
-        """Print every setting: its variable, its value, where that comes from, and what it means.
+        """Print every setting.
 
-        Secrets are masked, in URLs as well. Nothing is started, and no database is asked.
+        Its variable, its value, where that comes from, and what it means. Secrets are masked, in URLs as well. Nothing
+        is started, and no database is asked.
         """
         found = [*shown_settings(modules)]
         if is_json:

@@ -32,8 +32,10 @@ def doctor_command(modules: Sequence[Module], database: Opened) -> click.Command
     @AS_JSON
     @click.pass_context
     def doctor(context: click.Context, replicas: int, workers: int, is_json: bool) -> None:
-        """Look at a deployment from the place of a server: settings, secret, files, and the database with its version,
-        settings, connections, schema, clock and jobs.
+        """Check a deployment, and say what to do.
+
+        It looks from the place of a server: at settings, secret, proxy and files, and at the database with its version,
+        settings, connections, role, schema, clock and jobs.
 
         A line tells one thing, and what to do about it. With an `error` it does not work, or will lose data: the exit
         code is 1. A `warning` is a risk that may be meant. Nothing is changed, but the embedded database is started.

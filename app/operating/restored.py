@@ -33,9 +33,10 @@ def restored_command(database: Opened) -> click.Command:
     @click.command("restored", epilog="Example: trellis restored")
     @AS_JSON
     def restored(is_json: bool) -> None:
-        """Make a database ready that was restored: from a dump, by recovery to an earlier time, or from copied disks.
+        """Make a restored database ready to serve from.
 
-        Run it once after every restore, while nothing is served. What clients remember of the change feed is about
+        Run it once after every restore, while nothing is served: from a dump, by recovery to an earlier time, or from
+        copied disks. What clients remember of the change feed is about
         changes that are gone, so they are told to list anew (410 cursor_expired). From a dump, the journal gets
         transaction numbers of the new cluster. Statistics are gathered, without which reads are slow.
 

@@ -45,6 +45,10 @@ class TestHelp:
         assert command.help
         assert [one.name for one in command.params if isinstance(one, click.Option) and not one.help] == []
 
+    def test_of_all_says_of_each_what_it_is_for(self):
+        for name, command in ROOT.commands.items():
+            assert command.get_short_help_str(), name
+
     @each
     def test_has_an_example(self, path):
         shown = CliRunner().invoke(ROOT, [*path, "--help"])
