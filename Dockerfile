@@ -35,11 +35,11 @@ LABEL org.opencontainers.image.title="Trellis" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION"
-# A number, so that an orchestrator can tell that it is not root.
-USER 10001:10001
 WORKDIR /srv/trellis
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /srv/trellis .
+# A number, so that an orchestrator can tell that it is not root. After the folders, which are root's.
+USER 10001:10001
 # Nothing is written but into TMPDIR: the root file system may be read-only.
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 TRELLIS_HOST=0.0.0.0 PORT=8000
 EXPOSE 8000
