@@ -87,6 +87,7 @@ lock: .venv-lock/locked  ## Take the newest releases that pyproject.toml allows 
 	@$(COMPILE) --python-version 3.11 benchmarks/requirements.in --output-file benchmarks/requirements.txt
 	@$(COMPILE) --python-version 3.11 --constraint requirements/development.txt tests/clients/requirements.in --output-file tests/clients/requirements.txt
 	@echo uv | $(COMPILE) --python-version 3.11 - --output-file requirements/locking.txt
+	@echo cyclonedx-bom | $(COMPILE) --python-version 3.11 - --output-file requirements/sbom.txt
 
 licences: .venv/installed  ## List the licences of what is installed at run time, into LICENSES.md.
 	@$(BIN)/python -m tests.install.licences

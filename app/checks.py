@@ -16,7 +16,7 @@ OLDEST_VERSION = 15
 CLOCK_SECONDS = 1.0
 """If the clocks are further apart, tokens and sessions may be invalid by one of them."""
 
-_PLACES = """
+PLACES = """
     SELECT least(
         current_setting('max_connections')::int - (
             SELECT coalesce(sum(setting::int), 0) FROM pg_settings
@@ -25,6 +25,7 @@ _PLACES = """
         (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database()),
         (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user)
     )"""
+"""How many connections there can be for all: of the server, the database or the role."""
 
 
 class UnfitDatabase(Exception):
@@ -60,7 +61,7 @@ def concerns(settings: Settings) -> Iterator[str]:
 
 
 def _of_places(connection: psycopg.Connection[Any], wanted: int) -> Iterator[str]:
-    (places,) = _row(connection, _PLACES)
+    (places,) = _row(connection, PLACES)
     if places < wanted:
         yield (
             f"This server opens up to {wanted} connections (twice TRELLIS_POOL_SIZE), and PostgreSQL has {places} for "
@@ -68,11 +69,16 @@ def _of_places(connection: psycopg.Connection[Any], wanted: int) -> Iterator[str
         )
 
 
-def _of_the_clock(connection: psycopg.Connection[Any]) -> Iterator[str]:
+def clock_difference(connection: psycopg.Connection[Any]) -> float:
+    """By how many seconds the database's clock and this machine's differ, at least."""
     before = time.time()
     (database,) = _row(connection, "SELECT extract(epoch FROM clock_timestamp())::float8")
     after = time.time()
-    apart = max(before - database, database - after)
+    return float(max(before - database, database - after))
+
+
+def _of_the_clock(connection: psycopg.Connection[Any]) -> Iterator[str]:
+    apart = clock_difference(connection)
     if apart > CLOCK_SECONDS:
         yield f"The database's clock and this machine's are {apart:.0f} s apart: have both follow a time server."
 

@@ -6,7 +6,7 @@ import logging
 import logging.config
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,8 +20,9 @@ from app.container import compose
 from app.development import module_commands
 from app.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from app.events import events_command
-from app.failures import told
+from app.failures import is_passing, told
 from app.migrations import UP_TO_DATE, MigrationError, migrate_command, revision_command, upgrade
+from app.operating import Exit, RestoreError, config_command, doctor_command, restored_command, told_exit_codes
 from app.purging import purge_command
 from app.seeding import seed_command
 from app.serving import StartError, exit_at_signals, run_server
@@ -37,17 +38,19 @@ log = logging.getLogger("trellis")
 
 OPERATORS = (
     *(ManifestError, SettingsError, StartError, UnfitDatabase, EmbeddedPostgresError),
-    *(MigrationError, CommandError, SeedingError, DomainError, DBAPIError, psycopg.Error, OSError),
+    *(MigrationError, RestoreError, CommandError, SeedingError, DomainError, DBAPIError, psycopg.Error, OSError),
 )
 """Errors that an operator can mend get a sentence. Any other is a fault of ours, with a traceback."""
 
 
 @click.group()
 def trellis() -> None:
-    """Trellis: a REST API as a modular monolith. Settings come from the environment; see the README."""
+    """Trellis: a REST API as a modular monolith. Settings come from the environment: `trellis config` shows them all,
+    and `trellis doctor` what is wrong with a deployment. `trellis COMMAND --help` tells of each command.
+    """
 
 
-@trellis.command()
+@trellis.command(epilog="Example: trellis serve")
 @click.option("--workers", "processes", type=click.IntRange(1, 256), default=1, show_default=True, help=WORKERS)
 def serve(processes: int) -> None:
     """Serve the API; over the embedded PostgreSQL unless DATABASE_URL is set."""
@@ -66,7 +69,7 @@ def serve(processes: int) -> None:
             run_server(application, embedded)
 
 
-@trellis.command()
+@trellis.command(epilog="Example: trellis worker")
 def worker() -> None:
     """Do the jobs that events have left, and those that are due every so often. Several workers share them."""
     from app.worker import run_worker  # noqa: PLC0415 (imports Procrastinate)
@@ -103,27 +106,38 @@ def _commands_of(module: Module) -> click.Group:
         context.obj = container  # Opened by the command itself: `--help` needs no database.
 
     return click.Group(
-        module.name, {command.name or "": command for command in module.commands}, callback=offer_container
+        module.name,
+        {command.name or "": command for command in module.commands},
+        callback=offer_container,
+        help=f"What the module {module.name} offers to operators.",
     )
 
 
 def main() -> None:
     """The entry point."""
     try:
-        modules = _discovered()
-        trellis.epilog = _told_settings(modules)
-        for module in modules:
-            if module.commands:
-                trellis.add_command(_commands_of(module))
-        trellis.add_command(migrate_command(_database))
-        trellis.add_command(revision_command(modules, _database))
-        trellis.add_command(seed_command(modules, _database))
-        trellis.add_command(purge_command(_database))
-        trellis.add_command(events_command(_database))
-        trellis.add_command(module_commands(modules, _database))
-        trellis()
+        assembled(_discovered())()
     except OPERATORS as error:
-        sys.exit(f"trellis: {told(error)}")
+        click.echo(f"trellis: {told(error)}", err=True)
+        sys.exit(Exit.UNAVAILABLE if is_passing(error) else Exit.REFUSED)
+
+
+def assembled(modules: Sequence[Module]) -> click.Group:
+    """The whole command line, with the commands of these modules."""
+    trellis.epilog = "\n\n".join(filter(None, [told_exit_codes(), _told_settings(modules)]))
+    for module in modules:
+        if module.commands:
+            trellis.add_command(_commands_of(module))
+    trellis.add_command(migrate_command(_database))
+    trellis.add_command(revision_command(modules, _database))
+    trellis.add_command(seed_command(modules, _database))
+    trellis.add_command(purge_command(_database))
+    trellis.add_command(events_command(_database))
+    trellis.add_command(config_command(modules))
+    trellis.add_command(doctor_command(modules, _database))
+    trellis.add_command(restored_command(_database))
+    trellis.add_command(module_commands(modules, _database))
+    return trellis
 
 
 def _told_settings(modules: Iterable[Module]) -> str | None:

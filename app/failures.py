@@ -3,14 +3,28 @@
 import psycopg
 from sqlalchemy.exc import DBAPIError
 
-from shared.errors import DomainError
+from shared.errors import Contended, DomainError, Unavailable
 
 MIGRATE = "The database has not the schema that this version needs. First: trellis migrate"
+
+
+PASSING = {"08", "40", "53", "57"}
+"""Classes of SQLSTATE: connections, conflicts of transactions, resources, and an operator's intervention."""
 
 
 def told(error: BaseException) -> str:
     """A sentence, and the error's notes, without PostgreSQL's DETAIL, which quotes the row."""
     return " ".join([_sentence(_driver_error(error)), *getattr(error, "__notes__", ())])
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the same may succeed later: the database is out of reach, or busy with what others do."""
+    match _driver_error(error):
+        case psycopg.OperationalError(sqlstate=None) | psycopg.errors.LockNotAvailable():
+            return True
+        case psycopg.Error(sqlstate=str(state)):
+            return state[:2] in PASSING
+    return isinstance(error, Contended | Unavailable)
 
 
 def _driver_error(error: BaseException) -> BaseException:

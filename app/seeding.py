@@ -11,6 +11,7 @@ import click
 import psycopg
 from psycopg import sql
 
+from app.operating.output import FOR_PROGRAMS, as_json
 from shared.manifest import Module
 from shared.rows import owners
 from shared.settings import Settings
@@ -26,7 +27,7 @@ def seed_command(
     """The command, with an option for each module that makes rows."""
 
     @click.pass_context
-    def run(context: click.Context, /, seed: int, yes: bool, **asked: int | None) -> None:
+    def run(context: click.Context, /, seed: int, yes: bool, is_json: bool, **asked: int | None) -> None:
         settings, _ = context.with_resource(database())
         if settings.environment == "production" and not yes:
             raise click.ClickException(REFUSAL)
@@ -35,6 +36,9 @@ def seed_command(
         except (SeedingError, psycopg.Error) as error:
             error.add_note("Nothing was written.")
             raise
+        if is_json:
+            click.echo(as_json({"rows": data.counts, "sentences": data.sentences}))
+            return
         for table, count in data.counts.items():
             click.echo(f"{table}: {count:,} rows")
         for sentence in data.sentences:
@@ -44,10 +48,12 @@ def seed_command(
         "seed",
         callback=run,
         help="Add made-up rows, as many as you like, in one transaction. Run it again to add more.",
+        epilog=" ".join(["Example: trellis seed", *(f"--{module.name} 1000" for module in modules if module.seed)]),
         params=[
             *(_amount(module) for module in modules if module.seed),
             click.Option(["--seed"], type=int, default=0, show_default=True, help="Other numbers make other rows."),
             click.Option(["--yes"], is_flag=True, help="Do it in production, too."),
+            click.Option(["--json", "is_json"], is_flag=True, help=FOR_PROGRAMS),
         ],
     )
 

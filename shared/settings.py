@@ -1,10 +1,7 @@
 """Settings of the kernel and of modules, read from the environment. Only this file knows the variables' names."""
 
 import difflib
-import fcntl
-import os
 import re
-import secrets
 from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as NoJson
 
-from shared.keys import derived
+from shared.keys import derived, is_strong, kept_secret
 
 Environment = Literal["production", "development"]
 Seconds = Annotated[float, Field(ge=0.001, le=86_400, allow_inf_nan=False)]
@@ -58,10 +55,16 @@ def _drain_of(known: dict[str, Any]) -> float:
 
 
 class Settings(BaseSettings):
-    """Every field is the environment variable `TRELLIS_<FIELD>`, but for `DATABASE_URL`."""
+    """Every field is the environment variable `TRELLIS_<FIELD>`, but for `DATABASE_URL` and `PORT`. `trellis config`
+    shows a field's docstring.
+    """
 
     model_config = SettingsConfigDict(
-        env_prefix="trellis_", env_ignore_empty=True, frozen=True, hide_input_in_errors=True
+        env_prefix="trellis_",
+        env_ignore_empty=True,
+        frozen=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
     )
 
     database_url: str | None = Field(None, validation_alias="DATABASE_URL")
@@ -75,11 +78,14 @@ class Settings(BaseSettings):
     """By default `production` with your own database, else `development`, which makes a missing secret and keeps it
     in the data folder."""
     data_dir: Path = Path(".data")
+    """The folder of the embedded database, and of a secret that is made in development."""
     secret: SecretStr | None = None
     """Every key is derived from it. All replicas need the same one."""
 
     host: str = "127.0.0.1"
+    """The address to listen on; `0.0.0.0` is all of IPv4."""
     port: int = Field(8000, ge=0, le=65535, validation_alias="PORT")
+    """The port to listen on; 0 is any free one."""
     drain_seconds: float = Field(default_factory=_drain_of, ge=0, le=3600, allow_inf_nan=False)
     """How long after SIGTERM new connections are still taken, while `/health/ready` is 503 already: longer than the
     proxy takes to notice. By default 5 in production; 0 in development, where there is no proxy."""
@@ -98,6 +104,7 @@ class Settings(BaseSettings):
     min_bytes_per_second: int = Field(1 << 10, gt=0, le=1 << 30)
     """A client that sends or reads less than this falls behind."""
     max_body_bytes: int = Field(1 << 20, gt=0, le=1 << 30)
+    """Of a request's body, but for imports."""
     max_import_bytes: int = Field(256 << 20, gt=0, le=1 << 40)
     """Of a file to import. It is kept on disk, in the folder TMPDIR, until all of it has arrived."""
     access_log: bool = True
@@ -148,6 +155,7 @@ class Settings(BaseSettings):
     require_if_match: bool = False
     """Whether a change without `If-Match` is answered 428."""
     access_token_seconds: int = Field(900, gt=0, le=YEAR)
+    """How long an access token is good."""
     refresh_token_seconds: int = Field(30 * 86_400, gt=0, le=10 * YEAR)
     """How long a session lives after its last refresh."""
     session_seconds: int = Field(90 * 86_400, gt=0, le=10 * YEAR)
@@ -157,8 +165,9 @@ class Settings(BaseSettings):
     journal_days: Days = 90
     """How long the journal is kept, and so how old a cursor of the change feed can be."""
     argon2_memory_kib: int = Field(19_456, ge=8, le=4 << 20)
+    """Memory that hashing a password takes. With the iterations, OWASP's minimum for argon2id: about 45 ms."""
     argon2_iterations: int = Field(2, ge=1, le=1_000)
-    """Together with the memory above, OWASP's minimum for argon2id: about 45 ms a password."""
+    """How often hashing a password goes over its memory."""
 
     @field_validator("database_url", "pooled_url", "replica_urls")
     @classmethod
@@ -201,7 +210,7 @@ class Settings(BaseSettings):
     @field_validator("secret")
     @classmethod
     def _secret_is_strong(cls, secret: SecretStr | None) -> SecretStr | None:
-        if secret is not None and not _is_strong(secret.get_secret_value()):
+        if secret is not None and not is_strong(secret.get_secret_value()):
             raise ValueError(f"is too weak. {ADVICE}")
         return secret
 
@@ -219,7 +228,7 @@ class Settings(BaseSettings):
             return self
         if self.environment == "production":
             raise SettingsError(f"TRELLIS_SECRET is not set. {ADVICE}")
-        return self.model_copy(update={"secret": SecretStr(_kept_secret(self.data_dir / "secret"))})
+        return self.model_copy(update={"secret": SecretStr(_kept(self.data_dir / "secret"))})
 
     @property
     def retention(self) -> timedelta:
@@ -322,35 +331,12 @@ def _told(error: ValidationError, prefix: str = "TRELLIS_") -> SettingsError:
     return SettingsError("\n".join(lines))
 
 
-def _is_strong(secret: str) -> bool:
-    # RFC 7518 §3.2 wants a key at least as long as the hash; one repeated word of that length is too weak.
-    return len(secret) >= 32 and len(set(secret)) >= 10
-
-
-def _kept_secret(file: Path) -> str:
-    """The secret of this data folder, made if there is none; the same for all processes that start at once."""
+def _kept(file: Path) -> str:
+    """The secret of this data folder. Raises SettingsError."""
     try:
-        if not file.exists():
-            _make_secret(file)
-        kept = file.read_text()
+        kept = kept_secret(file)
     except (OSError, UnicodeError) as error:
         raise SettingsError(f"The secret cannot be kept in {file}: {error}. Or: {ADVICE}") from error
-    if not _is_strong(kept):
+    if not is_strong(kept):
         raise SettingsError(f"The secret in {file} is too weak. Delete the file, and the next start makes another.")
     return kept
-
-
-def _make_secret(file: Path) -> None:
-    """Other processes see the whole file or none, even after a power cut. No hard links: some mounts lack them."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if file.exists():
-            return
-        draft = file.with_suffix(".new")
-        draft.unlink(missing_ok=True)
-        with open(draft, "x", opener=lambda path, flags: os.open(path, flags, 0o600)) as new:
-            new.write(secrets.token_urlsafe(48))
-            new.flush()
-            os.fsync(new.fileno())
-        draft.replace(file)

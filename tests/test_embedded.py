@@ -547,6 +547,25 @@ class TestAFolderThatCannotBeUsed:
             subprocess.run(["umount", tmp_path], check=True)
 
 
+class TestDataOfAnotherMajorVersion:
+    """A new wheel brings a new PostgreSQL one day."""
+
+    @pytest.mark.parametrize("version", ["17", "19"])
+    def test_are_refused_with_what_to_do_and_left_alone(self, folder: Path, version: str) -> None:
+        with EmbeddedPostgres(folder, durable=False):
+            pass
+        before = (folder / "postgres" / "PG_VERSION").read_text()
+        (folder / "postgres" / "PG_VERSION").write_text(f"{version}\n")
+        with pytest.raises(EmbeddedPostgresError) as refused:
+            EmbeddedPostgres(folder, durable=False).start()
+        (sentence,) = str(refused.value).splitlines()
+        assert sentence.startswith(f"The data in {folder}/postgres were made by PostgreSQL {version}, and this release")
+        assert "docs/BACKUP.md" in sentence
+        (folder / "postgres" / "PG_VERSION").write_text(before)
+        with EmbeddedPostgres(folder, durable=False) as server:
+            assert answers(server.url)
+
+
 @as_root
 @on_linux
 class TestRoot:

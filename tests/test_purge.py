@@ -1,6 +1,12 @@
 """`trellis purge`: what goes for good, what stays, and that it meets others' changes without harm."""
 
 import asyncio
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -21,7 +27,8 @@ from shared.upkeep.purge import Purge
 from shared.wire.database import Database
 from tests.callers import Caller
 from tests.database import clone
-from tests.servers import trellis
+from tests.patience import PATIENCE
+from tests.servers import ROOT, trellis
 
 TABLES = {name for name, table in Model.metadata.tables.items() if "deleted_at" in table.c or table in EXPIRIES}
 NOTHING = dict.fromkeys(TABLES, 0)
@@ -315,7 +322,9 @@ class TestMeetingOthers:
         purge = Purge(real, settings)
         with psycopg.connect(url) as restore:
             ((id,),) = restore.execute("SELECT id FROM tags LIMIT 1 FOR UPDATE").fetchall()
-            assert (await purge.run())["tags"] == 1199, "It waits for nobody."
+            told: list[int] = []
+            assert (await purge.run(told.append))["tags"] == 1199, "It waits for nobody."
+            assert told == [500, 500, 199], "It tells of each batch."
             restore.execute("UPDATE tags SET deleted_at = NULL WHERE id = %s", [id])
         assert await purge.run() == NOTHING
         with psycopg.connect(url) as connection:
@@ -386,6 +395,33 @@ class TestMeetingOthers:
         assert (done.returncode, done.stderr) == (0, "")
         assert "tags: 1,200 rows\n" in done.stdout
         assert "tags: 0 rows\n" in trellis("purge", **environment).stdout
+
+    def test_the_command_tells_programs_in_json(self, url):
+        environment = {"DATABASE_URL": url, "TRELLIS_ENVIRONMENT": "development"}
+        would = json.loads(trellis("purge", "--dry-run", "--json", **environment).stdout)
+        assert (would["due"]["tags"], would["removed"]) == (1200, {})
+        done = json.loads(trellis("purge", "--json", **environment).stdout)
+        assert (done["due"], done["removed"]["tags"]) == ({}, 1200)
+
+    def test_the_command_shows_its_progress_at_a_terminal(self, url):
+        ours, theirs = pty.openpty()
+        environment = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "TERM": "dumb", "DATABASE_URL": url}
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "app.cli", "purge", "--json"],
+                cwd=ROOT,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=theirs,
+                timeout=PATIENCE,
+                check=True,
+            )
+            shown = os.read(ours, 100_000).decode()
+        finally:
+            os.close(ours)
+            os.close(theirs)
+        assert re.search(r"Removing +\[#+\] +100%", shown)
+        assert json.loads(done.stdout)["removed"]["tags"] == 1200
 
     def test_the_command_says_when_there_is_no_schema(self, url):
         with psycopg.connect(url) as connection:

@@ -10,7 +10,7 @@ from app.development.checking import Tree, check
 ROOT = Path(app.__path__[0]).parent
 
 
-@click.command("check")
+@click.command("check", epilog="Example: trellis module check tags")
 @click.argument("name", required=False)
 @click.pass_context
 def check_command(context: click.Context, name: str | None) -> None:

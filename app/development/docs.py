@@ -19,7 +19,7 @@ from shared.rows import EXPIRIES, Model, owners
 ROOT = Path(app.__path__[0]).parent
 
 
-@click.command("docs")
+@click.command("docs", epilog="Example: trellis module docs tags")
 @click.argument("name", required=False)
 def docs_command(name: str | None) -> None:
     """Print what a module is, or a picture of all modules and what each of them is."""

@@ -15,7 +15,7 @@ def retire_command(modules: Sequence[Module], database: OpensDatabase) -> click.
     """The command."""
     by_name = {module.name: module for module in modules}
 
-    @click.command("retire")
+    @click.command("retire", epilog="Example: trellis module retire tags")
     @click.argument("name", type=click.Choice(sorted(by_name)))
     @click.option("--yes", is_flag=True, help="Do not ask.")
     @click.pass_context

@@ -51,6 +51,23 @@ def account_for(cluster: Path) -> Account:
     raise EmbeddedPostgresError("PostgreSQL needs a user other than root: add `postgres` or `nobody`.")
 
 
+def is_made(cluster: Path) -> bool:
+    """Tell whether there is a cluster. Raises EmbeddedPostgresError for one of another major version."""
+    try:
+        made_by = (cluster / "PG_VERSION").read_text().strip()
+    except FileNotFoundError:
+        return False
+    with suppress(importlib.metadata.PackageNotFoundError):  # `find_programs` tells.
+        ours = importlib.metadata.version(PACKAGE).partition(".")[0]
+        if made_by != ours:
+            raise EmbeddedPostgresError(
+                f"The data in {cluster} were made by PostgreSQL {made_by}, and this release brings {ours}, which "
+                "cannot read them. To keep them, dump them with the release that made them, and restore the dump into "
+                f"this: docs/BACKUP.md has the commands. To begin anew, move {cluster} away."
+            )
+    return True
+
+
 def find_programs(account: Account) -> Path:
     """Find the folder of PostgreSQL's programs, or of a copy where the account cannot reach the original."""
     spec = importlib.util.find_spec(PACKAGE)

@@ -17,7 +17,7 @@ from typing import IO, Self
 
 import psycopg
 
-from app.embedded.programs import Account, EmbeddedPostgresError, account_for, find_programs, opened, tied_to
+from app.embedded.programs import Account, EmbeddedPostgresError, account_for, find_programs, is_made, opened, tied_to
 
 LOG_LIMIT = 5_000_000  # bytes
 NEIGHBOUR_PATIENCE = 60.0  # seconds: for another process to make the server ready, or for a server to stop
@@ -176,7 +176,7 @@ class EmbeddedPostgres:
                 raise EmbeddedPostgresError(f"Processes of an earlier PostgreSQL still run in {self.folder}.")
             if self._log.exists() and self._log.stat().st_size > LOG_LIMIT:
                 os.truncate(self._log, 0)
-            if not (self._cluster / "PG_VERSION").exists():
+            if not is_made(self._cluster):
                 self._initialise(running)
             self._port = self._free_port()
             process = self._launch(running)

@@ -26,7 +26,7 @@ class OpensDatabase(Protocol):
 def migrate_command(database: OpensDatabase) -> click.Command:
     """The command."""
 
-    @click.command("migrate")
+    @click.command("migrate", epilog="Example: trellis migrate")
     @click.option(
         "--to-here",
         is_flag=True,
@@ -74,7 +74,7 @@ def revision_command(modules: Sequence[Module], database: OpensDatabase) -> clic
     """The command."""
     by_name = {module.name: module for module in modules}
 
-    @click.command("revision")
+    @click.command("revision", epilog="Example: trellis revision tags 'a colour'")
     @click.argument("module", type=click.Choice(sorted(by_name)))
     @click.argument("message", required=False)
     @click.option(

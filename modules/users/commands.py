@@ -7,7 +7,7 @@ from shared.upkeep import in_unit_of_work
 from shared.writes import Change
 
 
-@click.command()
+@click.command(epilog="Example: trellis users promote ann@example.com")
 @click.argument("email")
 @in_unit_of_work
 async def promote(service: UserService, change: Change, email: str) -> None:

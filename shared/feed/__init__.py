@@ -5,6 +5,7 @@ manifests declare. It knows no HTTP.
 """
 
 from shared.feed.changes import Changes
+from shared.feed.clusters import has_strangers, restore
 from shared.feed.statements import ChangeRead
 
-__all__ = ["ChangeRead", "Changes"]
+__all__ = ["ChangeRead", "Changes", "has_strangers", "restore"]

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from shared.auth import CALLER_IS_ADMIN, Principal, admitted, gate
 from shared.errors import Gone
+from shared.feed.clusters import NUMBERING, RESTORATION
 from shared.feed.positions import NOT_KNOWN, VISIBLE, Position, Snapshot
 from shared.feed.statements import FeedStatements
 from shared.reads import Cursors, Projector
@@ -70,7 +71,9 @@ class Changes:
         self._statements = FeedStatements(repositories, projector, most_examined)
         self._since = self._statements.poll(sa.and_(VISIBLE, *NOT_KNOWN))
         now = sa.cast(sa.func.pg_current_snapshot(), sa.String())
-        self._latest = Statement(sa.select(now, CALLER_IS_ADMIN).select_from(gate(projector.extensions)))
+        self._latest = Statement(
+            sa.select(now, CALLER_IS_ADMIN, NUMBERING, RESTORATION).select_from(gate(projector.extensions))
+        )
 
     @cached_property
     def _from_the_beginning(self) -> Statement:
@@ -84,25 +87,23 @@ class Changes:
         context = repr(("changes", caller.user_id))
         now = int(time.time())
         if after == LATEST:
-            ((text, is_admin),) = admitted(
-                await self._database.read(self._latest, caller.parameters(), at_primary=True)
-            )
-            latest = Position(Snapshot(text, now), is_admin=is_admin)
+            ((text, *reader),) = admitted(await self._database.read(self._latest, caller.parameters(), at_primary=True))
+            latest = Position(Snapshot(text, now), None, 0, "", *reader)
             return ChangePage([], self._cursors.sign(latest.to_json(), context), has_more=False)
         position = self._position(after, context, now)
         statement = self._from_the_beginning if position.since is None else self._since
         values = caller.parameters() | position.parameters() | {"most": limit + 1}
         # A replica's snapshot tells nothing of the transactions that are under way.
         rows = admitted(await self._database.read(statement, values, at_primary=True))
-        text, is_known, is_admin = rows[0][:3]
-        if not is_known or position.is_admin not in {None, is_admin}:
+        text, is_known, is_admin, numbering, restoration = rows[0][:5]
+        if not (is_known and position.holds(is_admin, numbering, restoration)):
             raise CursorExpired(parameter="after")
-        told = [row[3:] for row in rows if row[3] is not None]
+        told = [row[5:] for row in rows if row[5] is not None]
         page = told[:limit]
         has_more = len(told) > limit or (bool(page) and page[-1][0] == self._most_examined)
         until = position.until or Snapshot(text, now)
         reached = Position(position.since, until, *page[-1][1:3]) if has_more else Position(until)
-        following = reached._replace(is_admin=is_admin)
+        following = reached._replace(is_admin=is_admin, numbering=numbering, restoration=restoration)
         items = [row[3] for row in page if row[3] is not None]
         return ChangePage(items, self._cursors.sign(following.to_json(), context), has_more)
 

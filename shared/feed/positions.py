@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.types import UserDefinedType
 
+from shared.feed.clusters import HAS_STRANGERS
 from shared.rows import JournalEntry, table_of
 
 
@@ -27,6 +28,10 @@ class Position(NamedTuple):
     about: str = ""
     is_admin: bool | None = None
     """Whether an administrator read it, whose lists are others; None when that is not known."""
+    numbering: int | None = None
+    """Of the transactions; None when nothing was read yet."""
+    restoration: str | None = None
+    """The last one when it was read."""
 
     def to_json(self) -> bytes:
         """What a cursor holds."""
@@ -36,6 +41,16 @@ class Position(NamedTuple):
     def of(cls, since: Any, until: Any, *place: Any) -> "Position":
         """From what a cursor holds."""
         return cls(since and Snapshot(*since), until and Snapshot(*until), *place)
+
+    def holds(self, is_admin: bool, numbering: int, restoration: str | None) -> bool:
+        """Whether it means here and now what it meant when it was made."""
+        if self.since is None and self.until is None:
+            return True
+        return (
+            self.is_admin in {None, is_admin}
+            and self.numbering == numbering
+            and restoration in {None, self.restoration}
+        )
 
     def parameters(self) -> dict[str, Any]:
         """Its values in a statement."""
@@ -73,7 +88,9 @@ NOT_KNOWN = (
 )
 UNTIL_TEXT = sa.cast(_UNTIL, sa.String())
 IS_KNOWN = sa.and_(
-    # A cluster restored from a dump numbers its transactions anew. Old snapshots mean nothing there.
+    # Who reads from the beginning would not be told of what other clusters' transactions did.
+    sa.or_(_SINCE.is_not(None), sa.not_(HAS_STRANGERS)),
+    # What comes from copied disks may be older than the cursor.
     sa.func.coalesce(sa.func.pg_snapshot_xmax(_SINCE) <= sa.func.pg_snapshot_xmax(_UNTIL), sa.true()),
     sa.func.pg_snapshot_xmax(_UNTIL) <= sa.func.pg_snapshot_xmax(sa.func.pg_current_snapshot()),
 )

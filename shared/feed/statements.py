@@ -10,6 +10,7 @@ from pydantic import Field
 from sqlalchemy.dialects.postgresql import array
 
 from shared.auth import ADMIN, CALLER_ID, CALLER_IS_ADMIN, gate
+from shared.feed.clusters import NUMBERING, RESTORATION
 from shared.feed.dependencies import MOST_REACHED, Dependency, dependencies
 from shared.feed.positions import ABOUT, IS_KNOWN, LAST, UNTIL_TEXT
 from shared.reads import Document, Projector
@@ -47,7 +48,7 @@ class FeedStatements:
         """What the caller is told of the next entries that are new."""
         told = self._told(self._judged(new))
         item = told.c.number, told.c.entry_id, told.c.about, told.c.item
-        answer = sa.select(UNTIL_TEXT, IS_KNOWN, CALLER_IS_ADMIN, *item)
+        answer = sa.select(UNTIL_TEXT, IS_KNOWN, CALLER_IS_ADMIN, NUMBERING, RESTORATION, *item)
         answer = answer.select_from(self._gate.outerjoin(told, sa.true()))
         return Statement(answer.order_by(told.c.entry_id, told.c.about))
 

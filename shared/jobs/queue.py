@@ -5,7 +5,7 @@ tells when a release changes what we rely on.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import psycopg
@@ -126,6 +126,13 @@ _AGAIN = """
     WHERE status = ANY(%(statuses)s::procrastinate_job_status[]) AND (%(ids)s::bigint[] IS NULL OR id = ANY(%(ids)s))
     RETURNING id"""
 
+_COUNTS = """
+    SELECT count(*) FILTER (WHERE status IN ('todo', 'doing')),
+        count(*) FILTER (WHERE status = 'todo' AND now() - %(late)s > coalesce(
+            scheduled_at, (SELECT min(at) FROM procrastinate_events WHERE job_id = job.id AND type = 'deferred')
+        )), count(*) FILTER (WHERE status = ANY(%(dead)s::procrastinate_job_status[]))
+    FROM procrastinate_jobs AS job WHERE status <> 'succeeded'"""
+
 
 class FoundJob(NamedTuple):
     """A job as an operator sees it."""
@@ -168,3 +175,18 @@ def resubmit(connection: psycopg.Connection[Any], ids: Sequence[int] | None) -> 
     """Have dead jobs tried again from the first attempt on: these, or all. Those that were dead."""
     found = connection.execute(_AGAIN, {"statuses": STATES["dead"], "ids": None if ids is None else [*ids]})
     return sorted(id for (id,) in found)
+
+
+class JobCounts(NamedTuple):
+    """How many jobs there are of a kind."""
+
+    unfinished: int
+    overdue: int
+    """That are due for long, and nobody does."""
+    dead: int
+
+
+def counted(connection: psycopg.Connection[Any], late: timedelta) -> JobCounts:
+    """How many jobs there are; `late` is how long one may wait once it is due."""
+    (row,) = connection.execute(_COUNTS, {"late": late, "dead": STATES["dead"]}).fetchall()
+    return JobCounts(*row)

@@ -1,7 +1,7 @@
 """The purge: removes for good what is past its retention."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -35,25 +35,28 @@ class Purge:
             *(_expired(table, settings) for table in children_first if table in EXPIRIES),
         )
 
-    async def run(self) -> Mapping[str, int]:
-        """The number of rows removed from each table. Raises Unavailable; the batches before that stay removed."""
-        return {task.table.name: await self._purge(task) for task in self._tasks}
+    async def run(self, told: Callable[[int], object] = lambda _: None) -> Mapping[str, int]:
+        """The number of rows removed from each table. Raises Unavailable; the batches before that stay removed. `told`
+        of each batch is how many rows went.
+        """
+        return {task.table.name: await self._purge(task, told) for task in self._tasks}
 
     async def due(self) -> Mapping[str, int]:
         """The number of rows of each table that `run` would remove."""
         return {task.table.name: (await self._database.read(task.count, {}))[0][0] for task in self._tasks}
 
-    async def _purge(self, task: "_Task") -> int:
+    async def _purge(self, task: "_Task", told: Callable[[int], object]) -> int:
         """Round by round, until one removes nothing: a row may have waited for another of the same table."""
         total = 0
-        while gone := await self._round(task):
+        while gone := await self._round(task, told):
             total += gone
         return total
 
-    async def _round(self, task: "_Task") -> int:
+    async def _round(self, task: "_Task", told: Callable[[int], object]) -> int:
         gone, since = 0, _EARLIEST
         while times := await self._batch(task, since):
             gone, since = gone + len(times), max(times)
+            told(len(times))
         return gone
 
     async def _batch(self, task: "_Task", since: datetime) -> list[datetime]:

@@ -6,7 +6,7 @@ without a deadline, and turns what PostgreSQL refuses into domain errors. It kno
 
 from shared.wire.connection import connector
 from shared.wire.database import Database
-from shared.wire.direct import PIN, PIN_SESSION, connect
+from shared.wire.direct import PIN, PIN_SESSION, RELIED_ON, connect
 from shared.wire.lane import Lane
 from shared.wire.replicas import Sight, sight
 from shared.wire.statements import Record, Run, Statement
@@ -16,6 +16,7 @@ from shared.wire.wire import Demand
 __all__ = [
     "PIN",
     "PIN_SESSION",
+    "RELIED_ON",
     "Database",
     "Demand",
     "Lane",

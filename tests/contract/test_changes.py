@@ -263,6 +263,13 @@ class TestWhoComesAndGoes:
         assert await news(admin, start) == [("deleted", None, id), ANY_TAG]
 
 
+async def changed(caller: Caller, real, **values):
+    """A cursor of now, but for these values."""
+    cursors, context = real.kernel.cursors(), repr(("changes", caller.id))
+    position = Position.of(*cursors.read(await latest(caller), context))
+    return cursors.sign(position._replace(**values).to_json(), context)
+
+
 class TestACursor:
     @pytest.mark.parametrize(
         "change", [lambda c: c[:-1], lambda c: c + "A", lambda c: "x", lambda c: "", lambda c: "é"]
@@ -283,8 +290,7 @@ class TestACursor:
         days = real.kernel.settings().journal_days
         for age, status in ((days + 1, 410), (days - 1, 200)):
             snapshot = Snapshot("10:10:", int(time.time()) - age * 86_400)
-            cursor = real.kernel.cursors().sign(Position(snapshot).to_json(), repr(("changes", ann.id)))
-            answer = await ann.get("/changes", params={"after": cursor})
+            answer = await ann.get("/changes", params={"after": await changed(ann, real, since=snapshot)})
             assert answer.status_code == status
         assert answer.status_code == 200
 
@@ -297,10 +303,23 @@ class TestACursor:
     async def test_of_another_cluster_is_refused(self, ann, real):
         """One from before a dump and restore names transactions that are yet to come."""
         snapshot = Snapshot("9000000000:9000000000:", int(time.time()))
-        for position in (Position(snapshot), Position(None, snapshot, 5)):
-            cursor = real.kernel.cursors().sign(position.to_json(), repr(("changes", ann.id)))
-            answer = await ann.get("/changes", params={"after": cursor})
+        for change in ({"since": snapshot}, {"since": None, "until": snapshot, "last": 5}):
+            answer = await ann.get("/changes", params={"after": await changed(ann, real, **change)})
             assert (answer.status_code, answer.json()["code"]) == (410, "cursor_expired")
+
+    @pytest.mark.parametrize("change", [{"numbering": 5}, {"numbering": None}])
+    async def test_of_another_numbering_of_transactions_is_refused(self, ann, real, change):
+        """After a failover or a restore, or from a release that did not write it: other transactions have the numbers
+        that it knows.
+        """
+        assert (await ann.get("/changes", params={"after": await changed(ann, real)})).status_code == 200
+        answer = await ann.get("/changes", params={"after": await changed(ann, real, **change)})
+        assert (answer.status_code, answer.json()["code"]) == (410, "cursor_expired")
+
+    async def test_of_a_restoration_that_the_journal_no_longer_tells_is_good(self, ann, real):
+        """The journal forgets it when no cursor can be older."""
+        answer = await ann.get("/changes", params={"after": await changed(ann, real, restoration="of long ago")})
+        assert answer.status_code == 200
 
     async def test_of_another_role_is_refused(self, ann, url):
         """An administrator has other lists, and other counts in them."""

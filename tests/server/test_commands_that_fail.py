@@ -1,4 +1,4 @@
-"""What an operator can mend stops a command with a sentence and exit code 1, and never with a traceback."""
+"""What an operator can mend stops a command with a sentence and exit code 1 or 3, and never with a traceback."""
 
 import os
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from app.failures import MIGRATE
+from app.operating import Exit
 from tests.architecture import trees
 from tests.database import TEMPLATE, clone, empty_database, url_with
 from tests.servers import trellis
@@ -25,10 +26,10 @@ COMMANDS = [
 AFTER_MIGRATE = COMMANDS[1:]
 
 
-def failing(*command: str, **environment: str) -> str:
+def failing(*command: str, code: Exit = Exit.REFUSED, **environment: str) -> str:
     """The sentence that a command ends with."""
     done = trellis(*command, TRELLIS_SECRET=SECRET, **environment)
-    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     sentence = done.stderr.splitlines()[-1]
     assert sentence.startswith("trellis: ")
@@ -58,7 +59,7 @@ class TestADatabaseOutOfReach:
     @pytest.mark.parametrize("command", COMMANDS)
     def test_because_nobody_listens(self, command):
         url = "postgresql://trellis:hunter2@127.0.0.1:1/trellis"
-        sentence = failing(*command, DATABASE_URL=url)
+        sentence = failing(*command, code=Exit.UNAVAILABLE, DATABASE_URL=url)
         assert sentence.startswith("The database cannot be reached: connection failed: ")
         assert "hunter2" not in sentence
 
@@ -83,7 +84,7 @@ class TestADatabaseOutOfReach:
             wrong = url_with(url, **changes)
             with suppress(psycopg.Error), psycopg.connect(wrong):
                 pytest.skip("A DATABASE_URL whose server asks for no password, or has TLS.")
-            sentence = failing("migrate", DATABASE_URL=wrong)
+            sentence = failing("migrate", code=Exit.UNAVAILABLE, DATABASE_URL=wrong)
         assert sentence.startswith("The database cannot be reached: ")
         assert reason in sentence
         assert "hunter2" not in sentence

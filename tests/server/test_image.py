@@ -1,6 +1,7 @@
 """What the Dockerfile promises, as far as its text tells."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,31 @@ class TestTheHealthCheck:
         check = re.search(r"^HEALTHCHECK.*\n.*", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
         assert check is not None
         assert re.findall(r"/health/\w+", check[0]) == ["/health/live"]
+
+
+class TestTheImage:
+    TEXT = (ROOT / "Dockerfile").read_text()
+    LAST = TEXT[TEXT.rindex("\nFROM ") :]
+    """What is in the image; the stage before stays behind."""
+
+    def test_runs_as_nobody_in_particular(self):
+        assert re.search(r"^USER [1-9]\d+:[1-9]\d+$", self.LAST, re.MULTILINE)
+
+    @pytest.mark.parametrize("label", ["title", "description", "licenses", "version", "revision"])
+    def test_says_what_it_is(self, label):
+        assert f"org.opencontainers.image.{label}=" in self.LAST
+
+    def test_has_its_licence_and_the_list_of_what_is_in_it(self):
+        assert re.search(r"^COPY .*\bLICENSE\b", self.TEXT, re.MULTILINE)
+        assert "--output-file sbom.cdx.json" in self.TEXT
+        assert "COPY --from=build /srv/trellis ." in self.LAST
+
+    def test_has_no_secret(self):
+        assert not re.search(r"SECRET|PASSWORD|DATABASE_URL", self.TEXT)
+
+    def test_is_of_the_version_of_the_project(self):
+        version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+        assert f"ARG VERSION={version}\n" in self.LAST
 
 
 class TestTheFiles:

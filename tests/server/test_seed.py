@@ -1,5 +1,6 @@
 """`trellis seed`: a made-up data set as operators make it, and as callers find it."""
 
+import json
 import os
 import re
 import subprocess
@@ -205,6 +206,12 @@ class TestTheCommand:
         told = trellis("seed", "--help").stdout
         assert re.findall(r"--(\w+) N\b", told) == ["users", "tags", "projects"]
         assert "100 unless" in told
+
+    def test_tells_programs_in_json(self):
+        with clone() as url:
+            made = json.loads(trellis("seed", "--json", "--users", "2", DATABASE_URL=url, **DEVELOPMENT).stdout)
+        assert made["rows"]["users"] == 2
+        assert "Sign in as" in " ".join(made["sentences"])
 
     def test_makes_accounts_to_sign_in_with_and_rows_to_read(self, tmp_path):
         """What it prints in the end is all that a newcomer needs."""

@@ -27,12 +27,14 @@ another resource. A field is name:kind, or name:kind? where it may be missing. T
 enum=a,b  one of these words
 """
 
+_EXAMPLE = "Example: trellis module new invoices --field number:line --field total:decimal --owned-by users"
+
 
 def new_command(database: OpensDatabase) -> click.Command:
     """The command."""
     kinds = "\n".join(f"{name:9} {kind.about}" for name, kind in KINDS.items())
 
-    @click.command("new", help=_HELP.format(kinds=kinds))
+    @click.command("new", help=_HELP.format(kinds=kinds), epilog=_EXAMPLE)
     @click.argument("name")
     @click.option("--field", "fields", multiple=True, metavar="NAME:KIND", help="A field of its rows; repeat it.")
     @click.option("--owned-by", metavar="RESOURCE", help="The resource of the accounts that own its rows: users.")

@@ -1,0 +1,217 @@
+"""What `trellis doctor` asks the database."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import column, func, literal, select, table
+
+from app.checks import CLOCK_SECONDS, OLDEST_VERSION, PLACES, clock_difference
+from app.operating.findings import DatabaseCheck, Deployment, Finding, Word, fine
+from shared.feed import has_strangers
+from shared.jobs import counted
+from shared.rows import Model
+from shared.upkeep import standing_of
+from shared.wire import RELIED_ON, Database, Record, Statement
+
+NEWEST_VERSION = 18
+"""The suite runs on this one."""
+SPARE_PLACES = 3
+"""Connections to leave for `trellis migrate` and whoever mends things."""
+OVERDUE_MINUTES = 10
+_TIMEOUTS = ("statement_timeout", "idle_in_transaction_session_timeout")
+WRAPAROUND = 1_500_000_000
+"""Transactions since the oldest that is not frozen; at 2,100 million PostgreSQL takes no more."""
+
+_DANGERS = {
+    "fsync": ("off", "a crash of the machine can destroy the database"),
+    "full_page_writes": ("off", "a crash of the machine can destroy pages of the database"),
+    "synchronous_commit": ("off", "writes that were acknowledged are lost in a crash"),
+    "autovacuum": ("off", "tables grow without end, and PostgreSQL stops in the end"),
+}
+"""Settings of the server with which data are lost: the setting, its bad value, and why."""
+_DURABLE = "Switch it on where it was switched off: the server, the database or the role."
+
+
+def version(_: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    """Whether this version of PostgreSQL is known."""
+    number = connection.info.server_version // 10_000
+    range = f"{OLDEST_VERSION} to {NEWEST_VERSION}"
+    word: Word = "error" if number < OLDEST_VERSION else "warning"
+    badly, way_out = f"PostgreSQL {number} was never tried with this version.", f"Use PostgreSQL {range}."
+    well, is_known = f"PostgreSQL {number}, of {range}.", OLDEST_VERSION <= number <= NEWEST_VERSION
+    yield fine("version", well) if is_known else Finding(word, "version", badly, way_out)
+
+
+def encoding(_: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    """Whether all texts of clients can be stored, and collated as they were."""
+    (given,) = _row(connection, "SHOW server_encoding")
+    way_out = "Make a database with ENCODING 'UTF8' TEMPLATE template0, and restore a dump into it."
+    badly = f"The database is in {given}."
+    yield fine("encoding", "UTF8.") if given == "UTF8" else Finding("error", "encoding", badly, way_out)
+    (then, now) = _row(
+        connection,
+        "SELECT datcollversion, pg_database_collation_actual_version(oid) FROM pg_database"
+        " WHERE datname = current_database()",
+    )
+    name = sql.Identifier(connection.info.dbname).as_string()
+    badly = f"The library that sorts texts was {then} when the indexes were built, and is {now}: they may miss rows."
+    way_out = f"REINDEX DATABASE {name}; ALTER DATABASE {name} REFRESH COLLATION VERSION"
+    is_same = then in {None, now}
+    yield fine("collation", "Indexes are sorted as now.") if is_same else Finding("error", "collation", badly, way_out)
+
+
+def durability(_: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    """Whether what was acknowledged survives a crash, and can be backed up continuously."""
+    names = [*_DANGERS, "wal_level"]
+    rows = connection.execute("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", [names]).fetchall()
+    settings = {str(name): str(value) for name, value in rows}
+    bad = {name: why for name, (value, why) in _DANGERS.items() if settings[name] == value}
+    for name, why in bad.items():
+        yield Finding("error", "durability", f"{name} is {settings[name]}: {why}.", _DURABLE)
+    if settings["wal_level"] == "minimal":
+        says = "wal_level is minimal: neither point-in-time recovery nor a standby is possible."
+        yield Finding("warning", "durability", says, "ALTER SYSTEM SET wal_level = replica, and restart.")
+    elif not bad:
+        yield fine("durability", f"What is acknowledged is on the disk; wal_level is {settings['wal_level']}.")
+
+
+def connections(deployment: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    """Whether PostgreSQL has as many connections as all processes may open."""
+    settings, (places,) = deployment.settings, _row(connection, PLACES)
+    each_server, at_once = 2 * settings.pool_size, min(settings.worker_jobs, settings.pool_size)
+    each_worker = 3 * at_once + 3  # A job's unit of work and read; to take and end it; to give signs and look round.
+    workers = deployment.workers + (deployment.replicas if settings.worker or deployment.is_embedded else 0)
+    wanted = deployment.replicas * each_server + workers * each_worker + SPARE_PLACES
+    servers, others = f"{deployment.replicas} x {each_server} for servers", f"{workers} x {each_worker} for workers"
+    sum = f"{servers}, {others}, {SPARE_PLACES} spare"
+    way_out = (
+        f"Raise max_connections, or the limit of role or database, by {wanted - places}; or lower TRELLIS_POOL_SIZE."
+    )
+    badly = f"All processes open up to {wanted} connections ({sum}), and PostgreSQL has {places}."
+    well = f"Up to {wanted} of {places} are wanted: {sum}. --replicas and --workers tell of others."
+    yield Finding("error", "connections", badly, way_out) if places < wanted else fine("connections", well)
+
+
+def role(deployment: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    """Whether the role can do what is asked of it, and not everything."""
+    way_out = "Connect to the primary, as a role that may write."
+    (is_standby, is_read_only) = _row(
+        connection, "SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only') = 'on'"
+    )
+    if is_standby or is_read_only:
+        what = "a standby" if is_standby else "read-only (default_transaction_read_only)"
+        yield Finding("error", "role", f"The database is {what}: no write can be done.", way_out)
+    denied = [name for name in sorted(Model.metadata.tables) if _is_denied(connection, name)]
+    for name in denied:
+        says = f"{connection.info.user} may not read and write the table {name}."
+        yield Finding("error", "role", says, "Use the role that ran `trellis migrate`, or grant it the tables.")
+    (is_superuser,) = _row(connection, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+    if is_superuser and not deployment.is_embedded:
+        says = f"{connection.info.user} is a superuser, whom no permission binds."
+        yield Finding("warning", "role", says, "Make a role of its own that owns the database: CREATE ROLE … LOGIN.")
+    elif not denied:
+        yield fine("role", f"{connection.info.user} may read and write every table.")
+
+
+def _is_denied(connection: psycopg.Connection[Any], table: str) -> bool:
+    """Of a table that is not there, nothing: the schema's finding tells of it."""
+    (denied,) = _row(
+        connection,
+        "SELECT coalesce(NOT (SELECT bool_and(has_table_privilege(to_regclass(%(table)s), kind))"
+        " FROM unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS kind), false)",
+        {"table": table},
+    )
+    return bool(denied)
+
+
+def transport(_: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    """Whether the way to the database is encrypted."""
+    host = connection.info.host
+    is_near = host.startswith("/") or host in {"localhost", "127.0.0.1", "::1"}
+    badly = f"Passwords and data go to {host} without TLS."
+    way_out = "Add sslmode=verify-full to DATABASE_URL, unless the network is yours alone."
+    is_open = not is_near and not connection.pgconn.ssl_in_use
+    well = "TLS is used." if connection.pgconn.ssl_in_use else "The database is on this machine."
+    yield Finding("warning", "transport", badly, way_out) if is_open else fine("transport", well)
+
+
+def sessions(deployment: Deployment, _: psycopg.Connection[Any]) -> Iterator[Finding]:
+    """Whether requests' statements have the settings that the code relies on. A pooler in between may drop them."""
+    given: dict[str, str] = dict(asyncio.run(_in_a_lane(deployment)))
+    other = [f"{name} is {given[name]}" for name, value in RELIED_ON.items() if given[name] != value]
+    other += [f"there is no {name}" for name in _TIMEOUTS if given[name] == "0"]
+    badly = f"Statements do not have the settings that they rely on: {', '.join(other)}."
+    way_out = "Is there a pooler in between, which drops the options of a connection? Go past it."
+    yield Finding("error", "sessions", badly, way_out) if other else fine("sessions", "Statements have their settings.")
+
+
+async def _in_a_lane(deployment: Deployment) -> list[Record]:
+    """Settings as a request's statement has them."""
+    settings = table("pg_settings", column("name"), column("setting"))
+    name = func.lower(settings.c.name)  # PostgreSQL writes some in two cases: DateStyle.
+    wanted = [literal(name) for name in (*RELIED_ON, *_TIMEOUTS)]
+    statement = Statement(select(name, settings.c.setting).where(name.in_(wanted)))
+    database = Database(deployment.settings)
+    try:
+        return await database.read(statement, {})
+    finally:
+        await database.close()
+
+
+def schema(_: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    """Whether the schema is the one that this version needs."""
+    standing = standing_of(connection)
+    badly = f"The schema lacks what this version needs: {', '.join(sorted(standing.lacks))}."
+    well = "The schema has all that this version needs."
+    if standing.ahead:
+        well = f"{well[:-1]}, and is ahead of it: {', '.join(sorted(standing.ahead))}."
+    yield Finding("error", "schema", badly, "trellis migrate") if bool(standing.lacks) else fine("schema", well)
+
+
+def restoration(_: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    """Whether a restore was brought to its end."""
+    says = "The journal has numbers of another cluster's transactions: the database was restored from a dump."
+    well = fine("restoration", "The journal is one of this cluster.")
+    yield Finding("error", "restoration", says, "trellis restored") if has_strangers(connection) else well
+
+
+def clock(_: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    """Whether the database's clock and ours are the same."""
+    apart = clock_difference(connection)
+    badly = f"The database's clock and this machine's are {apart:.0f} s apart: tokens may be refused."
+    way_out = "Have both machines follow a time server."
+    if apart > CLOCK_SECONDS:
+        yield Finding("error", "clock", badly, way_out)
+    else:
+        yield fine("clock", "The database's clock is ours.")
+
+
+def upkeep(_: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    """Whether somebody does the jobs, and VACUUM keeps up."""
+    jobs = counted(connection, timedelta(minutes=OVERDUE_MINUTES))
+    if jobs.dead:
+        says = f"Jobs that were given up: {jobs.dead:,}."
+        yield Finding("warning", "jobs", says, "trellis events list --state dead; trellis events resubmit")
+    if jobs.overdue:
+        says = f"Jobs that are due for more than {OVERDUE_MINUTES} minutes: {jobs.overdue:,}."
+        yield Finding("error", "jobs", says, "Run `trellis worker`, or more of them.")
+    elif not jobs.dead:
+        yield fine("jobs", "None is overdue, and none was given up.")
+    (age,) = _row(connection, "SELECT age(datfrozenxid) FROM pg_database WHERE datname = current_database()")
+    badly = f"{age:,} transactions are not frozen: before 2,100 million PostgreSQL takes no more."
+    way_out = "VACUUM FREEZE; look for what holds VACUUM up in pg_stat_activity and pg_replication_slots."
+    yield Finding("error", "vacuum", badly, way_out) if age > WRAPAROUND else fine("vacuum", "VACUUM keeps up.")
+
+
+def _row(connection: psycopg.Connection[Any], statement: Any, values: Any = None) -> Any:
+    return connection.execute(statement, values).fetchone()
+
+
+CHECKS: tuple[DatabaseCheck, ...] = (
+    *(version, encoding, durability, connections, role, transport, sessions, schema, restoration, clock, upkeep),
+)
+"""In the order in which they are told."""

@@ -1,0 +1,311 @@
+"""`trellis doctor`: each thing that it warns of is caused for real, as far as a test can."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+
+import psycopg
+import pytest
+
+from app.operating import database as of_database
+from app.operating import machine
+from app.operating.doctor import examined
+from app.operating.findings import Deployment, Finding
+from shared.manifest import Module
+from shared.settings import Settings
+from tests.database import TEMPLATE, clone, empty_database, url_with
+from tests.kernel.test_module_settings import INVOICES
+from tests.servers import ROOT
+
+SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
+VARIABLES = ("PORT", "TRELLIS_SECRET", "TRELLIS_ENVIRONMENT", "FORWARDED_ALLOW_IPS", "TMPDIR", "DATABASE_URL")
+
+
+@pytest.fixture(autouse=True)
+def _a_deployment(monkeypatch, tmp_path) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TRELLIS_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("TRELLIS_SECRET", SECRET)
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "10.0.0.0/8, 192.0.2.1")
+
+
+@pytest.fixture
+def url(monkeypatch) -> Iterator[str]:
+    """Of a migrated database of its own. The server that tests run on is not durable, and its role a superuser."""
+    with clone() as url:
+        monkeypatch.setenv("DATABASE_URL", url)
+        yield url
+
+
+def run(url: str, *statements: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement.format(database=connection.info.dbname))
+
+
+def embedded() -> AbstractContextManager[tuple[Settings, object]]:
+    raise AssertionError("These tests bring a database.")
+
+
+def all_findings(modules: Sequence[Module] = (), replicas: int = 1) -> list[Finding]:
+    """But for the variable of the tests' own."""
+    return [one for one in examined(modules, embedded, replicas) if TEMPLATE not in one.says]
+
+
+def findings(subject: str, replicas: int = 1) -> list[Finding]:
+    """What is found about one thing."""
+    return [one for one in all_findings(replicas=replicas) if one.subject == subject]
+
+
+def trouble(subject: str, replicas: int = 1) -> Finding:
+    (found,) = [one for one in findings(subject, replicas) if one.word != "ok"]
+    assert found.says
+    assert found.way_out or subject == "jobs"
+    return found
+
+
+class TestADeploymentThatIsWell:
+    def test_has_no_trouble(self, url):
+        found = all_findings()
+        assert {one.subject for one in found if one.word != "ok"} <= {"durability", "role"}
+        assert {one.subject for one in found} >= {"secret", "proxy", "version", "schema", "sessions", "clock", "jobs"}
+
+    def test_over_a_durable_database_has_no_trouble_at_all(self, tmp_path, monkeypatch):
+        """The embedded one, of which the command itself finds nothing bad. In JSON, with exit code 0."""
+        done = command("--json", TRELLIS_DATA_DIR=str(tmp_path / "data"))
+        told = json.loads(done.stdout)
+        assert [one for one in told["findings"] if one["word"] != "ok"] == []
+        assert (told["healthy"], done.returncode) == (True, 0)
+
+
+def command(*options: str, limit: int | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TRELLIS_", "DATABASE_URL"))}
+    limited = f'{f"ulimit -n {limit};" if limit else ""} exec "$@"'
+    return subprocess.run(
+        ["sh", "-c", limited, "sh", sys.executable, "-m", "app.cli", "doctor", *options],
+        cwd=ROOT,
+        env=kept | {"PYTHONPATH": str(ROOT), "FORWARDED_ALLOW_IPS": "10.0.0.1"} | environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+class TestTheCommand:
+    def test_tells_all_errors_a_line_each_and_exits_with_1(self, tmp_path):
+        """Nothing of it needs the database, which cannot be reached."""
+        environment = {"DATABASE_URL": "postgresql://ann:hunter2@127.0.0.1:1/x", "TRELLIS_DATA_DIR": str(tmp_path)}
+        done = command(limit=900, **environment)
+        assert done.returncode == 1, done.stderr
+        *lines, summary = done.stdout.splitlines()
+        assert [line.split()[1] for line in lines if line.startswith("error ")] == ["secret", "database"]
+        assert [line.split()[1] for line in lines if line.startswith("warning ")] == ["open"]
+        assert "trellis" not in done.stderr
+        assert summary.startswith("2 errors, 1 warnings, ")
+        assert "hunter2" not in done.stdout + done.stderr
+
+
+class TestSettings:
+    def test_that_are_wrong_are_told_each(self, monkeypatch):
+        monkeypatch.setenv("TRELLIS_POOL_SIZE", "hunter2")
+        monkeypatch.setenv("TRELLIS_INVOICES_DUE_DAYS", "0")
+        monkeypatch.setenv("TRELLIS_INVOICES_KEY", "x")
+        found = all_findings([INVOICES])
+        assert [(one.word, one.says.split()[0]) for one in found] == [
+            ("error", "TRELLIS_POOL_SIZE"),
+            ("error", "TRELLIS_INVOICES_DUE_DAYS"),
+        ]
+        assert "hunter2" not in str(found)
+
+    def test_that_are_unknown_are_told(self, url, monkeypatch):
+        monkeypatch.setenv("TRELLIS_POLL_SIZE", "5")
+        assert trouble("settings").says.endswith("Is TRELLIS_POOL_SIZE meant?")
+
+
+class TestTheSecret:
+    def test_that_is_missing_in_production(self, url, monkeypatch):
+        monkeypatch.delenv("TRELLIS_SECRET")
+        assert trouble("secret")[::2] == ("error", "TRELLIS_SECRET is not set.")
+
+    def test_that_is_weak(self, url, monkeypatch):
+        monkeypatch.setenv("TRELLIS_SECRET", "x" * 40)
+        assert trouble("settings").says.startswith("TRELLIS_SECRET is too weak.")
+
+    def test_that_repeats_itself(self, url, monkeypatch):
+        monkeypatch.setenv("TRELLIS_SECRET", "abcdefghij" * 3 + "ab")
+        assert trouble("secret").word == "warning"
+
+
+class TestTheDataFolder:
+    def test_whose_secret_others_can_read(self, url, monkeypatch, tmp_path):
+        secret = tmp_path / "data" / "secret"
+        secret.parent.mkdir()
+        secret.write_text(SECRET)
+        secret.chmod(0o640)
+        assert str(secret) in trouble("data folder").way_out
+        secret.chmod(0o600)
+        assert [one.word for one in findings("data folder")] == ["ok"]
+
+    def test_that_is_full(self, tmp_path, monkeypatch):
+        monkeypatch.delenv("TRELLIS_SECRET")
+        monkeypatch.setattr(machine, "FULL_BYTES", 1 << 60)
+        monkeypatch.setattr(machine, "TIGHT_BYTES", 1 << 60)
+        (tmp_path / "data").mkdir()
+        found = [*machine.data_folder(Deployment(Settings.load(), True, 1, 0))]
+        assert [one.word for one in found] == ["ok", "error"]
+
+
+class TestTheTemporaryFolder:
+    def test_that_does_not_exist_is_replaced_by_python(self, url, monkeypatch):
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        monkeypatch.setenv("TMPDIR", "/no/such/folder")
+        assert "/no/such/folder" in trouble("temporary folder").says
+
+    def test_where_nothing_can_be_written(self, url, monkeypatch):
+        monkeypatch.setattr(tempfile, "tempdir", "/no/such/folder")
+        assert trouble("temporary folder").word == "error"
+
+    def test_that_has_no_room_for_the_largest_import(self, url, monkeypatch):
+        monkeypatch.setenv("TRELLIS_MAX_IMPORT_BYTES", str(1 << 40))
+        assert trouble("temporary folder").word in {"error", "warning"}
+
+
+class TestTheProxy:
+    @pytest.mark.parametrize(
+        ("given", "word"), [("", "warning"), ("*", "warning"), ("proxy.internal", "error"), ("10.0.0.1/8", "error")]
+    )
+    def test_that_is_not_as_it_should_be(self, url, monkeypatch, given, word):
+        monkeypatch.setenv("FORWARDED_ALLOW_IPS", given)
+        assert trouble("proxy").word == word
+
+
+class TestTheVersion:
+    @pytest.mark.parametrize(
+        ("name", "number", "word"), [("OLDEST_VERSION", 99, "error"), ("NEWEST_VERSION", 14, "warning")]
+    )
+    def test_that_was_never_tried(self, url, monkeypatch, name, number, word):
+        monkeypatch.setattr(of_database, name, number)
+        assert trouble("version").word == word
+
+
+class TestTheEncoding:
+    def test_that_is_not_utf8(self, url, monkeypatch):
+        name = f"trellis_latin_{os.getpid()}"
+        run(url, f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1' LOCALE_PROVIDER libc LOCALE 'C'")
+        monkeypatch.setenv("DATABASE_URL", url_with(url, dbname=name))
+        try:
+            assert trouble("encoding").says == "The database is in LATIN1."
+        finally:
+            run(url, f"DROP DATABASE {name} WITH (FORCE)")
+
+    def test_whose_order_has_changed_with_a_library(self, url):
+        run(url, "UPDATE pg_database SET datcollversion = '0.9' WHERE datname = '{database}'")
+        assert "REFRESH COLLATION VERSION" in trouble("collation").way_out
+
+
+class TestDurability:
+    def test_that_the_server_does_not_have(self, url):
+        """As the one that tests run on."""
+        names = ["fsync", "full_page_writes", "synchronous_commit"]
+        with psycopg.connect(url) as connection:
+            off = {f"{name} is off" for name in names if connection.execute(f"SHOW {name}").fetchone() == ("off",)}
+        if not off:
+            pytest.skip("A DATABASE_URL whose server is durable.")
+        says = {one.says.partition(":")[0] for one in findings("durability") if one.word == "error"}
+        assert says == off
+
+    def test_that_the_database_has_given_up(self, url):
+        run(url, "ALTER DATABASE {database} SET synchronous_commit = off")
+        assert "synchronous_commit is off" in " ".join(one.says for one in findings("durability"))
+
+
+class TestConnections:
+    def test_that_are_too_few_for_all_replicas(self, url):
+        found = trouble("connections", replicas=1000)
+        assert found.word == "error"
+        assert "1000 x 20 for servers, 1 x 15 for workers, 3 spare" in found.says
+
+    def test_are_as_many_as_a_lane_and_a_worker_can_open(self, url):
+        """The arithmetic is that of `Database` and of the worker."""
+        assert "1 x 20 for servers, 1 x 15 for workers, 3 spare" in findings("connections")[0].says
+
+
+class TestTheRole:
+    def test_that_may_not_write_anywhere(self, url):
+        run(url, "ALTER DATABASE {database} SET default_transaction_read_only = on")
+        assert any("no write can be done" in one.says and one.word == "error" for one in findings("role"))
+
+    def test_that_may_not_write_some_tables(self, url, monkeypatch):
+        name = f"trellis_reader_{os.getpid()}"
+        run(url, f"CREATE ROLE {name} LOGIN PASSWORD 'x'", f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {name}")
+        try:
+            run(url, f"GRANT INSERT, UPDATE, DELETE ON users TO {name}")
+            monkeypatch.setenv("DATABASE_URL", url_with(url, user=name, password="x"))
+            denied = [one.says.split()[-1] for one in findings("role") if one.word == "error"]
+        finally:
+            run(url, f"DROP OWNED BY {name}", f"DROP ROLE {name}")
+        assert "tags." in denied
+        assert "users." not in denied
+
+    def test_that_is_a_superuser(self, url):
+        assert trouble("role").word == "warning"
+
+
+class TestTheTransport:
+    def test_without_tls_to_another_machine(self, url, monkeypatch):
+        """By its name, as libpq sees it; the address leads here all the same."""
+        monkeypatch.setenv("DATABASE_URL", url_with(url, host="db.example", hostaddr="127.0.0.1"))
+        assert trouble("transport").says == "Passwords and data go to db.example without TLS."
+
+
+class TestTheSchema:
+    def test_that_is_not_there(self, monkeypatch):
+        with empty_database(os.environ[TEMPLATE]) as url:
+            monkeypatch.setenv("DATABASE_URL", url)
+            assert trouble("schema").way_out == "trellis migrate"
+
+
+class TestTheClock:
+    def test_that_is_another(self, url, monkeypatch):
+        now = time.time
+        monkeypatch.setattr(time, "time", lambda: now() + 90)
+        assert trouble("clock").word == "error"
+
+
+class TestJobs:
+    STATUS = "INSERT INTO procrastinate_jobs (queue_name, task_name, args, status, scheduled_at) VALUES ('trellis',"
+
+    def test_that_nobody_does(self, url):
+        run(url, f"{self.STATUS} 'trellis', '{{{{}}}}', 'todo', now() - interval '1 hour')")
+        assert trouble("jobs")[:3] == ("error", "jobs", "Jobs that are due for more than 10 minutes: 1.")
+
+    def test_that_were_made_long_ago_and_are_due_now(self, url):
+        run(url, f"{self.STATUS} 'trellis', '{{{{}}}}', 'todo', NULL)")
+        assert [one.word for one in findings("jobs")] == ["ok"]
+        run(url, "UPDATE procrastinate_events SET at = at - interval '1 hour'")
+        assert trouble("jobs").word == "error"
+
+    def test_that_were_given_up(self, url):
+        run(url, f"{self.STATUS} 'trellis', '{{{{}}}}', 'failed', NULL)")
+        assert trouble("jobs")[:3] == ("warning", "jobs", "Jobs that were given up: 1.")
+
+
+class TestVacuum:
+    def test_that_does_not_keep_up(self, url, monkeypatch):
+        monkeypatch.setattr(of_database, "WRAPAROUND", -1)
+        assert trouble("vacuum").word == "error"
+
+
+class TestTheDatabase:
+    def test_that_cannot_be_reached_is_the_last_finding(self, url, monkeypatch):
+        monkeypatch.setenv("DATABASE_URL", url_with(url, dbname="no such"))
+        *_, last = all_findings()
+        assert (last.word, last.subject) == ("error", "database")
+        assert 'database "no such" does not exist' in last.says
