@@ -22,8 +22,8 @@ from uvicorn.supervisors import multiprocess
 from app.container import compose
 from app.embedded import EmbeddedPostgres
 from app.serving import StartError, does_jobs, exit_at_signals, listening, revive, server_of, welcome
-from shared.http.edge import log_configuration
 from shared.manifest import discover
+from shared.observing import log_configuration
 from shared.settings import Settings
 
 WORKERS = """How many processes serve. They divide TRELLIS_POOL_SIZE, TRELLIS_MAX_REQUESTS and TRELLIS_MAX_CONNECTIONS
@@ -122,7 +122,7 @@ class _Process(multiprocess.Process):
 
     def target(self, sockets: list[socket] | None = None) -> None:
         """What the new process does."""
-        logging.config.dictConfig(log_configuration(self._settings))
+        logging.config.dictConfig(log_configuration())
         exit_at_signals()
         threading.Thread(target=self.always_pong, daemon=True).start()
         try:

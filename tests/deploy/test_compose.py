@@ -56,7 +56,6 @@ class TestTheServices:
                     assert re.search(r"\$\{\w+:[?-]", value), name
 
     def test_mount_files_that_there_are(self):
-        """But those that come with another branch of this issue."""
         mounts = [mount for service in COMPOSE["services"].values() for mount in service.get("volumes", ())]
         files = [mount.partition(":")[0] for mount in mounts if mount.startswith("./deploy/")]
         assert len(files) == 4

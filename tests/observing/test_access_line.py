@@ -118,6 +118,9 @@ class TestAClientThatWentAway:
         async def send(message):
             sent.append(message)
 
+        async def nothing():
+            return {"type": "http.disconnect"}
+
         scope: Scope = {
             "type": "http",
             "method": "GET",
@@ -126,7 +129,7 @@ class TestAClientThatWentAway:
             "query_string": b"",
             "client": None,
         }
-        await RequestContext(given_up, max_body_bytes=1, lines=lines)(scope | {"state": {}}, send, send)
+        await RequestContext(given_up, max_body_bytes=1, lines=lines)({**scope, "state": {}}, nothing, send)
         assert [line["status"] for line in lines] == [NO_ANSWER]
         assert sent[0]["status"] == 503, "To nobody."
 

@@ -1,20 +1,16 @@
-"""Settings of the kernel and of modules, read from the environment. Only this file knows the variables' names."""
+"""The settings of the kernel."""
 
-import difflib
 import re
-from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from pydantic_settings import SettingsError as NoJson
 
 from shared.keys import derived, is_strong, kept_secret
+from shared.settings.urls import URL_ADVICE, is_url
+from shared.settings.variables import SettingsError, told
 
 Environment = Literal["production", "development"]
 Seconds = Annotated[float, Field(ge=0.001, le=86_400, allow_inf_nan=False)]
@@ -22,15 +18,7 @@ Seconds = Annotated[float, Field(ge=0.001, le=86_400, allow_inf_nan=False)]
 Days = Annotated[int, Field(gt=0, le=36_500)]
 YEAR = 366 * 86_400
 
-URL_ADVICE = (
-    "is no URL of a PostgreSQL, like postgresql://user:password@host:5432/database. Write a blank as %20; in a name or "
-    "a password, write @ as %40, / as %2F, : as %3A and % as %25"
-)
 ADVICE = "Set TRELLIS_SECRET to at least 32 random characters, for example the output of: openssl rand -base64 48"
-
-
-class SettingsError(Exception):
-    """The settings do not allow a start; the message names each variable and what is wrong with it."""
 
 
 def _environment_of(known: dict[str, Any]) -> Environment:
@@ -175,7 +163,7 @@ class Settings(BaseSettings):
         """Libpq reads the URL, so a driver in the scheme, as SQLAlchemy has it, is removed."""
         given = (value or "").split() if known.field_name == "replica_urls" else [value.strip()] if value else []
         urls = [re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url) for url in given]
-        if not all(map(_is_url, urls)):
+        if not all(map(is_url, urls)):
             raise ValueError(URL_ADVICE)
         if urls and known.data.get("database_url", "") is None and known.field_name != "database_url":
             raise ValueError("needs DATABASE_URL beside it")
@@ -220,7 +208,7 @@ class Settings(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            raise _told(error) from None
+            raise told(error) from None
 
     def with_secret(self) -> Self:
         """With a secret: in development, the data folder's own if none is set. Raises SettingsError in production."""
@@ -245,90 +233,6 @@ class Settings(BaseSettings):
         if self.secret is None:
             raise SettingsError("There is no secret to sign with.")
         return derived(self.secret.get_secret_value().encode(), f"trellis {purpose}".encode())
-
-
-class ModuleSettings(BaseSettings):
-    """The base of a module's settings: its manifest has `settings=TaskSettings`, its container a Dependency `settings`.
-
-    Every field is the environment variable `TRELLIS_<MODULE>_<FIELD>`. They are read once, when the application is
-    composed. `trellis --help` shows a field's docstring.
-    """
-
-    model_config = SettingsConfigDict(
-        env_ignore_empty=True, frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
-    )
-
-
-S = TypeVar("S", bound=ModuleSettings)
-
-
-def settings_of(kind: type[S], module: str) -> S:
-    """The settings of a module, from the environment. Raises SettingsError, whose message has no values."""
-    try:
-        return kind(_env_prefix=_prefix(module))
-    except ValidationError as error:
-        raise _told(error, _prefix(module)) from None
-    except NoJson as error:
-        found = re.search(r'field "(\w+)"', str(error))
-        raise SettingsError(f"{_variable((found[1] if found else '?',), _prefix(module))} is no JSON") from None
-
-
-def variables_of(kind: type[BaseSettings], module: str = "") -> dict[str, FieldInfo]:
-    """The fields of the kernel's settings, or of a module's, by their environment variables."""
-    prefix = _prefix(module)
-    return {_variable((field.validation_alias or name,), prefix): field for name, field in kind.model_fields.items()}
-
-
-def strangers(environment: Mapping[str, str], of_modules: Collection[str] = ()) -> Iterator[str]:
-    """A sentence for each variable that begins with TRELLIS_ and is no setting, of the kernel or `of_modules`; without
-    its value.
-    """
-    known = [*variables_of(Settings), *of_modules]
-    for variable in sorted(environment):
-        name = variable.upper()
-        if not name.startswith("TRELLIS_") or name in known or _is_kubernetes(name, environment[variable]):
-            continue
-        bare = name.removeprefix("TRELLIS_")
-        meant = [bare] if bare in known else difflib.get_close_matches(name, known, 1, 0.8)
-        yield f"{variable} is no setting of this version." + (f" Is {meant[0]} meant?" if meant else "")
-
-
-def _is_kubernetes(name: str, value: str) -> bool:
-    """Whether Kubernetes set the variable, as it does in every container beside a service called `trellis`."""
-    return bool(re.fullmatch(r"TRELLIS_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_\w+)", name)) or (
-        name == "TRELLIS_PORT" and "://" in value
-    )
-
-
-def _is_url(url: str) -> bool:
-    """Whether libpq reads it as it was meant. It would take the end of a password with a bare @ or / for a host, a port
-    or a database, and show it in its error.
-    """
-    if not url.startswith("postgresql://") or re.match(r"\w+://[^/]*/[^?]*@", url):
-        return False
-    try:
-        found = conninfo_to_dict(url)
-    except (psycopg.ProgrammingError, UnicodeError):
-        return False
-    ports = str(found.get("port", "")).split(",")
-    return "@" not in str(found.get("host")) and all(
-        re.fullmatch(r"[0-9]{0,5}", port) and 0 < int(port or 5432) < 65_536 for port in ports
-    )
-
-
-def _prefix(module: str) -> str:
-    return f"TRELLIS_{module.upper()}_" if module else "TRELLIS_"
-
-
-def _variable(location: tuple[Any, ...], prefix: str = "TRELLIS_") -> str:
-    name = str(location[0])
-    return name if name.isupper() else f"{prefix}{name.upper()}"
-
-
-def _told(error: ValidationError, prefix: str = "TRELLIS_") -> SettingsError:
-    wrong = [e for e in error.errors() if e["type"] != "default_factory_not_called"]  # A consequence.
-    lines = [f"{_variable(e['loc'], prefix)} {e['msg'].removeprefix('Value error, ')}" for e in wrong]
-    return SettingsError("\n".join(lines))
 
 
 def _kept(file: Path) -> str:
