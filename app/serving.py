@@ -107,7 +107,7 @@ def server_of(application: Application, *, does_jobs: bool) -> Server:
         timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=settings.shutdown_seconds,  # type: ignore[arg-type]  # Any number to asyncio.
         log_config=None,
-        access_log=settings.access_log,
+        access_log=False,  # shared.http.edge writes a line for each request.
         server_header=False,
     )
     _allow_files(settings.max_connections)

@@ -42,10 +42,8 @@ def _drain_of(known: dict[str, Any]) -> float:
     return 5.0 if known["environment"] == "production" else 0.0
 
 
-class Settings(BaseSettings):
-    """Every field is the environment variable `TRELLIS_<FIELD>`, but for `DATABASE_URL` and `PORT`. `trellis config`
-    shows a field's docstring.
-    """
+class DatabaseSettings(BaseSettings):
+    """Where data and secrets are, and how long one waits for PostgreSQL."""
 
     model_config = SettingsConfigDict(
         env_prefix="trellis_",
@@ -69,6 +67,67 @@ class Settings(BaseSettings):
     """The folder of the embedded database, and of a secret that is made in development."""
     secret: SecretStr | None = None
     """Every key is derived from it. All replicas need the same one."""
+
+    pool_size: int = Field(10, gt=0, le=10_000)
+    """Connections to PostgreSQL for each of the two lanes, reads and writes."""
+    pool_wait_seconds: Seconds = 2
+    """How long a request waits for a free connection before it is answered 503."""
+    statement_seconds: Seconds = 10
+    """How long PostgreSQL may work on one statement."""
+    lock_seconds: Seconds = Field(default_factory=_lock_of)
+    """How long a statement waits for a lock that another transaction holds; by default half of `statement_seconds`."""
+
+    @field_validator("database_url", "pooled_url", "replica_urls")
+    @classmethod
+    def _is_postgresql(cls, value: str | None, known: ValidationInfo) -> str | None:
+        """Libpq reads the URL, so a driver in the scheme, as SQLAlchemy has it, is removed."""
+        given = (value or "").split() if known.field_name == "replica_urls" else [value.strip()] if value else []
+        urls = [re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url) for url in given]
+        if not all(map(is_url, urls)):
+            raise ValueError(URL_ADVICE)
+        if urls and known.data.get("database_url", "") is None and known.field_name != "database_url":
+            raise ValueError("needs DATABASE_URL beside it")
+        return " ".join(urls) or None
+
+    @field_validator("environment")
+    @classmethod
+    def _has_a_database(cls, environment: Environment, others: ValidationInfo) -> Environment:
+        if environment == "production" and others.data.get("database_url", "") is None:
+            raise ValueError("is production, but DATABASE_URL is not set: the embedded PostgreSQL is for development")
+        return environment
+
+    @field_validator("lock_seconds")
+    @classmethod
+    def _is_shorter_than_a_statement(cls, seconds: float, others: ValidationInfo) -> float:
+        statement = others.data.get("statement_seconds", YEAR)
+        if seconds > statement:
+            raise ValueError(f"is {seconds:g}, and more than TRELLIS_STATEMENT_SECONDS, which is {statement:g}")
+        return seconds
+
+    @field_validator("secret")
+    @classmethod
+    def _secret_is_strong(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and not is_strong(secret.get_secret_value()):
+            raise ValueError(f"is too weak. {ADVICE}")
+        return secret
+
+    def with_secret(self) -> Self:
+        """With a secret: in development, the data folder's own if none is set. Raises SettingsError in production."""
+        if self.secret is not None:
+            return self
+        if self.environment == "production":
+            raise SettingsError(f"TRELLIS_SECRET is not set. {ADVICE}")
+        return self.model_copy(update={"secret": SecretStr(_kept(self.data_dir / "secret"))})
+
+    def key(self, purpose: str) -> bytes:
+        """The key for one purpose: 32 bytes, derived from the secret. Raises SettingsError when there is none."""
+        if self.secret is None:
+            raise SettingsError("There is no secret to sign with.")
+        return derived(self.secret.get_secret_value().encode(), f"trellis {purpose}".encode())
+
+
+class ServerSettings(DatabaseSettings):
+    """What the server lets in, for how long, and what it tells of it."""
 
     host: str = "127.0.0.1"
     """The address to listen on; `0.0.0.0` is all of IPv4."""
@@ -103,15 +162,6 @@ class Settings(BaseSettings):
     """Serves Prometheus's metrics. Of several processes on a machine, each takes the next port that is free."""
     metrics_host: str = "127.0.0.1"
     """Where it listens. Whoever reaches it needs no password."""
-
-    pool_size: int = Field(10, gt=0, le=10_000)
-    """Connections to PostgreSQL for each of the two lanes, reads and writes."""
-    pool_wait_seconds: Seconds = 2
-    """How long a request waits for a free connection before it is answered 503."""
-    statement_seconds: Seconds = 10
-    """How long PostgreSQL may work on one statement."""
-    lock_seconds: Seconds = Field(default_factory=_lock_of)
-    """How long a statement waits for a lock that another transaction holds; by default half of `statement_seconds`."""
     request_seconds: float = Field(default_factory=_request_of, gt=0, le=4 * 86_400, allow_inf_nan=False)
     """How long a request may be at work, from its last byte to the first one of its answer, before it is rolled back
     and answered 503; longer than `pool_wait_seconds` and `statement_seconds` together, by default twice that. A proxy's
@@ -122,6 +172,23 @@ class Settings(BaseSettings):
     queue_seconds: Seconds = 0.1
     """How long a request waits to get to work before it is answered 503, and for a third of that while more come than
     can be served."""
+
+    @field_validator("request_seconds")
+    @classmethod
+    def _is_longer_than_what_is_within(cls, seconds: float, others: ValidationInfo) -> float:
+        within = others.data.get("pool_wait_seconds", 0) + others.data.get("statement_seconds", 0)
+        if seconds <= within:
+            raise ValueError(
+                f"is {seconds:g}, but has to be more than TRELLIS_POOL_WAIT_SECONDS and TRELLIS_STATEMENT_SECONDS "
+                f"together, which are {within:g}"
+            )
+        return seconds
+
+
+class Settings(ServerSettings):
+    """Every field is the environment variable `TRELLIS_<FIELD>`, but for `DATABASE_URL` and `PORT`. `trellis config`
+    shows a field's docstring.
+    """
 
     worker: bool | None = None
     """Whether `trellis serve` does jobs as well. By default, it does so over the embedded database only; else there is
@@ -157,51 +224,6 @@ class Settings(BaseSettings):
     argon2_iterations: int = Field(2, ge=1, le=1_000)
     """How often hashing a password goes over its memory."""
 
-    @field_validator("database_url", "pooled_url", "replica_urls")
-    @classmethod
-    def _is_postgresql(cls, value: str | None, known: ValidationInfo) -> str | None:
-        """Libpq reads the URL, so a driver in the scheme, as SQLAlchemy has it, is removed."""
-        given = (value or "").split() if known.field_name == "replica_urls" else [value.strip()] if value else []
-        urls = [re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url) for url in given]
-        if not all(map(is_url, urls)):
-            raise ValueError(URL_ADVICE)
-        if urls and known.data.get("database_url", "") is None and known.field_name != "database_url":
-            raise ValueError("needs DATABASE_URL beside it")
-        return " ".join(urls) or None
-
-    @field_validator("environment")
-    @classmethod
-    def _has_a_database(cls, environment: Environment, others: ValidationInfo) -> Environment:
-        if environment == "production" and others.data.get("database_url", "") is None:
-            raise ValueError("is production, but DATABASE_URL is not set: the embedded PostgreSQL is for development")
-        return environment
-
-    @field_validator("lock_seconds")
-    @classmethod
-    def _is_shorter_than_a_statement(cls, seconds: float, others: ValidationInfo) -> float:
-        statement = others.data.get("statement_seconds", YEAR)
-        if seconds > statement:
-            raise ValueError(f"is {seconds:g}, and more than TRELLIS_STATEMENT_SECONDS, which is {statement:g}")
-        return seconds
-
-    @field_validator("request_seconds")
-    @classmethod
-    def _is_longer_than_what_is_within(cls, seconds: float, others: ValidationInfo) -> float:
-        within = others.data.get("pool_wait_seconds", 0) + others.data.get("statement_seconds", 0)
-        if seconds <= within:
-            raise ValueError(
-                f"is {seconds:g}, but has to be more than TRELLIS_POOL_WAIT_SECONDS and TRELLIS_STATEMENT_SECONDS "
-                f"together, which are {within:g}"
-            )
-        return seconds
-
-    @field_validator("secret")
-    @classmethod
-    def _secret_is_strong(cls, secret: SecretStr | None) -> SecretStr | None:
-        if secret is not None and not is_strong(secret.get_secret_value()):
-            raise ValueError(f"is too weak. {ADVICE}")
-        return secret
-
     @classmethod
     def load(cls) -> Self:
         """Read the environment. Raises SettingsError, whose message has no values."""
@@ -209,14 +231,6 @@ class Settings(BaseSettings):
             return cls()
         except ValidationError as error:
             raise told(error) from None
-
-    def with_secret(self) -> Self:
-        """With a secret: in development, the data folder's own if none is set. Raises SettingsError in production."""
-        if self.secret is not None:
-            return self
-        if self.environment == "production":
-            raise SettingsError(f"TRELLIS_SECRET is not set. {ADVICE}")
-        return self.model_copy(update={"secret": SecretStr(_kept(self.data_dir / "secret"))})
 
     @property
     def retention(self) -> timedelta:
@@ -227,12 +241,6 @@ class Settings(BaseSettings):
     def journal_retention(self) -> timedelta:
         """How long the journal is kept."""
         return timedelta(days=self.journal_days)
-
-    def key(self, purpose: str) -> bytes:
-        """The key for one purpose: 32 bytes, derived from the secret. Raises SettingsError when there is none."""
-        if self.secret is None:
-            raise SettingsError("There is no secret to sign with.")
-        return derived(self.secret.get_secret_value().encode(), f"trellis {purpose}".encode())
 
 
 def _kept(file: Path) -> str:
