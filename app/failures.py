@@ -4,6 +4,7 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 
 from shared.errors import Contended, DomainError, Unavailable
+from shared.wire import Misled
 
 MIGRATE = "The database has not the schema that this version needs. First: trellis migrate"
 
@@ -20,6 +21,8 @@ def told(error: BaseException) -> str:
 def is_passing(error: BaseException) -> bool:
     """Whether the same may succeed later: the database is out of reach, or busy with what others do."""
     match _driver_error(error):
+        case Misled():
+            return False
         case psycopg.OperationalError(sqlstate=None) | psycopg.errors.LockNotAvailable():
             return True
         case psycopg.Error(sqlstate=str(state)):

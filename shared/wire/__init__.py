@@ -6,7 +6,7 @@ without a deadline, and turns what PostgreSQL refuses into domain errors. It kno
 
 from shared.wire.connection import connector
 from shared.wire.database import Database
-from shared.wire.direct import PIN, PIN_SESSION, RELIED_ON, connect
+from shared.wire.direct import PIN, PIN_SESSION, RELIED_ON, Misled, connect
 from shared.wire.lane import Lane
 from shared.wire.replicas import Sight, sight
 from shared.wire.statements import Record, Run, Statement
@@ -20,6 +20,7 @@ __all__ = [
     "Database",
     "Demand",
     "Lane",
+    "Misled",
     "Record",
     "Run",
     "Sight",

@@ -16,7 +16,16 @@ from psycopg.abc import PQGen
 
 from shared.observing import current_activity
 from shared.settings import Settings
-from shared.wire.direct import CONNECT_SECONDS, NOT_DIRECT, RELIED_ON, explained, given_options, has_options, session
+from shared.wire.direct import (
+    CONNECT_SECONDS,
+    NOT_DIRECT,
+    RELIED_ON,
+    Misled,
+    explained,
+    given_options,
+    has_options,
+    session,
+)
 from shared.wire.statements import Record
 
 R = TypeVar("R")
@@ -125,9 +134,9 @@ async def _prove(connection: PostgresConnection) -> None:
     if connection.preamble:
         (level,) = await (await connection.execute("SHOW default_transaction_isolation")).fetchone() or ("",)
         if level != RELIED_ON["default_transaction_isolation"]:
-            raise OperationalError(NOT_READ_COMMITTED)
+            raise Misled(NOT_READ_COMMITTED)
     elif not has_options(connection, NAME):
-        raise OperationalError(NOT_DIRECT)
+        raise Misled(NOT_DIRECT)
 
 
 def _in_options(options: str) -> dict[str, str]:

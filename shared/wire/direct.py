@@ -13,6 +13,11 @@ NOT_DIRECT = (
     "lead to PostgreSQL itself, and TRELLIS_POOLED_URL to the pooler"
 )
 
+
+class Misled(psycopg.OperationalError):
+    """The URL leads to a server whose sessions are not what the code relies on. It will not mend itself."""
+
+
 CONNECT_SECONDS = 5
 """For each host of the URL."""
 
@@ -61,7 +66,7 @@ def connect(url: str, application_name: str, **more: Any) -> psycopg.Connection[
         raise explained(error) from error
     if not has_options(made, application_name):
         made.close()
-        raise psycopg.OperationalError(NOT_DIRECT)
+        raise Misled(NOT_DIRECT)
     return made
 
 
@@ -88,4 +93,4 @@ def given_options(url: str) -> str:
 def explained(error: psycopg.OperationalError) -> psycopg.OperationalError:
     """What to do about a pooler that refuses options, or the error itself."""
     is_pooler = "unsupported startup parameter: options" in str(error)
-    return psycopg.OperationalError(NOT_DIRECT) if is_pooler else error
+    return Misled(NOT_DIRECT) if is_pooler else error

@@ -80,6 +80,7 @@ class Replica:
             "PORT": str(self.port),
             "TRELLIS_DRAIN_SECONDS": str(drain),
             "TRELLIS_POOL_SIZE": "5",
+            "TRELLIS_QUEUE_SECONDS": "10",  # Overload is shed elsewhere; here nobody is to be refused.
             "TRELLIS_SECRET": "the same for all replicas, of course",
         }
         self._stack = ExitStack()

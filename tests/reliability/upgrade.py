@@ -125,7 +125,7 @@ def first_session(server: Server, tree: Path = ROOT) -> tuple[str, list[str]]:
         check=True,
     )
     assert pasted.stderr == ""
-    statuses = re.findall(r' HTTP/1.1" (\d+)', server.output()[begins_at:])
+    statuses = re.findall(r'(?: HTTP/1.1" |"message":"[A-Z]+ \S+ )(\d+)', server.output()[begins_at:])
     return pasted.stdout, [status for status in statuses if status not in {"200", "201"}]
 
 

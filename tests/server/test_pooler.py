@@ -197,16 +197,16 @@ class TestAPoolerAsTheDatabase:
 class TestOptionsInTheUrl:
     def test_hold_behind_the_pooler(self, url, pooled):
         """Such as a search_path."""
-        options = "-c search_path=here,public --lock-timeout=9s"
+        options = "-c search_path=here,public --work-mem=9MB"
 
         async def ask():
             database = Database(settings_on(url, url_with(pooled, options=options)))
             try:
-                return [await read(database, SETTING, name=name) for name in ("search_path", "lock_timeout")]
+                return [await read(database, SETTING, name=name) for name in ("search_path", "work_mem")]
             finally:
                 await database.close()
 
-        assert asyncio.run(ask()) == [[("here,public",)], [("9s",)]]
+        assert asyncio.run(ask()) == [[("here,public",)], [("9MB",)]]
 
 
 class TestJobs:

@@ -215,12 +215,12 @@ class TestWhatStopsAStart:
 
     def test_a_database_out_of_reach_of_migrate(self):
         refused = trellis("migrate", DATABASE_URL="postgresql://trellis:x@127.0.0.1:1/trellis")
-        is_told(refused, "The database cannot be reached: connection failed")
+        is_told(refused, "The database cannot be reached: connection failed", code=3)
 
     def test_a_database_that_does_not_let_migrate_in(self):
         with clone() as url:
             refused = trellis("migrate", DATABASE_URL=url_with(url, user="nobody", password="hunter2"))
-        is_told(refused, "The database cannot be reached: connection failed")
+        is_told(refused, "The database cannot be reached: connection failed", code=3)
         assert "hunter2" not in refused.stderr
 
     def test_a_port_in_use(self):
@@ -285,7 +285,7 @@ class TestAFirstSession:
         assert '"description":"For the roses"' in pasted.stdout
 
 
-def is_told(refused, sentence):
-    assert refused.returncode == 1
+def is_told(refused, sentence, code=1):
+    assert refused.returncode == code
     assert refused.stderr.splitlines()[-1].startswith(f"trellis: {sentence}")
     assert "Traceback" not in refused.stderr
