@@ -204,13 +204,15 @@ class Cluster:
 class Harness:
     """Rounds of work and death."""
 
-    def __init__(self, folder: Path, clients: int, seed: int) -> None:
+    def __init__(self, folder: Path, clients: int, seed: int, writes: int = 1) -> None:
+        """So many writes, at least, are acknowledged before each kill."""
         self.chance = random.Random(seed)
         self.ledger = Ledger()
         self.killed: Counter[Victim] = Counter()
         self.cluster = Cluster(folder)
         self._folder = folder
         self._clients = clients
+        self._writes = writes
         self.wrong: list[str] = []
         self._checked: set[str] = set()
 
@@ -239,8 +241,10 @@ class Harness:
 
     def round(self, victim: Victim) -> list[str]:
         """Let the clients work, kill the victim in the midst, and bring it back. What is lost or doubled by then."""
-        before = len(self.ledger.acknowledged)
-        until(lambda: len(self.ledger.acknowledged) > before or bool(self.ledger.unexpected), "No write is answered.")
+        wanted = len(self.ledger.acknowledged) + self._writes
+        while len(self.ledger.acknowledged) < wanted and not self.ledger.unexpected:
+            before = len(self.ledger.acknowledged)
+            until(lambda: self._has_come_on(before), "No write is answered.")  # noqa: B023 (called here)
         time.sleep(self.chance.uniform(0, 0.4))
         if victim is Victim.SERVER:
             self.api.kill()
@@ -254,6 +258,9 @@ class Harness:
         new = told.keys() - self._checked
         self._checked |= new
         return self._wrong({name: told[name] for name in new})
+
+    def _has_come_on(self, before: int) -> bool:
+        return len(self.ledger.acknowledged) > before or bool(self.ledger.unexpected)
 
     def _verdict(self) -> list[str]:
         """What is wrong in the end: with each acknowledged write, and with what was kept together with it."""
@@ -304,14 +311,15 @@ def _told(harness: Harness, rounds: int) -> str:
 @click.command()
 @click.option("--rounds", default=20, show_default=True, help="How often something is killed.")
 @click.option("--clients", default=6, show_default=True, help="How many write at once.")
+@click.option("--writes", default=1, show_default=True, help="How many are acknowledged before each, at least.")
 @click.option("--asynchronous", is_flag=True, help="Have PostgreSQL acknowledge early, and find what that loses.")
 @click.option("--seed", type=int, help="Of the victims and moments.")
-def main(rounds: int, clients: int, asynchronous: bool, seed: int | None) -> None:
+def main(rounds: int, clients: int, writes: int, asynchronous: bool, seed: int | None) -> None:
     """Kill the server and PostgreSQL while clients write, and see that nothing acknowledged is lost or doubled."""
     seed = random.randrange(1 << 32) if seed is None else seed
     click.echo(f"Seed {seed}.")
     with tempfile.TemporaryDirectory(prefix="trellis-crashes-") as folder:
-        harness = Harness(Path(folder), clients, seed)
+        harness = Harness(Path(folder), clients, seed, writes)
         try:
             outcome = _lossy(harness, rounds) if asynchronous else _durable(harness, rounds)
         except Failure as failure:
