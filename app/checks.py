@@ -55,7 +55,7 @@ def concerns(settings: Settings) -> Iterator[str]:
             yield from _of_the_clock(connection)
             yield from _of_the_schema(connection)
         for url in (settings.replica_urls or "").split():
-            yield from _of_a_replica(url)
+            yield from concerns_of_a_replica(url)
     except psycopg.Error as error:
         yield f"{told(error)} Until it can, requests are answered 503."
 
@@ -88,8 +88,8 @@ def _of_the_schema(connection: psycopg.Connection[Any]) -> Iterator[str]:
         yield f"The database has not the schema that this version needs ({', '.join(sorted(lacks))}): trellis migrate"
 
 
-def _of_a_replica(url: str) -> Iterator[str]:
-    """Nothing fails for lack of one: what it could have answered, the primary does."""
+def concerns_of_a_replica(url: str) -> Iterator[str]:
+    """A sentence where it is not read from. Nothing fails for lack of one: what it could answer, the primary does."""
     at = conninfo_to_dict(url)
     where = f"The replica at {at.get('host', 'this machine')}, port {at.get('port', 5432)},"
     try:

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import column, func, literal, select, table
 
-from app.checks import CLOCK_SECONDS, OLDEST_VERSION, PLACES, clock_difference
+from app.checks import CLOCK_SECONDS, OLDEST_VERSION, PLACES, clock_difference, concerns_of_a_replica
 from app.operating.findings import DatabaseCheck, Deployment, Finding, Word, fine
 from shared.feed import has_strangers
 from shared.jobs import counted
@@ -82,8 +82,10 @@ def durability(_: Deployment, connection: psycopg.Connection[Any]) -> Iterator[F
 def connections(deployment: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
     """Whether PostgreSQL has as many connections as all processes may open."""
     settings, (places,) = deployment.settings, _row(connection, PLACES)
-    each_server, at_once = 2 * settings.pool_size, min(settings.worker_jobs, settings.pool_size)
-    each_worker = 3 * at_once + 3  # A job's unit of work and read; to take and end it; to give signs and look round.
+    is_pooled, at_once = settings.pooled_url is not None, min(settings.worker_jobs, settings.pool_size)
+    each_server = 0 if is_pooled else 2 * settings.pool_size
+    # To take and end a job, to give signs and look round; and the job's own unit of work and read, but by a pooler.
+    each_worker = (1 if is_pooled else 3) * at_once + 3
     workers = deployment.workers + (deployment.replicas if settings.worker or deployment.is_embedded else 0)
     wanted = deployment.replicas * each_server + workers * each_worker + SPARE_PLACES
     servers, others = f"{deployment.replicas} x {each_server} for servers", f"{workers} x {each_worker} for workers"
@@ -94,6 +96,16 @@ def connections(deployment: Deployment, connection: psycopg.Connection[Any]) -> 
     badly = f"All processes open up to {wanted} connections ({sum}), and PostgreSQL has {places}."
     well = f"Up to {wanted} of {places} are wanted: {sum}. --replicas and --workers tell of others."
     yield Finding("error", "connections", badly, way_out) if places < wanted else fine("connections", well)
+
+
+def replicas(deployment: Deployment, _: psycopg.Connection[Any]) -> Iterator[Finding]:
+    """Whether reads can be answered from them."""
+    urls = (deployment.settings.replica_urls or "").split()
+    found = [concern for url in urls for concern in concerns_of_a_replica(url)]
+    for concern in found:
+        yield Finding("warning", "replicas", concern, "TRELLIS_REPLICA_URLS says where they are.")
+    if urls and not found:
+        yield fine("replicas", f"Reads can be answered from {len(urls)}.")
 
 
 def role(deployment: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
@@ -212,6 +224,7 @@ def _row(connection: psycopg.Connection[Any], statement: Any, values: Any = None
 
 
 CHECKS: tuple[DatabaseCheck, ...] = (
-    *(version, encoding, durability, connections, role, transport, sessions, schema, restoration, clock, upkeep),
+    *(version, encoding, durability, connections, replicas, role, transport, sessions, schema, restoration, clock),
+    upkeep,
 )
 """In the order in which they are told."""

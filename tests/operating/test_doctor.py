@@ -236,6 +236,20 @@ class TestConnections:
         """The arithmetic is that of `Database` and of the worker."""
         assert "1 x 20 for servers, 1 x 15 for workers, 3 spare" in findings("connections")[0].says
 
+    def test_of_servers_are_the_poolers_own_where_there_is_one(self, url, monkeypatch):
+        monkeypatch.setenv("TRELLIS_POOLED_URL", url)
+        assert "1 x 0 for servers, 1 x 7 for workers, 3 spare" in findings("connections")[0].says
+
+
+class TestReplicas:
+    def test_that_are_none_are_not_read_from(self, url, monkeypatch):
+        monkeypatch.setenv("TRELLIS_REPLICA_URLS", url)
+        assert "takes writes of its own" in trouble("replicas").says
+
+    def test_that_do_not_answer_are_named(self, url, monkeypatch):
+        monkeypatch.setenv("TRELLIS_REPLICA_URLS", "postgresql://trellis:x@127.0.0.1:1/trellis")
+        assert "127.0.0.1, port 1, is not read from until it answers" in trouble("replicas").says
+
 
 class TestTheRole:
     def test_that_may_not_write_anywhere(self, url):
