@@ -260,13 +260,13 @@ class TestTheRole:
         name = f"trellis_reader_{os.getpid()}"
         run(url, f"CREATE ROLE {name} LOGIN PASSWORD 'x'", f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {name}")
         try:
-            run(url, f"GRANT INSERT, UPDATE, DELETE ON users TO {name}")
+            run(url, f"GRANT INSERT, UPDATE, DELETE ON sessions TO {name}")
             monkeypatch.setenv("DATABASE_URL", url_with(url, user=name, password="x"))
             denied = [one.says.split()[-1] for one in findings("role") if one.word == "error"]
         finally:
             run(url, f"DROP OWNED BY {name}", f"DROP ROLE {name}")
-        assert "tags." in denied
-        assert "users." not in denied
+        assert "journal." in denied
+        assert "sessions." not in denied
 
     def test_that_is_a_superuser(self, url):
         assert trouble("role").word == "warning"
