@@ -1,4 +1,4 @@
-"""docs/DEPLOY.md and docs/BACKUP.md: what they name is there."""
+"""docs/DEPLOY.md, docs/BACKUP.md and the table of settings in README.md: what they name is there."""
 
 import re
 
@@ -6,6 +6,7 @@ import pytest
 
 from app.cli import assembled
 from shared.manifest import discover
+from shared.settings import Settings, variables_of
 from tests.deploy.settings import unknown
 from tests.servers import ROOT
 
@@ -33,3 +34,28 @@ class TestEachPage:
         assert links
         for link in links:
             assert (ROOT / "docs" / link).resolve().exists(), link
+
+
+class TestTheTableOfTheReadme:
+    """| `VARIABLE`, `VARIABLE` | `default`, `default` | meaning |"""
+
+    ROWS = re.findall(r"^\| (`[A-Z].*?) \| (.*?) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+
+    def test_names_settings_that_there_are(self):
+        named = {name for names, _ in self.ROWS for name in re.findall(r"`([A-Z_]+)`", names)}
+        assert "TRELLIS_SECRET" in named
+        assert unknown(named) == set()
+
+    def test_has_the_defaults_that_they_have(self):
+        """Those that are told as numbers."""
+        fields = variables_of(Settings)
+        told = 0
+        for names, values in self.ROWS:
+            numbers = re.findall(r"`(\d+(?:\.\d+)?)`", values)
+            variables = re.findall(r"`([A-Z_]+)`", names)
+            if len(numbers) == len(variables):
+                for variable, number in zip(variables, numbers, strict=True):
+                    if variable in fields and fields[variable].default_factory is None:
+                        assert fields[variable].default == float(number), variable
+                        told += 1
+        assert told > 12
