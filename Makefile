@@ -82,7 +82,7 @@ bench-growth: .venv/installed  ## Measure how the cost of a page grows with tabl
 	@$(BIN)/python -m benchmarks.growth $(BENCH)
 
 lock: .venv-lock/locked  ## Take the newest releases that pyproject.toml allows into requirements/.
-	@$(COMPILE) --extra build pyproject.toml --output-file requirements/runtime.txt
+	@$(COMPILE) --extra build --extra otel pyproject.toml --output-file requirements/runtime.txt
 	@$(COMPILE) --all-extras --constraint requirements/runtime.txt pyproject.toml --output-file requirements/development.txt
 	@$(COMPILE) --python-version 3.11 benchmarks/requirements.in --output-file benchmarks/requirements.txt
 	@$(COMPILE) --python-version 3.11 --constraint requirements/development.txt tests/clients/requirements.in --output-file tests/clients/requirements.txt
