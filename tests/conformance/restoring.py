@@ -98,16 +98,19 @@ class Restoring(Deleting):
         deleted; the rows of others are left alone, to the byte.
         """
         admin, stranger = await self.admin(), await self.outsider()
-        earlier = await self.saved()
-        await self.delete(earlier)
+        # The owner of a part may be another account than the owner of the whole.
+        own: dict[str, Any] = (
+            {column: (await self.outsider()).id} if self.parent and column != self._parents_key() else {}
+        )
+        row, earlier = await self.saved(**own), await self.deleted(**own)
         others = await self.saved(owner=stranger)
-        before, theirs = await self.document(self.row, admin), await stranger.get(self.path(others))
-        holder = f"{above.path}/{getattr(self.row, column)}"
+        before, theirs = await self.document(row, admin), await stranger.get(self.path(others))
+        holder = f"{above.path}/{getattr(row, column)}"
         for _ in range(2):
             done(await admin.delete(holder))
-            refused(await admin.get(self.path(self.row)), 404, self.resource.absent.code)
+            refused(await admin.get(self.path(row)), 404, self.resource.absent.code)
             done(await admin.post(f"{holder}/restore"))
-            after = await self.document(self.row, admin)
+            after = await self.document(row, admin)
             assert {name for name in after if after[name] != before[name]} <= COUNTED
             refused(await admin.get(self.path(earlier)), 404, self.resource.absent.code)
         assert (await stranger.get(self.path(others))).content == theirs.content
@@ -118,6 +121,8 @@ class Restoring(Deleting):
         """While what it is part of is deleted, nobody restores the part alone, not even an administrator."""
         admin = await self.admin()
         for column, above in self.above():
+            if column != self._parents_key():
+                continue
             holder = f"{above.path}/{getattr(self.row, column)}"
             done(await admin.delete(holder))
             assert (await admin.post(self.path(self.row, "/restore"))).status_code in {404, 409}
