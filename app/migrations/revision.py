@@ -22,6 +22,7 @@ from app.migrations.branches import VERSIONS, Revision, ancestors, faults, heads
 from app.migrations.drafting import context_on, draft
 from app.migrations.environment import engine, prepare
 from app.migrations.errors import MigrationError
+from app.migrations.leaving import told_of_unknown
 from app.migrations.operations import Sql, flat, remarks_on, undone
 from app.migrations.sql_text import tables_read
 from app.migrations.stages import Stages
@@ -48,7 +49,9 @@ def write_revision(
         raise MigrationError(fault)
     with connect(database_url, "trellis revision", autocommit=True) as connection:
         schema = standing_of(connection)
-    if schema.lacks or schema.ahead:
+    if schema.ahead:
+        raise MigrationError(told_of_unknown(schema.ahead))
+    if schema.lacks:
         raise MigrationError("The database is not at the newest revisions of this checkout. First: trellis migrate")
     made = {name for revision in revisions(versions) if revision.module == module.name for name in makes(revision)}
 
