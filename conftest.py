@@ -18,6 +18,7 @@ from tests import callers
 from tests.callers import Caller, anonymous
 from tests.database import TEMPLATE, RolledBackDatabase, clone, template
 from tests.factories import RowFactory
+from tests.jobs_done import do_jobs
 from tests.patience import PATIENCE
 
 pytest_plugins = ["pytester", "tests.answers", "tests.selection.plugin"]
@@ -95,3 +96,9 @@ async def client(app: FastAPI, database: RolledBackDatabase) -> AsyncIterator[As
 def signed_in(app: FastAPI, application: Application, database: RolledBackDatabase) -> Callable[..., Awaitable[Caller]]:  # noqa: ARG001 (opened)
     """How a test gets its callers, by the columns of an account or with a `user` that there is."""
     return partial(callers.signed_in, app, application)
+
+
+@pytest.fixture
+def jobs_done(application: Application, database: RolledBackDatabase) -> Callable[[], Awaitable[list[str]]]:  # noqa: ARG001 (opened)
+    """Does the jobs that events left in the queue, and names them."""
+    return partial(do_jobs, application)

@@ -10,8 +10,11 @@ from httpx2 import ASGITransport, AsyncClient
 from app.container import Application
 from modules.users.models import User, UserSession
 from modules.users.tests.factories import UserFactory
+from shared.rows import table_of
 
 BASE = "http://test/api/v1"
+ACCOUNTS = table_of(User)
+"""The table of the accounts that callers have."""
 
 
 def anonymous(app: FastAPI, **options: Any) -> AsyncClient:

@@ -5,11 +5,12 @@ no module by name.
 """
 
 from app.migrations.answers import Answers
-from app.migrations.branches import VERSIONS, faults
+from app.migrations.branches import VERSIONS, Revision, ancestors, faults, variables
 from app.migrations.commands import OpensDatabase, migrate_command, revision_command
 from app.migrations.errors import MigrationError
 from app.migrations.retirement import write_retirement
 from app.migrations.revision import write_revision
+from app.migrations.sql_text import tables_named, tables_read
 from app.migrations.upgrading import UP_TO_DATE, upgrade
 
 __all__ = [
@@ -18,10 +19,15 @@ __all__ = [
     "Answers",
     "MigrationError",
     "OpensDatabase",
+    "Revision",
+    "ancestors",
     "faults",
     "migrate_command",
     "revision_command",
+    "tables_named",
+    "tables_read",
     "upgrade",
+    "variables",
     "write_retirement",
     "write_revision",
 ]

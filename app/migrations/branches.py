@@ -19,14 +19,11 @@ VERSIONS = ALEMBIC_INI.parent / "migrations" / "versions"
 class Revision:
     """A file of `versions/<module>/`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, source: str | None = None) -> None:
         self.path = path
         self.module = path.parent.name
-
-    @cached_property
-    def source(self) -> str:
+        self.source = path.read_text() if source is None else source
         """Its text."""
-        return self.path.read_text()
 
     @cached_property
     def _values(self) -> dict[str, Any]:

@@ -33,6 +33,13 @@ _FORGET = f"DELETE FROM {FILES} WHERE revision = ANY(%s)"  # noqa: S608
 log = logging.getLogger("trellis")
 
 
+def told_of_unknown(ran: Collection[str]) -> str:
+    """A sentence for whoever develops: their database has run migrations that this checkout has not."""
+    several = ", ".join(sorted(ran))
+    whose = "Another branch wrote what this checkout has not, or it was removed to be written anew"
+    return f"The database has run {several}. {whose}: {WAYS_OUT}."
+
+
 def keep(connection: Connection, applied: Collection[str]) -> None:
     """Keep the files of this checkout's migrations; of those that were not just applied, only if none is kept."""
     connection.execute(_MAKE)

@@ -22,7 +22,9 @@ from app.migrations.branches import VERSIONS, Revision, ancestors, faults, heads
 from app.migrations.drafting import context_on, draft
 from app.migrations.environment import engine
 from app.migrations.errors import MigrationError
+from app.migrations.leaving import told_of_unknown
 from app.migrations.operations import Sql, flat, remarks_on, undone
+from app.migrations.sql_text import tables_read
 from app.migrations.stages import Stages
 from shared.manifest import Module
 from shared.rows import owners
@@ -47,7 +49,9 @@ def write_revision(
         raise MigrationError(fault)
     with connect(database_url, "trellis revision", autocommit=True) as connection:
         schema = standing_of(connection)
-    if schema.lacks or schema.ahead:
+    if schema.ahead:
+        raise MigrationError(told_of_unknown(schema.ahead))
+    if schema.lacks:
         raise MigrationError("The database is not at the newest revisions of this checkout. First: trellis migrate")
     made = {name for revision in revisions(versions) if revision.module == module.name for name in makes(revision)}
 
@@ -117,15 +121,21 @@ def _needed(
     newest = heads(found)
     if before is None:
         return [newest[label] for label in ("kernel", *module.requires) if label in newest]
-    there = ancestors([before], found)
-    reached = {revision.module for revision in found if revision.id in there}
-    tables = {table for revision in found if revision.id in there for table in makes(revision)}
-    needed = set(module.requires) - reached
+    ids = ancestors([before], found)
+    there = [revision for revision in found if revision.id in ids]
+    named = {id for revision in there if revision.module == module.name for id in revision.depends_on}
+    own = {revision.module for revision in found if revision.id in named}
+    tables = {table for revision in there for table in makes(revision)}
+    needed = set(module.requires) - {revision.module for revision in there}
     for operation in flat(operations):
-        needed |= {owners()[table] for table in _referred_to(operation) if table not in tables} - {module.name}
+        # What is there only because a neighbour needs it may be gone from that one's links some day.
+        referred = {table for table in _referred_to(operation) if table not in tables or owners()[table] not in own}
+        # Whoever wrote the SQL has seen the tables as they are now.
+        needed |= {owners()[table] for table in referred | _read_by(operation)} - {module.name}
         if isinstance(operation, Sql) and any("trellis_" in statement for statement in operation.up):
             needed.add("kernel")
-    return [newest[label] for label in ("kernel", *module.requires) if label in needed and newest[label] not in there]
+    labels = [label for label in ("kernel", *module.requires) if label in needed]
+    return [newest[label] for label in labels if label not in own or newest[label] not in ids]
 
 
 def _referred_to(operation: MigrateOperation) -> Iterator[str]:
@@ -135,6 +145,12 @@ def _referred_to(operation: MigrateOperation) -> Iterator[str]:
             yield table
         case CreateTableOp():
             yield from (key.target_fullname.partition(".")[0] for key in operation.to_table().foreign_keys)
+
+
+def _read_by(operation: MigrateOperation) -> set[str]:
+    """The tables whose rows its SQL reads."""
+    statements = operation.up if isinstance(operation, Sql) else ()
+    return {table for statement in statements for table in tables_read(statement, owners().keys())}
 
 
 def _rendered(connection: Connection, operations: Sequence[MigrateOperation]) -> tuple[str, str, str]:

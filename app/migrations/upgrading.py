@@ -10,7 +10,7 @@ from app.checks import refuse_unfit
 from app.migrations.back import COLUMNS, Column, losses, released, target, way_back
 from app.migrations.branches import Revision, faults, in_order, revisions
 from app.migrations.errors import MigrationError
-from app.migrations.leaving import WAYS_OUT, keep
+from app.migrations.leaving import keep, told_of_unknown
 from app.migrations.moves import Moves, Way
 from app.migrations.planning import LARGE_BYTES, Step, copied, dangers, sizes, told
 from app.migrations.turn import migrating
@@ -160,8 +160,7 @@ def _refuse_half_built(connection: Connection) -> None:
 def _told_of_being_ahead(schema: Standing, *, is_development: bool) -> str:
     newer = f"The database's schema is ahead of this version's, at {', '.join(sorted(schema.ahead))}"
     if is_development:
-        modules = " and ".join(sorted({revision.rpartition("_")[0] for revision in schema.ahead}))
-        newer = f"Another branch's migrations of {modules} have run. {WAYS_OUT}. {newer}"
+        newer = f"{told_of_unknown(schema.ahead)} {newer}"
     if schema.lacks:
         raise MigrationError(f"{newer}, and not within its reach: it lacks {', '.join(sorted(schema.lacks))}.")
     return f"{newer}, and has all that it needs: there is nothing to do."

@@ -48,7 +48,7 @@ class Reader(Generic[M]):
     model: type[M]
     collection: ClassVar[Collection]
     policy: ClassVar[Policy]
-    """By default what the table's columns say: see `owned_by` and `part_of`."""
+    """By default what the table's columns say: see `owned_by` and `part_of`, which decides where a row has both."""
     absent: ClassVar[type[NotFound]]
     """Raised for a row that does not exist or is not visible: the caller cannot tell which."""
     denied: ClassVar[type[Forbidden]]
@@ -59,14 +59,16 @@ class Reader(Generic[M]):
         if "model" not in vars(cls):
             return
         RESOURCES[cls.resource()] = cls
-        for name in cls.collection.sorts:
-            if isinstance(name, Flat):
-                index_sort(table_of(cls.model), name)
+        owner, part = (belongs_to(table_of(cls.model), role) for role in (OWNER, PART))
         if "policy" not in vars(cls):
-            belonging = belongs_to(table_of(cls.model), OWNER, PART)
+            belonging = part or owner
             if belonging is None:
                 raise TypeError(f"{cls.__name__} has no policy: no column of its table is owned_by or part_of another.")
             cls.policy = policy_of(belonging)
+        listed_by = part if cls.policy.parents else owner or part
+        for name in cls.collection.sorts:
+            if isinstance(name, Flat):
+                index_sort(table_of(cls.model), name, listed_by)
 
     def __init__(self, tools: Tools) -> None:
         self._database, self._projector = tools.database, tools.projector

@@ -2,7 +2,8 @@
 
 A column says so: `owner_id: UUID = owned_by("users")`, `project_id: UUID = part_of("projects")`. Foreign key and index
 come with it. From what the column says, the kernel derives the policy of the rows, the guards of the verbs that make
-them and bring them back, and the groups of rows that are deleted together.
+them and bring them back, and the groups of rows that are deleted together. A row may have both, as a comment is part of
+a task and has an author: it goes with either, and what it is part of decides who sees and changes it.
 """
 
 from collections.abc import Iterator
@@ -31,8 +32,8 @@ class Belonging(NamedTuple):
 
 
 def owned_by(resource: str) -> Any:
-    """The column of the account that owns the row: only that one sees it, with administrators, unless a policy says
-    otherwise. The row goes with the account and comes back with it.
+    """The column of the account that owns the row: only that one sees it, with administrators, unless the row is also
+    part of another, or a policy says otherwise. The row goes with the account and comes back with it.
     """
     return _belongs(resource, {_ROLE: OWNER, _SHARER: True})
 
@@ -73,10 +74,9 @@ def names_sharer(column: Column[Any]) -> bool:
     return _SHARER in column.info
 
 
-def index_sort(table: Table, field: str) -> None:
+def index_sort(table: Table, field: str, by: Belonging | None) -> None:
     """The index of the live rows that belong to one other row, in the order of a field. It is there once."""
-    owner = belongs_to(table, OWNER, PART)
-    names = [*([owner.column.name] if owner else []), field, "id"]
+    names = [*([by.column.name] if by else []), field, "id"]
     name = f"ix_{table.name}_{'_'.join(names)}"
     if name not in {index.name for index in table.indexes}:
         Index(name, *(table.c[column] for column in names), postgresql_where=text("deleted_at IS NULL"))

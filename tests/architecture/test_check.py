@@ -14,6 +14,7 @@ from tests.architecture.comments import COMMENTS
 from tests.architecture.spoiled import SPOILED, TOLD
 from tests.architecture.trees import ROOT, copied, drop_in, plant, run
 from tests.architecture.violations import VIOLATIONS
+from tests.architecture.violations.migrations import MIGRATION, NEXT
 
 TREE = Tree.at(ROOT)
 BEFORE = {*source_findings(TREE)}
@@ -49,6 +50,15 @@ class TestAViolation:
         line = 1 + text[: text.index("# here")].count("\n")
         assert [(finding.path, finding.line) for finding in found] == [(path, line)], found
         assert told in found[0].sentence
+
+    @pytest.mark.parametrize(
+        "statement", ['op.execute("UPDATE tags SET x = {}")', 'op.execute(sa.text("UPDATE tags SET x = {}"))']
+    )
+    def test_is_none_to_read_a_neighbours_rows_after_its_migrations(self, statement):
+        """What `trellis revision --fill` writes. Here it is the first migration of tags that depends on users."""
+        code = dedent(MIGRATION).replace("def downgrade", 'down_revision = "tags_0001"\ndef downgrade', 1)
+        code += f"        {statement.format('(SELECT full_name FROM users LIMIT 1)')}\n"
+        assert {*source_findings(TREE.with_files({NEXT: code}))} == BEFORE
 
     def test_is_not_told_where_the_line_says_that_it_is_meant(self):
         path, code, _ = VIOLATIONS["a service sleeps"]

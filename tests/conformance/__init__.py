@@ -14,7 +14,8 @@ the declarations do not say, the class tells:
   in them.
 - `async def actor(self, role, row)`: how somebody gets a role on a row, where there is another one than its owner's.
 - `@act("manage")`: a method that gives a write of a row beside the verbs, which keeps what every write promises.
-- `context`, `dispossess`, `roles`: see `rows.py`; `body`, `actions`: see `promises.py`.
+- `async def context(self, owner)`: ids that cannot be derived, such as one of a tag. Those of accounts are the owner's.
+- `dispossess`, `roles`: see `rows.py`; `body`, `actions`: see `promises.py`.
 
 `faults.py` has faults of a kernel, and `test_faults.py` proves that each of them is caught.
 """

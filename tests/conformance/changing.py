@@ -26,9 +26,7 @@ class Changing(Promises):
     async def test_a_patch_changes_what_it_names_and_nothing_else(self, field: str):
         """Each value that the schema takes is kept; what is absent stays as it is (docs/guide/changing.md)."""
         schema = self.face.schema("change")
-        values = self.new_values(schema, field)
-        assert values, f"No example of {field} fits, and the factory has no value for it."
-        for value in values:
+        for value in self.good_values(schema, field):
             before = await self.document(self.row)
             after = done(await self.patched({field: value})).json()
             changed = {name for name in after if after[name] != before[name]}
@@ -42,7 +40,7 @@ class Changing(Promises):
     async def test_null_clears_a_field_where_it_may_be_null(self, field: str):
         """Elsewhere it is 422 at its pointer, and changes nothing (docs/guide/changing.md)."""
         schema = self.face.schema("change")
-        done(await self.patched({field: self.new_values(schema, field)[0]}))
+        done(await self.patched({field: self.good_values(schema, field)[0]}))
         before = await self.keeper.get(self.path(self.row))
         answer = await self.patched({field: None})
         if takes(schema, {field: None}):

@@ -120,6 +120,10 @@ class Face:
         """The columns that name who a row belongs to."""
         return [column for column in self.table.columns if "sharer" in column.info]
 
+    def referring(self, table: sa.Table) -> list[sa.Column[Any]]:
+        """The columns that refer to a table."""
+        return [column for column in self.table.c if any(key.column.table is table for key in column.foreign_keys)]
+
     @property
     def secrets(self) -> list[sa.Column[Any]]:
         return [column for column in self.table.columns if "secret" in column.info]

@@ -71,11 +71,11 @@ class Promises(Rows):
 
     def new_values(self, schema: type[BaseModel], field: str) -> list[Any]:
         """Values that the schema takes for a field, as JSON: the factory's, the examples, every member of an
-        enumeration, both booleans.
+        enumeration, both booleans. Of a reference: what `context` gives.
         """
         made = to_jsonable_python(getattr(self.factory.build(**self.columns), field, None))
         if field in self.face.table.c and self.face.table.c[field].foreign_keys:
-            return [made]  # An example refers to a row that is not there.
+            return [] if made is None else [made]  # An example refers to a row that is not there.
         told = schema.model_json_schema()
         described = [told["properties"][field], *told["properties"][field].get("anyOf", ())]
         described += [told["$defs"][one["$ref"].rpartition("/")[2]] for one in described if "$ref" in one]
@@ -83,6 +83,12 @@ class Promises(Rows):
         values += [value for one in described if one.get("type") == "boolean" for value in (True, False)]
         values += schema.model_fields[field].examples or []
         return [value for value in [*values, made] if value is not None and takes(schema, {field: value})]
+
+    def good_values(self, schema: type[BaseModel], field: str) -> list[Any]:
+        """The same, and there has to be one."""
+        values = self.new_values(schema, field)
+        assert values, f"No example of {field} fits: give a value in the factory, or in `context` if it is an id."
+        return values
 
     def _other_values(self, schema: type[BaseModel], field: str) -> list[Any]:
         """Values of the field's type, where the factory and the examples have one alone."""

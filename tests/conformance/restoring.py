@@ -4,9 +4,12 @@ from typing import Any
 
 from uuid_utils.compat import uuid7
 
+from shared.auth import ADMIN, DELETE, RESTORE
 from shared.errors import DomainError
 from shared.rows import OWNER, belongings
+from tests.callers import Caller
 from tests.conformance.deleting import Deleting
+from tests.conformance.faces import Face
 from tests.conformance.requests import contents, done, refused, walk
 from tests.conformance.rows import NOON
 from tests.conformance.tried import each, needs
@@ -54,14 +57,14 @@ class Restoring(Deleting):
     @needs("restore", if_=lambda c: c.resource.orphans())
     async def test_a_restore_waits_for_what_owns_the_row(self):
         """A row does not come back before its owner: 409."""
-        row = await self.deleted()
         (owner,) = [belonging for belonging in belongings(self.face.table) if belonging.role == OWNER]
+        row = await self.deleted(**await self._apart(owner.column.name))
         owners = self.face.table.metadata.tables[owner.resource]
         of_row = owners.c.id == getattr(row, owner.column.name)
         await self.stage.database.sql(owners.update().where(of_row).values(deleted_at=NOON, deletion_id=uuid7()))
-        admin = await self.admin()
+        caller = await self._who_may(self.face, RESTORE)
         (error,) = self.resource.orphans()
-        refused(await admin.post(f"{self.path(row)}/restore"), 409, error.code)
+        refused(await caller.post(f"{self.path(row)}/restore"), 409, error.code)
 
     @needs("restore", "delete")
     async def test_a_row_can_go_and_come_back_again(self):
@@ -98,31 +101,43 @@ class Restoring(Deleting):
         deleted; the rows of others are left alone, to the byte.
         """
         admin, stranger = await self.admin(), await self.outsider()
-        earlier = await self.saved()
-        await self.delete(earlier)
+        own = await self._apart(column)
+        row, earlier = await self.saved(**own), await self.deleted(**own)
         others = await self.saved(owner=stranger)
-        before, theirs = await self.document(self.row, admin), await stranger.get(self.path(others))
-        holder = f"{above.path}/{getattr(self.row, column)}"
+        before, theirs = await self.document(row, admin), await stranger.get(self.path(others))
+        holder = f"{above.path}/{getattr(row, column)}"
+        deletes, restores = [await self._who_may(above, action) for action in (DELETE, RESTORE)]
         for _ in range(2):
-            done(await admin.delete(holder))
-            refused(await admin.get(self.path(self.row)), 404, self.resource.absent.code)
-            done(await admin.post(f"{holder}/restore"))
-            after = await self.document(self.row, admin)
+            done(await deletes.delete(holder))
+            refused(await admin.get(self.path(row)), 404, self.resource.absent.code)
+            done(await restores.post(f"{holder}/restore"))
+            after = await self.document(row, admin)
             assert {name for name in after if after[name] != before[name]} <= COUNTED
             refused(await admin.get(self.path(earlier)), 404, self.resource.absent.code)
         assert (await stranger.get(self.path(others))).content == theirs.content
-        done(await admin.post(self.path(earlier, "/restore")))
+        done(await (await self._who_may(self.face, RESTORE)).post(self.path(earlier, "/restore")))
 
     @needs("restore", if_=lambda c: c.parent)
     async def test_a_part_does_not_come_back_without_the_whole(self):
         """While what it is part of is deleted, nobody restores the part alone, not even an administrator."""
-        admin = await self.admin()
         for column, above in self.above():
+            if column != self._parents_key():
+                continue
             holder = f"{above.path}/{getattr(self.row, column)}"
-            done(await admin.delete(holder))
-            assert (await admin.post(self.path(self.row, "/restore"))).status_code in {404, 409}
-            done(await admin.post(f"{holder}/restore"))
+            done(await (await self._who_may(above, DELETE)).delete(holder))
+            for caller in (await self.admin(), self.keeper):
+                assert (await caller.post(self.path(self.row, "/restore"))).status_code in {404, 409}
+            done(await (await self._who_may(above, RESTORE)).post(f"{holder}/restore"))
             done(await self.keeper.get(self.path(self.row)))
+
+    async def _apart(self, column: str) -> dict[str, Any]:
+        """If this column names the owner of a part: another account than that of what the part is of."""
+        is_owner_of_part = self.parent is not None and column != self._parents_key()
+        return {column: (await self.outsider()).id} if is_owner_of_part else {}
+
+    async def _who_may(self, face: Face, action: str) -> Caller:
+        """An administrator; where the policy allows that none, the keeper."""
+        return await self.admin() if face.allows(ADMIN, action) else self.keeper
 
     def _free_value(self, name: str) -> Any:
         """A value for a column that the factory leaves empty."""

@@ -8,8 +8,8 @@ from uuid_utils.compat import uuid7
 
 from shared.auth import ADMIN
 from shared.errors import DomainError
-from shared.rows import INCLUDE_DELETED
-from tests.callers import Caller
+from shared.rows import INCLUDE_DELETED, PART, belongings
+from tests.callers import ACCOUNTS, Caller
 from tests.conformance.faces import Face
 from tests.conformance.stages import Stage
 from tests.conformance.tried import Tried
@@ -33,10 +33,13 @@ class Rows(Tried):
     """Those by which rows are the keeper's."""
 
     async def context(self, owner: Caller) -> dict[str, Any]:
-        """The columns by which new rows are `owner`'s, who has every right on them."""
-        if self.parent is not None:
-            return {self._parents_key(): (await self._above().saved(owner=owner)).id}
-        return {column.name: owner.id for column in self.face.sharers}
+        """The columns by which new rows are `owner`'s, who has every right on them. Whatever else names an account,
+        such as who is to do it, names the `owner`, too; where that is not allowed, a module gives another value.
+        """
+        accounts = {column.name: owner.id for column in self.face.referring(ACCOUNTS)}
+        if self.parent is None:
+            return accounts
+        return accounts | {self._parents_key(): (await self._above().saved(owner=owner)).id}
 
     async def actor(self, role: str, row: Any) -> Caller:
         """A caller with the role on the row."""
@@ -71,8 +74,8 @@ class Rows(Tried):
 
     @classmethod
     def above(cls) -> list[tuple[str, Face]]:
-        """What rows belong to: the column that refers to their owner or to what they are part of, and its resource."""
-        columns = cls.face.sharers if cls.parent is None else [cls.face.table.c[cls._parents_key()]]
+        """What rows belong to: each column that refers to their owner or to what they are part of, and its resource."""
+        columns = [*cls.face.sharers, *([] if cls.parent is None else [cls.face.table.c[cls._parents_key()]])]
         found = [(column.name, cls.face.referred(column)) for column in columns]
         return [(name, face) for name, face in found if {"delete", "restore"} <= face.routes.keys()]
 
@@ -129,5 +132,6 @@ class Rows(Tried):
     @classmethod
     def _parents_key(cls) -> str:
         assert cls.parent is not None
-        theirs = cls.parent.face.table
-        return next(key.parent.name for key in cls.face.table.foreign_keys if key.column.table is theirs)
+        theirs = cls.parent.face.table.name
+        found = belongings(cls.face.table)
+        return next(one.column.name for one in found if (one.role, one.resource) == (PART, theirs))

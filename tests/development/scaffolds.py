@@ -1,6 +1,6 @@
 """Modules that are scaffolded in a copy of the tree, as a team would: made, migrated, checked, tested.
 
-`make scaffolds COUNT=10 SEED=1` makes so many, with random fields, each owned by accounts or part of another one.
+`make scaffolds COUNT=10 SEED=1` makes so many, with random fields, each owned by accounts, part of another, or both.
 """
 
 import hashlib
@@ -62,7 +62,8 @@ def random_modules(count: int, seed: int) -> Iterator[tuple[str, list[str]]]:
     chance = random.Random(seed)
     made: list[str] = []
     for word in chance.sample(WORDS, count):
-        parents = ["--owned-by", "users"] if not made or chance.random() < 0.5 else ["--part-of", chance.choice(made)]
+        part = ["--part-of", chance.choice(made)] if made and chance.random() < 0.5 else []
+        parents = [*part, *(["--owned-by", "users"] if not part or chance.random() < 0.5 else [])]
         kinds = [*KINDS, "enum=low,high", "enum=red,green,blue"]
         fields = chance.sample(FIELDS, chance.randint(1, 6))
         options = [f"--field={name}:{chance.choice(kinds)}{chance.choice(['', '?'])}" for name in fields]

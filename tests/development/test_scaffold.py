@@ -40,6 +40,13 @@ class TestAModule:
         for check in ("ruff check .", "ruff format --check ."):
             scaffolds.done(scaffolds.run("-m", *check.split()))
 
+    def test_that_is_part_of_a_resource_and_owned_by_accounts_passes_its_tests_too(self, scaffolds):
+        """What it is part of decides who sees and changes it; its maker is named, and it goes with either."""
+        scaffolds.new("remarks", "--field=body:text", "--part-of", "projects", "--owned-by", "users")
+        models = (scaffolds.tree / "modules/remarks/models.py").read_text()
+        assert 'project_id: UUID = part_of("projects")\n    owner_id: UUID = owned_by("users")' in models
+        assert " passed" in scaffolds.test("modules/remarks")
+
     @pytest.mark.parametrize(
         ("arguments", "told"),
         [
@@ -47,7 +54,7 @@ class TestAModule:
             (["Invoice", "--owned-by", "users"], "It is a plural in lower case"),
             (["sheep", "--owned-by", "users"], "It is a plural in lower case, with a --singular of its own."),
             (["bills"], "Say whose its rows are"),
-            (["bills", "--owned-by", "users", "--part-of", "projects"], "Say whose its rows are"),
+            (["bills", "--part-of", "users", "--owned-by", "heaven"], "There is no resource 'heaven'; there are"),
             (["bills", "--part-of", "heaven"], "There is no resource 'heaven'; there are"),
             (["bills", "--owned-by", "users", "--field", "total"], "'total' is no field: write name:kind"),
             (["bills", "--owned-by", "users", "--field", "total:gold"], "'total:gold': the kinds are line, text, int"),

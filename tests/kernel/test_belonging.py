@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import MetaData, select, text
 from sqlmodel import Field, SQLModel
+from uuid_utils.compat import uuid7
 
 from modules.projects.models import ProjectMember, Role
 from modules.projects.repository import ProjectRepository
@@ -16,7 +17,7 @@ from modules.tags.models import Tag
 from modules.users.models import User
 from modules.users.repository import UserRepository
 from shared.auth import CHANGE, READ, RESOURCES, Principal
-from shared.errors import Forbidden, NotFound
+from shared.errors import Conflict, Forbidden, NotFound
 from shared.reads import Collection, Document, ListQuery, Shape, View, flat
 from shared.rows import (
     OWNER,
@@ -31,7 +32,7 @@ from shared.rows import (
     shared_by,
     table_of,
 )
-from shared.writes import Repository
+from shared.writes import Change, Repository
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -85,11 +86,51 @@ class Copied(Scratch, Resource, table=True):
     note: str = Field(default="")
 
 
+class Remark(Scratch, Resource, table=True):
+    __tablename__ = "belonging_remarks"
+
+    author_id: UUID = owned_by("users")
+    sheet_id: UUID = part_of("belonging_sheets")
+    place: int = 0
+
+
+class RemarkRead(Document, of=Remark):
+    """A remark."""
+
+    id: UUID
+    author_id: UUID
+
+
+class RemarkNotFound(NotFound):
+    """No remark."""
+
+
+class RemarkForbidden(Forbidden):
+    """Not for you."""
+
+
+class RemarkDeleted(Conflict):
+    """Its author is gone."""
+
+
+class RemarkRepository(Repository[Remark]):
+    model = Remark
+    collection = Collection(RemarkRead, sorts=("created_at", flat("place")))
+    absent = RemarkNotFound
+    denied = RemarkForbidden
+    orphaned = RemarkDeleted
+
+
 CREATE = """
     CREATE TABLE belonging_sheets (
         id uuid PRIMARY KEY, created_at timestamptz NOT NULL, updated_at timestamptz NOT NULL DEFAULT now(),
         version int NOT NULL DEFAULT 1, deleted_at timestamptz, deletion_id uuid,
-        project_id uuid NOT NULL REFERENCES projects, place int NOT NULL, note text)"""
+        project_id uuid NOT NULL REFERENCES projects, place int NOT NULL, note text);
+    CREATE TABLE belonging_remarks (
+        id uuid PRIMARY KEY, created_at timestamptz NOT NULL DEFAULT now(),
+        updated_at timestamptz NOT NULL DEFAULT now(), version int NOT NULL DEFAULT 1, deleted_at timestamptz,
+        deletion_id uuid, sheet_id uuid NOT NULL REFERENCES belonging_sheets, author_id uuid NOT NULL REFERENCES users,
+        place int NOT NULL)"""
 
 
 class TestAColumn:
@@ -200,6 +241,85 @@ async def walked(sheets, caller, sort, filters=(), values=()):
         cursor = page.next_cursor
         if cursor is None:
             return found
+
+
+@pytest.fixture
+def remarks(sheets, application):
+    return RemarkRepository(application.kernel.tools())
+
+
+@pytest.fixture
+async def sheet(database, sheets, ann, bob):
+    """On a project of Ann's, which Bob may look at."""
+    project = await ProjectFactory.saved(owner_id=ann.id)
+    await MemberFactory.saved(project_id=project.id, user_id=bob.id, role=Role.VIEWER)
+    id = UUID(int=1)
+    await database.sql(table_of(Sheet).insert().values(id=id, project_id=project.id, created_at=NOON))
+    return id
+
+
+async def remarked(database, sheet, author, **columns):
+    """A remark of this author's on the sheet."""
+    id = uuid7()
+    row = {"id": id, "sheet_id": sheet, "author_id": author.id, "place": 0} | columns
+    await database.sql(table_of(Remark).insert().values(row))
+    return id
+
+
+@pytest.fixture
+async def author(database, sheet, signed_in):
+    """Somebody who wrote a remark, and does not see the project any more."""
+    found = await signed_in()
+    await remarked(database, sheet, found)
+    return found
+
+
+class TestAPartThatAnAccountOwns:
+    """What it is part of decides who sees and changes it; to whom it belongs, with whom it goes."""
+
+    def test_has_the_policy_of_a_part(self):
+        assert {**RemarkRepository.policy.allowed} == {**SheetRepository.policy.allowed}
+
+    def test_has_the_index_of_a_flat_sort_by_what_it_is_part_of(self):
+        indexes = {str(index.name) for index in table_of(Remark).indexes}
+        assert "ix_belonging_remarks_sheet_id_place_id" in indexes
+        assert "ix_belonging_remarks_author_id_place_id" not in indexes
+
+    async def test_is_seen_by_who_sees_the_whole_and_not_by_its_owner_alone(self, remarks, sheet, ann, bob, author):
+        for caller, count in ((ann, 1), (bob, 1), (author, 0)):
+            assert len(await walked(remarks, principal(caller), "created_at")) == count
+
+    async def test_belongs_to_its_maker_who_has_to_be_allowed_to_change_the_whole(
+        self, database, remarks, sheet, ann, bob
+    ):
+        async with database.unit_of_work() as unit:
+            made = await remarks.create(Change(unit, principal(ann)), sheet_id=sheet, place=1)
+            assert json.loads(made.content)["author_id"] == str(ann.id)
+            with pytest.raises(SheetForbidden):
+                await remarks.create(Change(unit, principal(bob)), sheet_id=sheet, place=1)
+
+    async def test_is_changed_by_who_may_change_the_whole_whoever_owns_it(self, database, remarks, sheet, ann, bob):
+        id = await remarked(database, sheet, bob)
+        async with database.unit_of_work() as unit:
+            await remarks.change(Change(unit, principal(ann)), id, place=1)
+            with pytest.raises(RemarkForbidden):
+                await remarks.remove(Change(unit, principal(bob)), id)
+            await remarks.remove(Change(unit, principal(ann)), id)
+
+    async def test_does_not_come_back_before_its_owner_nor_before_the_whole(self, database, remarks, sheet, ann, bob):
+        id = await remarked(database, sheet, bob, deleted_at=NOON, deletion_id=uuid7())
+
+        async def restored():
+            async with database.unit_of_work() as unit:
+                await remarks.bring_back(Change(unit, principal(ann)), id)
+
+        for table, of_row, refusal in ((User, bob.id, RemarkDeleted), (Sheet, sheet, RemarkNotFound)):
+            gone = table_of(table).update().where(table_of(table).c.id == of_row)
+            await database.sql(gone.values(deleted_at=NOON, deletion_id=uuid7()))
+            with pytest.raises(refusal):
+                await restored()
+            await database.sql(gone.values(deleted_at=None, deletion_id=None))
+        await restored()
 
 
 class TestAListOfParts:

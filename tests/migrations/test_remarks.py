@@ -32,6 +32,26 @@ class TestWhatItDependsOn:
         (path,) = made.write()
         assert loaded(path).depends_on == newest["tags"]
 
+    def test_is_that_of_a_table_to_which_only_a_neighbour_led_so_far(self, made):
+        """The neighbour's links are no business of its own."""
+        made.module.requires = ("users", "projects")
+        (path,) = made.write()
+        assert loaded(path).depends_on == heads(revisions())["projects"]
+        made.module.requires = ("users", "projects", "tags")
+        made.tables(notes=[title(), Column("tag_id", ForeignKey("tags.id"), index=True)])
+        (path,) = made.write()
+        assert loaded(path).depends_on == heads(revisions())["tags"]
+
+    def test_is_the_newest_of_a_table_from_which_rows_are_filled(self, made):
+        """Whose columns are those of today, whatever it depends on."""
+        made.module.requires = ("users", "projects")
+        made.write()
+        made.module.requires = ("users", "projects", "tags")
+        made.tables(notes=[title(), Column("color", String(7), nullable=False)])
+        fill = "(SELECT slug FROM tags WHERE tags.owner_id = (SELECT id FROM users LIMIT 1) LIMIT 1)"
+        links = [loaded(path).depends_on for path in made.write(fills={"color": fill})]
+        assert links == [None, heads(revisions())["tags"], None]
+
     def test_is_nothing_that_it_depends_on_already(self, made):
         made.tables(notes=[title(), Column("owner_id", ForeignKey("users.id"), index=True)])
         (path,) = made.write()

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from app.migrations import MigrationError, upgrade
+from app.migrations import MigrationError, upgrade, write_revision
 from app.migrations.branches import ancestors, heads, in_order, revisions
 from app.migrations.leaving import take_back
+from shared.manifest import discover
 from tests.architecture import trees
 from tests.migrations.catalog import catalogue, connect, tables
 from tests.servers import trellis
@@ -68,14 +69,25 @@ class TestABranchThatWasSwitchedAway:
         assert migrated.returncode == 0, migrated.stderr
         refused = trellis("migrate", DATABASE_URL=url, **DEVELOPMENT)
         assert refused.returncode == 1
-        told = "trellis: Another branch's migrations of notes have run. `trellis migrate --to-here` takes back what"
+        told = "trellis: The database has run notes_0001. Another branch wrote what this checkout has not, or it was"
         assert refused.stderr.startswith(told)
+        assert "`trellis migrate --to-here` takes back what this checkout has not; or begin anew" in refused.stderr
         taken = trellis("migrate", "--to-here", DATABASE_URL=url, **DEVELOPMENT)
         assert (taken.returncode, taken.stdout) == (
             0,
             f"Taken back: notes_0001\nTaken back: {newer}\nThe database is up to date.\n",
         )
         assert catalogue(url) == here
+
+    def test_is_told_to_who_writes_the_next_migration(self, url, here):
+        """Also of a first migration that was removed to be written anew: `trellis migrate` alone is no way out."""
+        with connect(url) as connection:
+            connection.execute("INSERT INTO alembic_version VALUES ('notes_0001')")
+        told = (
+            r"^The database has run notes_0001\. .* removed to be written anew: `trellis migrate --to-here` takes back"
+        )
+        with pytest.raises(MigrationError, match=told):
+            write_revision(url, discover()[0], "again")
 
     def test_is_not_taken_back_in_production(self, url):
         refused = trellis("migrate", "--to-here", DATABASE_URL=url, TRELLIS_ENVIRONMENT="production")

@@ -4,24 +4,32 @@ import ast
 from collections.abc import Iterator
 
 from app.development.checking.places import Place
-from app.development.checking.sources import KERNEL, Finding, Text, last, text_of
-from app.development.checking.statements import tables_named
+from app.development.checking.sources import KERNEL, Finding, last, text_of
+from app.migrations import tables_named, tables_read
 
 
 def changes_another(place: Place) -> Iterator[Finding]:
-    """A table is changed by the migrations of its own module, and its rows are looked at by nobody else's.
+    """A table is changed by the migrations of its own module. Others read its rows in SQL, to fill rows of their own,
+    and only after the migrations that made them.
 
     The journal is every module's: the entries of rows that are gone go with them.
     """
     foreign = {table: owner for table, owner in place.foreign_tables.items() if owner != KERNEL}
-    for node, text in _operated(place):
+    for node, text, is_sql in _operated(place):
+        read = tables_read(text, foreign) if is_sql else set()
         for table in sorted(tables_named(text, foreign)):
             advice = "that one's own migration changes it; depend on it by depends_on."
+            if table in read:
+                if foreign[table] in place.tree.depended_on(place.source):
+                    continue
+                advice = "to read its rows, name the newest migration of that one in depends_on."
             yield place.source.finding(node, f"{table} is a table of '{foreign[table]}': {advice}")
 
 
-def _operated(place: Place) -> Iterator[Text]:
-    """The strings that operations get, but for those that only refer: a foreign key's targets."""
+def _operated(place: Place) -> Iterator[tuple[ast.expr, str, bool]]:
+    """The strings that operations get, and whether they are SQL; but for those that only refer: a foreign key's
+    targets.
+    """
     for call, name in place.source.calls():
         if last(name) in {"ForeignKeyConstraint", "ForeignKey", "create_foreign_key"}:
             continue
@@ -29,10 +37,10 @@ def _operated(place: Place) -> Iterator[Text]:
             continue
         for node in [*call.args, *(word.value for word in call.keywords)]:
             if (text := text_of(node)) is not None:
-                yield node, text
+                yield node, text, last(name) in {"execute", "text", "SQL"}
     for call, name in place.source.calls():
         if last(name) == "create_foreign_key":  # name, source, referent, …
-            yield from ((node, text) for node in call.args[1:2] if (text := text_of(node)))
+            yield from ((node, text, False) for node in call.args[1:2] if (text := text_of(node)))
 
 
 def has_no_way_down(place: Place) -> Iterator[Finding]:

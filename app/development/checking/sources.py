@@ -10,6 +10,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, Self
 
+from app.migrations import Revision, ancestors, variables
+
 KERNEL = "kernel"
 """Who owns the tables that are no module's; also the folder of their migrations."""
 VERSIONS = "migrations/versions/"
@@ -164,6 +166,19 @@ class Tree:
     def migrations(self, name: str) -> list[Source]:
         """The migrations of a branch."""
         return [source for path, source in self.sources.items() if path.startswith(f"{VERSIONS}{name}/")]
+
+    def depended_on(self, migration: Source) -> frozenset[str]:
+        """The branches of which a migration, or what it comes after, depends on some."""
+        branches = {revision.id: revision.module for revision in self._revisions}
+        ids = [revision.id for revision in self._revisions if str(revision.path) == migration.path]
+        return frozenset(branches[id] for id in ancestors(ids, self._revisions))
+
+    @cached_property
+    def _revisions(self) -> list[Revision]:
+        """The migrations of all branches."""
+        found = (source for name in self.branches for source in self.migrations(name))
+        texts = [(source.path, self.files[source.path]) for source in found]
+        return [Revision(Path(path), text) for path, text in texts if "revision" in variables(text)]
 
     @cached_property
     def models(self) -> Mapping[str, tuple[str, ast.ClassDef]]:

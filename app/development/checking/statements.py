@@ -2,10 +2,11 @@
 
 import ast
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 from app.development.checking.places import Place
 from app.development.checking.sources import Finding, last, text_of
+from app.migrations import tables_named
 
 SQL_CALLS = frozenset({"text", "SQL", "execute", "exec_driver_sql", "literal_column", "command", "DDL", "run"})
 """Functions whose string is SQL, whatever it looks like."""
@@ -14,18 +15,11 @@ _SQL = re.compile(
     r"|drop\s+table\b|create\s+(?:table|index|trigger)\b|lock\s+table\b|copy\s+\w|merge\s+into\b))"
     r"|\b(?:SELECT|FROM|JOIN|INSERT INTO|UPDATE|DELETE FROM)\s"
 )
-_LITERAL = re.compile(r"'(?:[^']|'')*'")
 _TRANSACTION = re.compile(
     r"^\s*(?:begin|commit|rollback|savepoint|release|start\s+transaction|set\s+transaction)\b", re.IGNORECASE
 )
 _WRITES = frozenset({"insert", "update", "delete"})
 _PUBLISHED = "take what it shows from its Summary, ask its Api for the rest, or have it publish what you need."
-
-
-def tables_named(sql: str, tables: Collection[str]) -> set[str]:
-    """Which of these tables a text of SQL names, outside of its literals."""
-    words = re.findall(r"(?<![\w.:])\w+", _LITERAL.sub("''", sql))
-    return {word for word in words if word in tables} | {word.lower() for word in words if word.lower() in tables}
 
 
 def writes_sql_about_another(place: Place) -> Iterator[Finding]:

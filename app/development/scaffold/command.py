@@ -20,7 +20,8 @@ from shared.manifest import discover
 _HELP = """Write the module NAME: a table, its routes, its first migration and its tests.
 
 NAME is a plural in lower case, such as invoices. Its rows belong to the accounts that make them, or are part of rows of
-another resource. A field is name:kind, or name:kind? where it may be missing. The kinds:
+another resource, or both: then what they are part of decides who sees and changes them. A field is name:kind, or
+name:kind? where it may be missing. The kinds:
 
 \b
 {kinds}
@@ -44,19 +45,19 @@ def new_command(database: OpensDatabase) -> click.Command:
     @click.option("--singular", "row", help="What one is called, if not what the plural suggests: person, of people.")
     def new(name: str, fields: tuple[str, ...], owned_by: str | None, part_of: str | None, row: str | None) -> None:
         discover()  # Of what a new one must not be called, and may be part of.
-        names, belongs = _names(name, row), _belongs(owned_by, part_of)
+        names, belongings = _names(name, row), _belongings(owned_by, part_of)
         try:
             found = [NewField.parsed(given, names.model) for given in fields]
         except FieldError as error:
             raise click.BadParameter(str(error), param_hint="--field") from None
-        taken = [field.name for field in found] + [belongs.column]
+        taken = [field.name for field in found] + [belongs.column for belongs in belongings]
         if twice := {name for name in taken if taken.count(name) > 1}:
             raise click.BadParameter(f"There are two of {', '.join(sorted(twice))}.", param_hint="--field")
         folder = Path(modules.__path__[0]) / names.module
         if folder.exists():
             raise click.BadParameter(f"There is a module '{name}' already.", param_hint="NAME")
         try:
-            written = _write(folder, names, belongs, found)
+            written = _write(folder, names, belongings, found)
             importlib.invalidate_caches()
             manifest = next(module for module in discover() if module.name == names.module)
             with database() as (settings, _):
@@ -80,16 +81,20 @@ def _names(name: str, row: str | None) -> Names:
     return names
 
 
-def _belongs(owned_by: str | None, part_of: str | None) -> Belongs:
-    if (owned_by is None) == (part_of is None):
-        raise click.UsageError("Say whose its rows are: either --owned-by users, or --part-of another resource.")
-    resource = part_of or owned_by or ""
-    if resource not in RESOURCES:
-        raise click.BadParameter(f"There is no resource '{resource}'; there are {', '.join(sorted(RESOURCES))}.")
-    return Belongs(resource, is_part=part_of is not None)
+def _belongings(owned_by: str | None, part_of: str | None) -> list[Belongs]:
+    """What they are part of, then their owner."""
+    found = [Belongs(part_of, is_part=True)] if part_of else []
+    found += [Belongs(owned_by, is_part=False)] if owned_by else []
+    if not found:
+        raise click.UsageError("Say whose its rows are: --owned-by users, --part-of another resource, or both.")
+    for belongs in found:
+        if belongs.resource not in RESOURCES:
+            known = ", ".join(sorted(RESOURCES))
+            raise click.BadParameter(f"There is no resource '{belongs.resource}'; there are {known}.")
+    return found
 
 
-def _write(folder: Path, names: Names, belongs: Belongs, fields: list[NewField]) -> list[Path]:
+def _write(folder: Path, names: Names, belongings: list[Belongs], fields: list[NewField]) -> list[Path]:
     """All files but the migration."""
     templates = Environment(  # noqa: S701 (Python, and no HTML)
         loader=PackageLoader("app.development.scaffold"),
@@ -97,12 +102,14 @@ def _write(folder: Path, names: Names, belongs: Belongs, fields: list[NewField])
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    enums = [field for field in fields if field.values]
+    part = next((belongs for belongs in belongings if belongs.is_part), None)
+    values = {"names": names, "belongings": belongings, "part": part, "owned": belongings[-1] != part}
+    values |= {"fields": fields, "enums": [field for field in fields if field.values]}
     written = []
     for template in templates.list_templates():
         path = folder / template.removesuffix(".jinja")
         path.parent.mkdir(parents=True, exist_ok=True)
-        source = templates.get_template(template).render(names=names, belongs=belongs, fields=fields, enums=enums)
+        source = templates.get_template(template).render(values)
         path.write_text(f"{source.strip()}\n" if source.strip() else "")
         written.append(path)
     _format(written)

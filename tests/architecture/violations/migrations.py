@@ -28,6 +28,16 @@ MIGRATIONS = {
         f'{MIGRATION}        op.execute(sa.table("projects").delete())  # here',
         "projects is a table of 'projects'",
     ),
+    "a migration changes a neighbour's rows by way of reading them": Violation(
+        NEXT,
+        f'{MIGRATION}        op.execute("UPDATE users SET x = (SELECT 1 FROM users LIMIT 1)")  # here',
+        "users is a table of 'users': that one's own migration changes it",
+    ),
+    "a migration reads a neighbour's rows that may not be there": Violation(
+        NEXT,
+        f'{MIGRATION}        op.execute("UPDATE tags SET x = (SELECT name FROM projects LIMIT 1)")  # here',
+        "projects is a table of 'projects': to read its rows, name the newest migration of that one in depends_on.",
+    ),
     "a migration has no way down": Violation(
         NEXT,
         """
