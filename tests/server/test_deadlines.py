@@ -70,7 +70,8 @@ class TestARequest:
             "TRELLIS_STATEMENT_SECONDS": "1",
             "TRELLIS_ARGON2_ITERATIONS": "1",
         }
-        proxy, codes = Proxy(database), {}
+        proxy = Proxy(database)
+        codes: dict[str, str] = {}
         with (
             start_blocking_portal() as portal,
             portal.wrap_async_context_manager(proxy.listening()) as through,
@@ -80,7 +81,7 @@ class TestARequest:
 
             def code() -> str:
                 email = f"{len(codes)}@example.com"
-                codes[email] = server.post("/api/v1/users", json=ANN | {"email": email}).json()["code"]
+                codes[email] = str(server.post("/api/v1/users", json=ANN | {"email": email}).json()["code"])
                 return codes[email]
 
             eventually(lambda: code() == "commit_in_doubt")
