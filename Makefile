@@ -43,7 +43,7 @@ crashes: .venv/installed  ## Kill the server and PostgreSQL while clients write,
 terminations: .venv/installed  ## End COUNT=1000 connections to PostgreSQL while clients ask, and look for requests without an answer.
 	@$(BIN)/python -m tests.server.terminations --count $(or $(COUNT),1000)
 
-jobs: .venv/installed  ## Kill workers while they do the jobs of 10,000 events, and look for what is lost; JOBS='--events 1000', or --help.
+jobs: .venv/installed  ## Kill workers while they do the jobs of 10,000 events, and look for what is lost; JOBS='--postgres 50' kills PostgreSQL, too.
 	@$(BIN)/python -m tests.jobs.kills $(JOBS)
 
 reliability: .venv/installed  ## Make faults happen, of every kind, and look for what is lost or late; RELIABILITY='--short', or --help.

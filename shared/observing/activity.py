@@ -34,7 +34,18 @@ class Activity:
     """What an activity passes adds to it, so that no function needs an argument more for the sake of the log."""
 
     __slots__ = (
-        *("bytes", "id", "name", "principal", "retries", "slow", "span", "sqlstates", "statement_seconds"),
+        *(
+            "bytes",
+            "id",
+            "is_in_doubt",
+            "name",
+            "principal",
+            "retries",
+            "slow",
+            "span",
+            "sqlstates",
+            "statement_seconds",
+        ),
         *("statements", "status", "wait_seconds"),
     )
 
@@ -55,6 +66,8 @@ class Activity:
         """For a connection to the database."""
         self.slow = 0
         """Slow round trips to the database."""
+        self.is_in_doubt = False
+        """Whether a COMMIT was sent whose answer nobody has seen: what was changed may have been kept."""
         self.retries = 0
         """How often its unit of work was run again."""
         self.sqlstates: tuple[str, ...] = ()

@@ -1,13 +1,15 @@
 """The unit of work: one transaction, for statements on the wire and for blocks of SQLAlchemy's session."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from typing import Any
 
 import psycopg
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.errors import CommitInDoubt, Unavailable
+from shared.observing import current_activity
 from shared.wire.lane import Lane
 from shared.wire.orm import session_on
 from shared.wire.refusals import translated
@@ -115,16 +117,11 @@ class UnitOfWork:
         if wire.has_failed or (wire.is_idle and not self._waiting):
             raise RuntimeError("The transaction has failed or ended, and nobody said so: nothing can be kept.")
         steps = [*self._waiting, "SET CONSTRAINTS ALL IMMEDIATE" if dry_run else "COMMIT"]
-        with translated():
-            try:
-                if then is None or dry_run:
-                    await wire.run(*steps)
-                    return []
-                return await wire.rows(then, {}, steps)
-            except psycopg.Error as error:
-                if not dry_run and wire.is_lost():
-                    raise CommitInDoubt from error
-                raise
+        with translated(), nullcontext() if dry_run else _committing(wire):
+            if then is None or dry_run:
+                await wire.run(*steps)
+                return []
+            return await wire.rows(then, {}, steps)
 
     async def close(self) -> None:
         """Roll back what was not committed, and give the connection back."""
@@ -165,3 +162,19 @@ class UnitOfWork:
         finally:
             if wire.sendings != sendings:
                 self._waiting = [self._demand] if self._demand and self.is_unmet else []
+
+
+@contextmanager
+def _committing(wire: Wire) -> Iterator[None]:
+    """Without the answer to COMMIT, nobody knows whether it was kept. The activity remembers that: whoever cancels it,
+    or cannot find it out, has to say so.
+    """
+    try:
+        yield
+    except (psycopg.Error, asyncio.CancelledError) as error:
+        if not wire.is_lost():
+            raise
+        current_activity.get().is_in_doubt = True
+        if isinstance(error, psycopg.Error):
+            raise CommitInDoubt from error
+        raise

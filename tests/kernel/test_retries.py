@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from httpx2 import AsyncClient
 from sqlalchemy import Integer, bindparam, column, insert, table, text, update
 
-from shared.errors import Conflict
+from shared.errors import Conflict, Unavailable
 from shared.http.routes.authentication import PublicChange
 from shared.http.routes.mutations import MOST_ATTEMPTS
 from shared.http.routes.routing import Route
@@ -207,6 +207,22 @@ class TestAConnectionLostInTheCommit:
         made = await http.post("/notes/1", params={"by": by}, headers=KEYED)
         assert (made.status_code, made.json()) == (201, 1)
         assert amounts() == {1: 1}
+
+    async def test_is_told_when_the_next_attempt_cannot_find_out(self, real, runs, proxy, sql):
+        router = APIRouter(route_class=Route)
+
+        @router.post("/notes")
+        async def make(change: PublicChange) -> None:
+            runs.append("make")
+            if len(runs) > 1:
+                raise Unavailable
+            await change.unit.execute(ADD, {"id": 1})
+
+        proxy.cuts.append(Cut.BEFORE)
+        async with client_of(router, real) as http:
+            doubtful = await http.post("/notes", headers=KEYED)
+        is_problem(doubtful, 503, "commit_in_doubt")
+        assert len(runs) == 2
 
     async def test_leaves_no_broken_connection_behind(self, http, real, proxy, amounts, by):
         for n in range(10):

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from shared.settings import Settings, SettingsError
 from tests.database import clone
 from tests.patience import PATIENCE, eventually
+from tests.proxy import Fault, Proxy, Step
 from tests.server.test_protocol import JSON, is_problem
 from tests.servers import await_lock, serving
 from tests.sockets import connected, request
@@ -60,6 +62,31 @@ class TestARequest:
                 for pid in backends:
                     os.kill(pid, signal.SIGCONT)
             assert "Traceback" not in server.output()
+
+    def test_that_takes_too_long_in_its_commit_is_told_that_it_may_be_kept(self, tmp_path, database, sql):
+        """On a slow machine, the time may be over before that: then nothing is kept."""
+        settings = {
+            "TRELLIS_POOL_WAIT_SECONDS": "0.1",
+            "TRELLIS_STATEMENT_SECONDS": "1",
+            "TRELLIS_ARGON2_ITERATIONS": "1",
+        }
+        proxy = Proxy(database)
+        codes: dict[str, str] = {}
+        with (
+            start_blocking_portal() as portal,
+            portal.wrap_async_context_manager(proxy.listening()) as through,
+            serving(tmp_path, DATABASE_URL=through, TRELLIS_REQUEST_SECONDS="1.2", **settings) as server,
+            portal.wrap_async_context_manager(proxy.troubled(Step.COMMITTED, Fault.STALL)),
+        ):
+
+            def code() -> str:
+                email = f"{len(codes)}@example.com"
+                codes[email] = str(server.post("/api/v1/users", json=ANN | {"email": email}).json()["code"])
+                return codes[email]
+
+            eventually(lambda: code() == "commit_in_doubt")
+        kept = {email for (email,) in sql("SELECT email FROM users WHERE email = ANY(%s)", [[*codes]])}
+        assert kept == {email for email, code in codes.items() if code == "commit_in_doubt"}
 
 
 class TestALock:

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.errors import DomainError, TooLarge, Unavailable
+from shared.errors import CommitInDoubt, DomainError, TooLarge, Unavailable
 from shared.http.edge import access
 from shared.http.edge.headers import trimmed, value_of
 from shared.http.edge.problems import MEDIA_TYPE, InternalError, problem, problem_of_status, status_of
@@ -112,8 +112,10 @@ class RequestContext:
         except asyncio.CancelledError:
             refusal: DomainError | None = scope["state"].get(REFUSAL)
             if not answer.started:
-                refused = problem(Request(scope), refusal or Unavailable("The server is stopping."))
-                await refused(scope, receive, answer.send)
+                told = refusal or Unavailable("The server is stopping.")
+                if current_activity.get().is_in_doubt:
+                    told = CommitInDoubt()
+                await problem(Request(scope), told)(scope, receive, answer.send)
                 if GONE in scope["state"]:
                     current_activity.get().status = NO_ANSWER
             if refusal is None:  # The server stops, and its grace period is over.

@@ -98,10 +98,11 @@ class Mutations:
                 ):
                     change = new(unit, principal)
                     return await self._within_session(answer(request, handle, change), change)
-            except (Contended, CommitInDoubt) as error:
+            except Unavailable as error:
                 # After a commit in doubt, the next attempt finds by the key whether it was kept.
-                if attempts == MOST_ATTEMPTS or (isinstance(error, CommitInDoubt) and keyed is None):
-                    raise
+                is_again = isinstance(error, Contended) or (isinstance(error, CommitInDoubt) and keyed is not None)
+                if attempts == MOST_ATTEMPTS or not is_again:
+                    raise _told(error) from error.__cause__
             current_activity.get().retries += 1
             await asyncio.sleep(random.uniform(0, 0.05 * attempts))  # noqa: S311 (to not meet again)
 
@@ -195,6 +196,11 @@ class Mutations:
 def _origin(principal: Principal | None, request: Request) -> Origin:
     id = request_id_of(request.scope)
     return Origin(principal.user_id, principal.session_id, id) if principal else Origin(request_id=id)
+
+
+def _told(error: Unavailable) -> Unavailable:
+    """What the client hears in the end: an attempt before the last one may have been kept."""
+    return CommitInDoubt() if current_activity.get().is_in_doubt else error
 
 
 def _is_to_be_kept(response: Response) -> bool:
