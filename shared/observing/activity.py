@@ -34,19 +34,8 @@ class Activity:
     """What an activity passes adds to it, so that no function needs an argument more for the sake of the log."""
 
     __slots__ = (
-        *(
-            "bytes",
-            "id",
-            "is_in_doubt",
-            "name",
-            "principal",
-            "retries",
-            "slow",
-            "span",
-            "sqlstates",
-            "statement_seconds",
-        ),
-        *("statements", "status", "wait_seconds"),
+        *("bytes", "id", "is_in_doubt", "name", "principal", "retries", "slow", "span", "sqlstates"),
+        *("statement_seconds", "statements", "status", "wait_seconds"),
     )
 
     def __init__(self, id: str = "-", name: str = OTHER) -> None:
