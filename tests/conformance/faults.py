@@ -26,7 +26,7 @@ from shared.reads.statements import ListStatements
 from shared.reads.totals import Totals
 from shared.schemas import Patch
 from shared.upkeep import purge
-from shared.wire.unit_of_work import UnitOfWork
+from shared.wire import Record, Statement, UnitOfWork
 from shared.writes.idempotency import Idempotency, Keyed
 from shared.writes.repository import Repository
 from shared.writes.resources import Resources
@@ -133,8 +133,8 @@ def _ignores_if_match(patch: pytest.MonkeyPatch) -> None:
 def _commits_dry_runs(patch: pytest.MonkeyPatch) -> None:
     end = UnitOfWork.end
 
-    async def commit(self: UnitOfWork, *, dry_run: bool) -> None:
-        await end(self, dry_run=False)
+    async def commit(self: UnitOfWork, *, dry_run: bool, then: Statement | None = None) -> list[Record]:
+        return await end(self, dry_run=False, then=None if dry_run else then)
 
     patch.setattr(UnitOfWork, "end", commit)
 

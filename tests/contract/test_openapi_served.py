@@ -1,9 +1,13 @@
 """`GET /openapi.json`: a document that clients keep, and get compressed."""
 
+import asyncio
 import gzip
+import json
 import re
 
 import pytest
+
+from app.asgi import create_app
 
 PATH = "http://test/openapi.json"
 
@@ -42,6 +46,12 @@ class TestTheDocument:
         other, content = await asked(client, coding, If_None_Match='"other"')
         assert other.status_code == 200
         assert content
+
+    async def test_is_made_once_however_many_ask_for_it_at_once(self, application):
+        """The server's thread that makes it at the start, and whoever asks for a problem's page meanwhile."""
+        fresh = create_app(application)
+        asked = [asyncio.to_thread(lambda: json.dumps(fresh.openapi())) for _ in range(3)]
+        assert {*await asyncio.gather(*asked)} == {json.dumps(fresh.openapi())}
 
     async def test_is_the_one_of_the_application(self, app, client):
         answer = await client.get(PATH)

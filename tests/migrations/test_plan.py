@@ -128,7 +128,7 @@ class TestTheCommand:
         danger = f"{newer} reads all of users (0 MiB), and meanwhile, of users: nobody can write to it"
         assert shown.stdout.endswith(f"-- WARNING: {danger}.\n")
 
-        refused = trees.run(tree, *migrate, DATABASE_URL=url)
+        refused = trees.run(tree, *migrate, DATABASE_URL=url, TRELLIS_ENVIRONMENT="production")
         assert refused.returncode == 1
         assert f"trellis: {danger}. Nothing was changed." in refused.stderr
         with connect(url) as connection:
@@ -137,7 +137,8 @@ class TestTheCommand:
             assert connection.execute("SELECT to_regclass('more')").fetchone() == (None,)
         assert tables(url) == before
 
-        assert trees.run(tree, *migrate, "--may-block", DATABASE_URL=url).stdout == "The database is up to date.\n"
+        done = trees.run(tree, *migrate, "--may-block", DATABASE_URL=url, TRELLIS_ENVIRONMENT="production")
+        assert done.stdout == "The database is up to date.\n"
         assert trees.run(tree, *migrate, "--plan", DATABASE_URL=url).stdout == "-- There is nothing to do.\n"
 
     def test_needs_no_copy_where_no_table_is_large(self, url, monkeypatch):

@@ -137,8 +137,9 @@ class TestAnExport:
                 with pytest.raises(httpx2.RemoteProtocolError):
                     export.read()
             assert ask(http, READ).status_code == 200
-            eventually(lambda: '"GET /api/v1/users/me' in server.output())
-            assert "[broken-off] The answer broke off: " in server.output()
+            eventually(lambda: '"message":"GET /api/v1/users/me' in server.output())
+            (line,) = [line for line in server.output().splitlines() if '"The answer broke off: ' in line]
+            assert '"request_id":"broken-off"' in line
             assert "Traceback" not in server.output()
 
 

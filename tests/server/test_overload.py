@@ -92,9 +92,29 @@ class TestARequestTooMany:
         assert full() == [201, 201]
         assert server.post("/api/v1/users", json=account("gone")).status_code == 201
 
-    @pytest.mark.parametrize("framing", ["Content-Length: 90", "Transfer-Encoding: chunked"])
-    def test_whose_body_is_yet_to_come_is_refused_before_it_is_sent(self, server, full, framing):
-        with connected(server, request("POST /api/v1/users", JSON, framing)) as client:
+    def test_whose_body_comes_apart_from_its_head_waits_for_a_place(self, server, full):
+        """As clients often send the two, and as others wait."""
+        whole = posted(json.dumps(account("apart")).encode())
+        head, _, body = whole.partition(b"\r\n\r\n")
+        with connected(server, head + b"\r\n\r\n") as client:
+            client.send(body[:5])
+            assert full() == [201, 201]
+            client.send(body[5:])
+            assert client.answer().status == 201
+
+    @pytest.mark.parametrize(
+        "sent",
+        [
+            ("Content-Length: 70000",),
+            ("Content-Length: 90", "Expect: 100-continue"),
+            ("Transfer-Encoding: chunked", b"fffff\r\n" + b" " * 70_000),
+        ],
+        ids=["large", "waiting to be asked for", "chunked"],
+    )
+    def test_whose_body_cannot_be_kept_is_refused_before_it_is_sent(self, server, full, sent):
+        fields = [field for field in sent if isinstance(field, str)]
+        begun = b"".join(part for part in sent if isinstance(part, bytes))
+        with connected(server, request("POST /api/v1/users", JSON, *fields) + begun) as client:
             answer = client.answer()
             is_problem(answer, 503, "unavailable")
             assert answer.headers["connection"] == "close"

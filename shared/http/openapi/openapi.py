@@ -15,7 +15,7 @@ from shared.http.openapi.parameters import add_wishes, describe_parameters
 from shared.http.openapi.problems import Problems, components_of
 from shared.http.openapi.queries import PATH, with_queries
 from shared.http.openapi.raises import Handlers, Raises
-from shared.http.openapi.serving import Served, serve_document
+from shared.http.openapi.serving import MAKING, Served, serve_document
 from shared.http.openapi.words import describe_operation, describe_tags
 from shared.writes import Repository
 
@@ -38,11 +38,12 @@ def install_openapi(
         return found, Problems(Raises(handlers), [route for route, _, _ in found])
 
     def openapi() -> Json:
-        if app.openapi_schema is None:
-            document = generate()
-            _complete(document, *routes_and_problems(document), repositories)
-            document["servers"] = [{"url": app.root_path or "/", "description": "This server."}]
-        return generate()
+        with MAKING:
+            if app.openapi_schema is None:
+                document = generate()
+                _complete(document, *routes_and_problems(document), repositories)
+                document["servers"] = [{"url": app.root_path or "/", "description": "This server."}]
+            return generate()
 
     def openapi_3_2() -> Json:
         document = app.openapi()

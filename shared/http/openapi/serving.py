@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -11,8 +11,10 @@ from fastapi import FastAPI, Request, Response
 from shared.http.edge import JSON
 from shared.http.reads import Content
 
-_MAKING = Lock()
-"""To make a document takes seconds of processor where there are many modules: one at a time."""
+MAKING = RLock()
+"""To make a document takes seconds of processor where there are many modules: one at a time, and nobody sees it before
+it is complete.
+"""
 
 
 class Served:
@@ -24,7 +26,7 @@ class Served:
 
     def make(self) -> Content:
         """The document as it is sent."""
-        with _MAKING:
+        with MAKING:
             if self._made is None:
                 encoded = json.dumps(self._document(), ensure_ascii=False, separators=(",", ":")).encode()
                 self._made = Content(encoded, JSON, {"Cache-Control": "no-cache"})

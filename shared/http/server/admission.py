@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Callable
 from typing import ClassVar
 
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+
 from shared.deadline import Deadline
 from shared.errors import Unavailable
 from shared.http.edge import GONE, LEAVE, REFUSAL
@@ -25,8 +27,9 @@ PostgreSQL, which a statement that is cut off costs.
 class GatedProtocol(RequestProtocol):
     """A connection whose requests pass the gate.
 
-    One whose body is yet to come begins without a place, unless there is none: a slow client takes none from others. It
-    counts from the end of its body.
+    One whose body is yet to come begins without a place, so that a slow client takes none from others, and counts from
+    the end of its body. Where there is none it waits for its body first, and then for a place: clients often send both
+    apart. A body that is too large to be kept so long, or that waits to be asked for, is refused before it is sent.
     """
 
     gate: ClassVar[Gate]
@@ -50,9 +53,13 @@ class GatedProtocol(RequestProtocol):
         super().connection_lost(exc)
 
     def admit(self) -> None:
+        is_to_come = self._phase is Phase.BODY
+        is_free = self.gate.is_open or (is_to_come and self._is_urgent())
+        if is_to_come and not is_free and not self._is_large():
+            return  # It is held on, and comes again with its body.
         super().admit()
-        if self._phase is Phase.BODY:
-            if self.gate.is_open or self._is_urgent():
+        if is_to_come:
+            if is_free:
                 self.begin()
             else:
                 self.shed()
@@ -81,6 +88,11 @@ class GatedProtocol(RequestProtocol):
             self.on_response_complete()
         else:
             self.transport.close()
+
+    def _is_large(self) -> bool:
+        """Whether the body is more than uvicorn reads ahead, or its client waits for a word before it sends it."""
+        announced = dict(self.scope["headers"]).get(b"content-length", b"0")
+        return self.expect_100_continue or self.flow.read_paused or int(announced) > HIGH_WATER_LIMIT
 
     def _is_urgent(self) -> bool:
         return type(self).is_urgent(self.scope["method"], self.scope["path"])
