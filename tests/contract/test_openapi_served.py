@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import re
+import time
 
 import pytest
 
@@ -50,7 +51,12 @@ class TestTheDocument:
     async def test_is_made_once_however_many_ask_for_it_at_once(self, application):
         """The server's thread that makes it at the start, and whoever asks for a problem's page meanwhile."""
         fresh = create_app(application)
-        asked = [asyncio.to_thread(lambda: json.dumps(fresh.openapi())) for _ in range(3)]
+
+        def asked_after(seconds: float) -> str:
+            time.sleep(seconds)
+            return json.dumps(fresh.openapi())
+
+        asked = [asyncio.to_thread(asked_after, n / 20) for n in range(5)]
         assert {*await asyncio.gather(*asked)} == {json.dumps(fresh.openapi())}
 
     async def test_is_the_one_of_the_application(self, app, client):
