@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 import httpx2
+import psycopg
 
 from benchmarks import machine, report
 from benchmarks.accounts import Account, register
@@ -23,6 +24,9 @@ from benchmarks.servers import PREFIX, TRELLIS, Server, running
 STRIDE = 100
 """The largest page: in such steps the depths are reached."""
 CONNECTIONS = 1_000
+FLAT = "&sort=name"
+"""A sort that the collection declares flat, and its index."""
+FLAT_INDEX = "ix_projects_owner_id_name_id"
 SEARCHES = {"a rare word": f"&q={RARE_WORD}", "a common word": f"&q={COMMON_WORD}"}
 
 
@@ -54,7 +58,7 @@ def main(seconds: int, rounds: int, walk_seconds: int, huge: bool, quick: bool) 
             reader, deep = register(server, "reader"), register(server, "deep")
         filler = Filler(url, reader.id, deep.id)
         stack.callback(filler.close)
-        progress = Progress(3 * len(sizes) + len(depths) + 6)
+        progress = Progress(3 * len(sizes) + len(depths) + 8)
         pace = Pace(seconds, rounds, progress)
         grown = [_at_size(url, filler, reader, rows, pace) for rows in sizes]
         deep_rows = depths[-1] + 10 * STRIDE
@@ -64,6 +68,7 @@ def main(seconds: int, rounds: int, walk_seconds: int, huge: bool, quick: bool) 
             deepened = _at_depths(server, deep, depths, walk_seconds, pace)
             exported = _export(server, deep, progress)
             imported = _import(server, deep, 10_000 if quick else 100_000, progress)
+            created = _creates(server, url, deep, pace)
         memory = _memory(url, reader, filler.project_ids(reader.id, 100), max(seconds, 3), progress)
         results = {
             "quick": quick,
@@ -76,6 +81,7 @@ def main(seconds: int, rounds: int, walk_seconds: int, huge: bool, quick: bool) 
             "depth_not_reached": [depth for depth in depths if depth not in {one["depth"] for one in deepened}],
             "export": exported,
             "import": imported,
+            "create_us": created,
             "memory": memory,
         }
     report.keep("growth", results)
@@ -106,22 +112,47 @@ def _at_size(url: str, filler: Filler, reader: Account, rows: int, pace: Pace) -
 def _at_depths(
     server: Server, caller: Account, depths: Sequence[int], walk_seconds: int, pace: Pace
 ) -> list[dict[str, float]]:
-    """Measure a page at each depth that can be reached in time; the rounds are interleaved over the depths."""
-    pages = {0: PAGE}
-    for depth, cursor in _walk(server, caller, depths[-1], walk_seconds):
-        if depth in depths:
-            pages[depth] = f"{PAGE}&cursor={cursor}"
-    pace.progress.done(f"paged down to {max(pages):,}")
-    latencies: dict[int, list[float]] = {depth: [] for depth in pages}
-    for number in range(pace.rounds):
-        for depth, page in pages.items():
-            latencies[depth].append(_latency(server, caller, page, pace.seconds, rounds=1))
-            if number == pace.rounds - 1:
-                pace.progress.done(f"page at depth {depth:,}: {median(latencies[depth]):.2f} ms")
-    return [{"depth": depth, "page_ms": round(median(found), 3)} for depth, found in latencies.items()]
+    """Measure a page at each depth that can be reached in time, in the default's order and in a flat sort's; the rounds
+    are interleaved over both and over the depths.
+    """
+    pages: dict[tuple[int, str], str] = {}
+    for sort in ("", FLAT):
+        pages[0, sort] = PAGE + sort
+        for depth, cursor in _walk(server, caller, sort, depths[-1], walk_seconds):
+            if depth in depths:
+                pages[depth, sort] = f"{PAGE}{sort}&cursor={cursor}"
+        pace.progress.done(f"paged down to {max(depth for depth, _ in pages):,}")
+    latencies: dict[tuple[int, str], list[float]] = {at: [] for at in pages}
+    for _ in range(pace.rounds):
+        for at, page in pages.items():
+            latencies[at].append(_latency(server, caller, page, pace.seconds, rounds=1))
+    found = {at: round(median(some), 3) for at, some in latencies.items()}
+    reached = [depth for depth in depths if {(depth, ""), (depth, FLAT)} <= found.keys()]
+    for depth in reached:
+        pace.progress.done(f"page at depth {depth:,}: {found[depth, '']:.2f} ms, by name {found[depth, FLAT]:.2f} ms")
+    return [{"depth": depth, "page_ms": found[depth, ""], "flat_ms": found[depth, FLAT]} for depth in reached]
 
 
-def _walk(server: Server, caller: Account, depth: int, seconds: int) -> Iterator[tuple[int, str]]:
+def _creates(server: Server, url: str, caller: Account, pace: Pace) -> dict[str, float]:
+    """Processor time of a create, server and PostgreSQL together, in microseconds: with the index of a flat sort, and
+    without it, in turn.
+    """
+    scenario = Scenario("create", "create", [Request(caller, "/projects", "POST", json.dumps({"name": "A trellis"}))])
+    spent: dict[str, list[float]] = {"with": [], "without": []}
+    with psycopg.connect(url, autocommit=True) as connection:
+        row = connection.execute("SELECT pg_get_indexdef(%s::regclass)", [FLAT_INDEX]).fetchone()
+        assert row is not None
+        for _ in range(pace.rounds):
+            for name in ("with", "without"):
+                told = wrk(server, scenario, max(pace.seconds, 3))
+                spent[name].append(told.processor + told.postgresql * 1e6 / told.per_second)
+                connection.execute(f"DROP INDEX {FLAT_INDEX}" if name == "with" else row[0])
+    created = {name: round(median(some), 1) for name, some in spent.items()}
+    pace.progress.done(f"a create: {created} µs of processor")
+    return created
+
+
+def _walk(server: Server, caller: Account, sort: str, depth: int, seconds: int) -> Iterator[tuple[int, str]]:
     """Page down as a client does, with the largest pages: each depth, and the cursor of what comes after it.
 
     A cursor is the server's own affair, so it is got from the server: 10,000 requests for the depth of a million.
@@ -130,7 +161,7 @@ def _walk(server: Server, caller: Account, depth: int, seconds: int) -> Iterator
     seen, cursor = 0, ""
     with httpx2.Client(base_url=server.url + PREFIX, headers=caller.headers, timeout=60) as client:
         while seen < depth and time.monotonic() < deadline:
-            answer = client.get("/projects", params={"limit": STRIDE} | ({"cursor": cursor} if cursor else {}))
+            answer = client.get(f"/projects?limit={STRIDE}{sort}{cursor and '&cursor='}{cursor}")
             page = answer.raise_for_status().json()
             seen, cursor = seen + len(page["items"]), page["next_cursor"]
             yield seen, cursor
@@ -180,7 +211,8 @@ def _memory(url: str, caller: Account, ids: Sequence[str], seconds: int, progres
                 loading = pool.submit(wrk, server, scenario, seconds, CONNECTIONS, strict=False)
                 most = _most_memory(server, loading)
             told = loading.result()
-            load = f"{told}; {told.refused} refused, {told.broken} broken"
+            served = told.per_second * (1 - told.refused / max(told.requests, 1))
+            load = f"{served:,.0f}/s served, {told.per_second - served:,.0f}/s refused, {told.broken} broken; {told}"
             moments.append({"moment": f"{CONNECTIONS:,} connections, {name}", "mib": round(most, 1), "load": load})
             progress.done(f"memory under {CONNECTIONS:,} connections, {name}: {most:.0f} MiB; {load}")
     return {"connections": CONNECTIONS, "moments": moments}

@@ -64,6 +64,7 @@ class Measurement:
     """How many cores PostgreSQL used."""
     others: float = 0
     """How many cores everything else on the machine used: next to none where it is quiet."""
+    requests: int = 0
     refused: int = 0
     """Answers with a status of 400 or more."""
     broken: int = 0
@@ -124,6 +125,7 @@ def wrk(
         load_core=loading / lasted,
         postgresql=stored / lasted,
         others=max(busy - used - loading - stored, 0) / lasted,
+        requests=said["requests"],
         refused=said["refused"],
         broken=said["broken"],
         wrong=said["wrong"],

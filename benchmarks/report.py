@@ -66,13 +66,18 @@ def growth(results: Mapping[str, Any]) -> str:
         series["PostgreSQL alone"] = [(one["rows"], one["statement_ms"]) for one in results["sizes"]]
     lines += ["", plot("size", charts.lines("The first page", "projects in the table", "ms", series)), ""]
     lines += [f"The caller owns {results['deep_rows']:,} of {results['rows']:,} projects, and pages through them:", ""]
-    lines += table(["depth", "page, ms", "against the first page"], _depths(results))
-    depths = {"over HTTP": [(one["depth"], one["page_ms"]) for one in results["depths"]]}
+    header = ["depth", "page, ms", "against the first page", "by name, a flat sort, ms", "against the default's"]
+    lines += table(header, _depths(results))
+    depths = {"newest first": [(one["depth"], one["page_ms"]) for one in results["depths"]]}
+    depths["by name"] = [(one["depth"], one["flat_ms"]) for one in results["depths"]]
     lines += ["", plot("depth", charts.lines("A page at depth", "projects before it", "ms", depths)), ""]
     if results["depth_not_reached"]:
         lines += [f"Depths that were not reached in time: {', '.join(map(str, results['depth_not_reached']))}.", ""]
     lines += _searches(results)
     lines += ["", _streamed("export", results["export"]), "", _streamed("import", results["import"])]
+    created = results["create_us"]
+    lines += ["", f"A create takes {created['with']:,.0f} µs of processor, server and PostgreSQL together, and"]
+    lines += [f"{created['without']:,.0f} without the index of one flat sort.", ""]
     memory = results["memory"]
     lines += ["", f"Memory of one worker under {memory['connections']:,} open connections, MiB resident:", ""]
     rows = [[one["moment"], f"{one['mib']:.0f}", one.get("load", "")] for one in memory["moments"]]
@@ -92,7 +97,12 @@ def _sizes(results: Mapping[str, Any]) -> list[list[str]]:
 def _depths(results: Mapping[str, Any]) -> list[list[str]]:
     first = results["depths"][0]["page_ms"]
     depths = results["depths"]
-    return [[f"{one['depth']:,}", f"{one['page_ms']:.2f}", f"{one['page_ms'] / first:.2f}×"] for one in depths]
+    rows = []
+    for one in depths:
+        page, flat = one["page_ms"], one["flat_ms"]
+        told = [f"{page:.2f}", f"{page / first:.2f}×", f"{flat:.2f}", f"{flat / page:.2f}×"]
+        rows.append([f"{one['depth']:,}", *told])
+    return rows
 
 
 def _searches(results: Mapping[str, Any]) -> list[str]:
