@@ -59,6 +59,15 @@ class TestTheDocument:
         asked = [asyncio.to_thread(asked_after, n / 20) for n in range(5)]
         assert {*await asyncio.gather(*asked)} == {json.dumps(fresh.openapi())}
 
+    async def test_is_completed_again_when_routes_have_come_and_gone(self, application):
+        """FastAPI makes another one then."""
+        fresh = create_app(application)
+        before = fresh.openapi()
+        fresh.add_api_route("/later", lambda: None)
+        fresh.router.routes.pop()
+        assert fresh.openapi() is not before
+        assert fresh.openapi() == before
+
     async def test_is_the_one_of_the_application(self, app, client):
         answer = await client.get(PATH)
         assert answer.json() == app.openapi()

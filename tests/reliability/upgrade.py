@@ -125,6 +125,7 @@ def first_session(server: Server, tree: Path = ROOT) -> tuple[str, list[str]]:
         check=True,
     )
     assert pasted.stderr == ""
+    eventually(lambda: " 401" in server.output()[begins_at:])  # A line is written after its answer.
     statuses = re.findall(r'(?: HTTP/1.1" |"message":"[A-Z]+ \S+ )(\d+)', server.output()[begins_at:])
     return pasted.stdout, [status for status in statuses if status not in {"200", "201"}]
 

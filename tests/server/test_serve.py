@@ -273,7 +273,9 @@ class TestAFirstSession:
                 timeout=PATIENCE,
                 check=True,
             )
-            answered = re.findall(r'"message":"(GET|POST|PATCH|DELETE) \S+ (\d+)"', server.output())
+            line = r'"message":"(GET|POST|PATCH|DELETE) \S+ (\d+)"'
+            eventually(lambda: ("GET", "401") in re.findall(line, server.output()))  # It is written after the answer.
+            answered = re.findall(line, server.output())
         assert pasted.stderr == ""
         assert [(m, int(status)) for m, status in answered if int(status) != 200] == [
             *[("POST", 201)] * 5,

@@ -37,13 +37,17 @@ def install_openapi(
         found = [*operations(app, document)]
         return found, Problems(Raises(handlers), [route for route, _, _ in found])
 
+    complete: Json = {}
+
     def openapi() -> Json:
+        nonlocal complete
         with MAKING:
-            if app.openapi_schema is None:
-                document = generate()
+            document = generate()  # Another one, when routes have come or gone.
+            if document is not complete:
                 _complete(document, *routes_and_problems(document), repositories)
                 document["servers"] = [{"url": app.root_path or "/", "description": "This server."}]
-            return generate()
+                complete = document
+            return complete
 
     def openapi_3_2() -> Json:
         document = app.openapi()
