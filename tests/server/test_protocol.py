@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.database import clone
+from tests.patience import eventually
 from tests.servers import serving
 from tests.sockets import chunked, connected, request
 
@@ -130,6 +131,7 @@ class TestWhatIsNoRequest:
         with connected(server, b"GET /some%20where?x=1 HTTP/1.1\r\n" + field + b"\r\n") as connection:
             problem = is_refused(connection, 400, "malformed_request")
         assert (problem["request_id"], problem["instance"]) == ("bad-one", "/some%20where")
+        eventually(lambda: "bad-one" in server.output())
         (line,) = [json.loads(line) for line in server.output().splitlines() if "bad-one" in line]
         assert (line["request_id"], line["path"], line["status"]) == ("bad-one", "/some%20where", 400)
 
