@@ -24,7 +24,7 @@ PostgreSQL, which a statement that is cut off costs.
 """
 
 
-OBSTINATE = 10
+OBSTINATE = 20
 """So many refusals in a row, and a connection is not read from for RETRY_SECONDS. Clients who ask again at once, in
 spite of `Retry-After`, would otherwise keep the server at refusing: a thousand of them left a thirtieth for serving.
 """
