@@ -92,20 +92,22 @@ class TestARequestThatIsRefused:
         assert [(line["route"], line["status"]) for line in lines] == [(OTHER, 413)]
 
 
+BARE: Scope = {
+    "type": "http",
+    "method": "GET",
+    "path": "/",
+    "headers": [],
+    "query_string": b"",
+    "client": None,
+}
+
+
 class TestAClientThatWentAway:
     async def test_before_it_was_answered_has_a_status_of_its_own(self, lines):
         async def read(*_):
             raise ClientDisconnect
 
-        scope: Scope = {
-            "type": "http",
-            "method": "GET",
-            "path": "/",
-            "headers": [],
-            "query_string": b"",
-            "client": None,
-        }
-        await RequestContext(read, max_body_bytes=1, lines=lines)(scope, read, read)
+        await RequestContext(read, max_body_bytes=1, lines=lines)({**BARE}, read, read)
         assert [(line["status"], line["client"], line["path"]) for line in lines] == [(NO_ANSWER, None, "")]
 
     async def test_whose_request_is_given_up_as_well(self, lines):
@@ -121,15 +123,7 @@ class TestAClientThatWentAway:
         async def nothing():
             return {"type": "http.disconnect"}
 
-        scope: Scope = {
-            "type": "http",
-            "method": "GET",
-            "path": "/",
-            "headers": [],
-            "query_string": b"",
-            "client": None,
-        }
-        await RequestContext(given_up, max_body_bytes=1, lines=lines)({**scope, "state": {}}, nothing, send)
+        await RequestContext(given_up, max_body_bytes=1, lines=lines)({**BARE, "state": {}}, nothing, send)
         assert [line["status"] for line in lines] == [NO_ANSWER]
         assert sent[0]["status"] == 503, "To nobody."
 

@@ -29,6 +29,7 @@ OBSTINATE = 20
 spite of `Retry-After`, would otherwise keep the server at refusing: a thousand of them left a thirtieth for serving.
 """
 RETRY_SECONDS = 1.0
+"""What `Retry-After` asks for."""
 
 
 class GatedProtocol(RequestProtocol):
