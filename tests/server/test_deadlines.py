@@ -117,7 +117,7 @@ class TestAClientThatGoesAway:
             again = server.get("/api/v1/users/me", headers={"Authorization": f"Bearer {token}"})
             assert again.status_code == 200
             assert server.post("/api/v1/users", json=gone).status_code == 201
-            assert "The request was given up: The client went away." in server.output()
+            eventually(lambda: "The request was given up: The client went away." in server.output())
             assert "Traceback" not in server.output()
 
     def test_a_moment_later_has_what_was_done_at_once(self, tmp_path, database):

@@ -254,6 +254,6 @@ class TestAServer:
                 operations = [{"method": "POST", "path": "/tags", "body": {"name": name}} for name in "ab"]
                 assert http.post("/batch", json={"operations": operations}).status_code == 200
                 assert http.get("/changes?limit=3").status_code == 200
-            statuses = re.findall(r'"status":(\d+)', server.output())
+            statuses = eventually(lambda: re.findall(r'"status":(\d+)', server.output()))
         assert statuses
         assert not [status for status in statuses if status >= "400"]
