@@ -2,14 +2,12 @@
 
 import json
 from contextlib import ExitStack
-from time import monotonic, sleep
 
 import psycopg
 import pytest
 from fastapi.routing import APIRoute
 
 from app.asgi import _matching
-from shared.http.server.admission import OBSTINATE, RETRY_SECONDS
 from tests.database import clone
 from tests.patience import eventually
 from tests.server.test_protocol import JSON, is_problem
@@ -121,20 +119,6 @@ class TestARequestTooMany:
             is_problem(answer, 503, "unavailable")
             assert answer.headers["connection"] == "close"
             assert client.is_closed()
-        full()
-
-    def test_of_a_client_that_asks_again_at_once_over_and_over_is_read_a_while_later(self, server, full):
-        """Else a thousand of them would have the server do nothing but refuse."""
-        with connected(server) as client:
-            for _ in range(OBSTINATE):
-                client.send(PROBLEMS)
-                assert client.answer().status == 503
-            refused_at = monotonic()
-            client.send(PROBLEMS)
-            assert client.answer().status == 503
-            assert monotonic() - refused_at > RETRY_SECONDS / 2
-            client.send(PROBLEMS)  # It goes away while nobody reads from it.
-        sleep(1.5 * RETRY_SECONDS)
         full()
 
 

@@ -24,14 +24,6 @@ PostgreSQL, which a statement that is cut off costs.
 """
 
 
-OBSTINATE = 20
-"""So many refusals in a row, and a connection is not read from for RETRY_SECONDS. Clients who ask again at once, in
-spite of `Retry-After`, would otherwise keep the server at refusing: a thousand of them left a thirtieth for serving.
-"""
-RETRY_SECONDS = 1.0
-"""What `Retry-After` asks for."""
-
-
 class GatedProtocol(RequestProtocol):
     """A connection whose requests pass the gate.
 
@@ -46,8 +38,6 @@ class GatedProtocol(RequestProtocol):
     """Whether a request, by method and path, is served whatever else there is to do."""
 
     _is_abandoned = False
-    _refused = 0
-    """Refusals in a row."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As uvicorn has it.
         super().connection_made(transport)
@@ -88,7 +78,6 @@ class GatedProtocol(RequestProtocol):
 
     def begin(self) -> None:
         """Have the application answer the request."""
-        self._refused = 0
         super().begin()
 
     def shed(self) -> None:
@@ -99,12 +88,8 @@ class GatedProtocol(RequestProtocol):
             self.overloaded.answer(self.scope, self.server_state.default_headers, is_kept=cycle.keep_alive)
         )
         self.gate.count_refused()
-        self._refused += 1
         if cycle.keep_alive:
             self.on_response_complete()
-            if self._refused >= OBSTINATE and self._phase is Phase.HEAD:
-                self.flow.pause_reading()
-                self.loop.call_later(RETRY_SECONDS, self.flow.resume_reading)
         else:
             self.transport.close()
 
