@@ -25,7 +25,7 @@ from tests.database import clone, url_with
 from tests.jobs.conftest import Garden
 from tests.jobs.planted import LATER, TABLES, planted
 from tests.jobs.workers import worker
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, eventually
 from tests.pooler import needs_pgbouncer, pooling
 from tests.reliability.upgrade import first_session
 from tests.servers import serving, trellis
