@@ -32,8 +32,10 @@ from shared.http.routes import Binder, Dispatch, Route
 from shared.observing import line_log
 
 DESCRIPTION = "A REST API with a contract to rely on. Errors are problem details (RFC 9457); `/problems` lists them."
-DOCUMENT_SECONDS = 5.0
-"""After the start, the OpenAPI document is made without anybody asking, so that nobody waits for it."""
+LATER_SECONDS = 5.0
+"""After the start, the OpenAPI document and the statements of the feed are made without anybody asking, so that nobody
+waits for them.
+"""
 
 
 class Trellis(FastAPI):
@@ -67,7 +69,7 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         application.build()
         _freeze_heap()
-        making = Timer(DOCUMENT_SECONDS, make_document)
+        making = Timer(LATER_SECONDS, make_the_rest)
         making.daemon = True
         making.start()
         async with observed(application), beside:
@@ -88,6 +90,10 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
+    def make_the_rest() -> None:
+        make_document()
+        kernel.changes().prepare()
+
     install_problems(app)
     make_document = install_openapi(app, application.handlers(), kernel.repositories())
     routes = app.router.routes

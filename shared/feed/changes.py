@@ -69,11 +69,18 @@ class Changes:
         self._retention = retention
         self._most_examined = most_examined
         self._statements = FeedStatements(repositories, projector, most_examined)
-        self._since = self._statements.poll(sa.and_(VISIBLE, *NOT_KNOWN))
         now = sa.cast(sa.func.pg_current_snapshot(), sa.String())
         self._latest = Statement(
             sa.select(now, CALLER_IS_ADMIN, NUMBERING, RESTORATION).select_from(gate(projector.extensions))
         )
+
+    def prepare(self) -> None:
+        """Compile the statements, which takes a second with fifty modules. Else the first polls do."""
+        _ = self._since, self._from_the_beginning
+
+    @cached_property
+    def _since(self) -> Statement:
+        return self._statements.poll(sa.and_(VISIBLE, *NOT_KNOWN))
 
     @cached_property
     def _from_the_beginning(self) -> Statement:
