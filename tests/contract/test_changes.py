@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 import psycopg
 import pytest
 
-from shared.feed.changes import LATEST
+from shared.feed.changes import LATEST, MOST_EXAMINED
 from shared.feed.positions import Position, Snapshot
+from shared.wire import Statement
 from tests.callers import Caller, anonymous
 from tests.contract.following import *  # noqa: F403 (its fixtures)
 from tests.contract.following import SignIn, changes_of, follow, latest, make, news, share
@@ -351,6 +352,37 @@ class TestParameters:
     async def test_are_told_by_the_openapi_document(self, served):
         operation = served.openapi()["paths"]["/api/v1/changes"]["get"]
         assert {parameter["name"] for parameter in operation["parameters"]} == {"after", "limit"}
+
+
+class TestWhatAPollReads:
+    """PostgreSQL prepares all of a plan: that of fifty modules takes it ten times as long as that of three."""
+
+    @pytest.fixture
+    def asked(self, real, monkeypatch) -> list[Statement]:
+        asked = []
+        read = real.kernel.database().read
+
+        async def noted(statement, *values, **options):
+            asked.append(statement)
+            return await read(statement, *values, **options)
+
+        monkeypatch.setattr(real.kernel.database(), "read", noted)
+        return asked
+
+    async def test_is_one_statement_while_nothing_is_new(self, ann, real, asked):
+        changes = changes_of(real.kernel, MOST_EXAMINED)
+        await changes.page(real.kernel.authenticator().caller(ann.token), await latest(ann), 100)
+        assert len(asked) == 1 + 1  # Of `latest` itself.
+
+    async def test_is_what_the_rules_of_that_say_which_changed(self, ann, real, asked, monkeypatch):
+        changes = changes_of(real.kernel, MOST_EXAMINED)
+        principal, start = real.kernel.authenticator().caller(ann.token), await latest(ann)
+        await make(ann)
+        few = await changes.page(principal, start, 100)
+        monkeypatch.setattr("shared.feed.changes.FEW", 0)
+        assert (await changes.page(principal, start, 100)).items == few.items
+        _, _, of_few, _, of_all = asked[-5:]
+        assert len(of_few.text) < len(of_all.text) * 0.8
 
 
 class TestManyChangesOfOthers:
