@@ -90,6 +90,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
+
     def make_the_rest() -> None:
         make_document()
         kernel.changes().prepare()
