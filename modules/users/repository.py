@@ -34,8 +34,8 @@ from shared.values import normalised_email
 from shared.wire import Database, Statement
 from shared.writes import Change, Repository, Verbs
 
-LIVE_SESSION: Select[bool] = (
-    select((col(User.role) == Role.ADMIN).label("is_admin"))
+LIVE_SESSION: Select[bool, datetime] = (
+    select((col(User.role) == Role.ADMIN).label("is_admin"), col(UserSession.created_at).label("signed_in_at"))
     .join(UserSession, col(UserSession.user_id) == col(User.id))
     .where(
         col(UserSession.id) == bindparam("session_id", type_=Uuid()),
