@@ -25,6 +25,7 @@ from modules.users.schemas import (
 )
 from modules.users.service import UserService
 from modules.users.sessions import SessionService
+from shared.auth import READS
 from shared.errors import InvalidInput
 from shared.http.edge import NEVER_STORED, problem
 from shared.http.reads import (
@@ -87,12 +88,14 @@ class OAuthRoute(Route):
 users = resource_router(
     "/users",
     about="Accounts. Anybody may register one, and finds it at `/users/me`. All else is for administrators.",
+    keys=(READS,),
 )
 auth = resource_router(
     "/auth",
     OAuthRoute,
     about="Signing in and out with OAuth 2 tokens. An access token lasts some minutes; a refresh token gives the next "
     "pair, once. These are no changes to repeat: they take no idempotency key and no dry run.",
+    keys=(),
 )
 
 

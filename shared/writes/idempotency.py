@@ -91,9 +91,12 @@ class Idempotency:
         self._find_unnamed = Statement(_find(TRUSTED))
 
     def keyed(self, key: str, caller: Principal | None, *parts: bytes) -> Keyed:
-        """A request that consists of these parts."""
+        """A request that consists of these parts, and of the scopes of an API key: what those allowed is not given
+        again to who has others.
+        """
         digest = hmac.new(self._key, digestmod=hashlib.sha256)
-        for part in parts:
+        scopes = () if caller is None or caller.scopes is None else sorted(caller.scopes)
+        for part in (*parts, *(scope.encode() for scope in scopes)):
             digest.update(len(part).to_bytes(8))
             digest.update(part)
         return Keyed(key, caller, digest.digest())

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import psycopg
 import pytest
 
+from shared.auth import Principal
 from shared.feed.changes import LATEST
 from shared.feed.positions import Position, Snapshot
 from tests.callers import Caller, anonymous
@@ -360,7 +361,7 @@ class TestManyChangesOfOthers:
     async def test_are_passed_over_poll_by_poll(self, ann, bob, real, from_the_beginning):
         changes = changes_of(real.kernel, most_examined=3)
         start = None if from_the_beginning else await latest(ann)
-        principal = real.kernel.authenticator().caller(ann.token)
+        principal = Principal(ann.id, ann.session_id)
         ids = []
         for _ in range(3):
             for _ in range(5):

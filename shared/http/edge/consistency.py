@@ -8,14 +8,14 @@ import base64
 import hashlib
 import hmac
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from uuid import UUID
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.auth import Principal
+from shared.auth import Needed, Principal
 from shared.errors import Unauthenticated
 from shared.http.edge.headers import bearer_token
 from shared.wire import Sight, sight
@@ -50,7 +50,7 @@ class Positions:
 class ReadYourWrites:
     """Pure ASGI, where there are replicas."""
 
-    def __init__(self, app: ASGIApp, caller: Callable[[str], Principal], key: bytes) -> None:
+    def __init__(self, app: ASGIApp, caller: Callable[[str, Needed], Awaitable[Principal]], key: bytes) -> None:
         self._app = app
         self._caller = caller
         self._key = key
@@ -59,7 +59,7 @@ class ReadYourWrites:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, with what it has to see in `sight`. Health is the primary's."""
         headers = Headers(scope=scope)
-        session = self._session(headers)
+        session = await self._session(headers)
         is_read = scope["method"] in READS and not scope["path"].startswith("/health/")
         seen = Sight(self._needed(headers, session) if is_read else None)
 
@@ -97,8 +97,8 @@ class ReadYourWrites:
     def _signature(self, plain: bytes) -> bytes:
         return hmac.digest(self._key, plain, hashlib.sha256)[:8]
 
-    def _session(self, headers: Headers) -> UUID | None:
+    async def _session(self, headers: Headers) -> UUID | None:
         token = bearer_token(headers)
         with suppress(Unauthenticated):
-            return self._caller(token).session_id if token else None
+            return (await self._caller(token, frozenset())).session_id if token else None
         return None

@@ -5,9 +5,27 @@ from typing import Any
 
 from fastapi.routing import APIRoute
 
+from shared.auth import PATTERN
 from shared.http.batch import BatchResults, is_batchable
 from shared.http.edge import Tag
 from shared.http.routes import API_PREFIX, SAFE_METHODS, Route
+
+API_KEY = "ApiKey"
+"""The name of the security scheme of keys. A security requirement names the scopes that a key needs."""
+
+
+def describe_keys(document: dict[str, Any]) -> None:
+    """What a key is."""
+    words = (
+        f"An API key, made at `{API_PREFIX}/auth/keys`: it matches `{PATTERN}`. It may do what its scopes name, of "
+        "what its account may. An operation that does not name this scheme is not for keys."
+    )
+    document["components"].setdefault("securitySchemes", {})[API_KEY] = {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "trellis_…",
+        "description": words,
+    }
 
 
 def describe_tags(document: dict[str, Any], routes: Iterable[APIRoute]) -> None:
@@ -24,6 +42,8 @@ def describe_operation(route: APIRoute, operation: dict[str, Any], routes: Itera
     if words:
         operation["summary"] = words.partition(". ")[0].rstrip(".")
     operation.setdefault("security", [])
+    if operation["security"] and isinstance(route, Route) and route.needed is not None:
+        operation["security"] = [*operation["security"], {API_KEY: sorted(route.needed)}]
     if route.response_model is BatchResults:
         operation["description"] += "\n\nWhat can be part of one:\n\n" + "\n".join(
             f"- `{method} {one.path_format.removeprefix(API_PREFIX)}`{_body(one)}"

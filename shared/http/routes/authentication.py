@@ -13,6 +13,7 @@ from shared.errors import Unauthenticated
 from shared.http.edge import bearer_token
 from shared.http.routes.mutations import CHANGE
 from shared.http.routes.routing import API_PREFIX
+from shared.http.routes.traits import needed
 from shared.writes import Change
 
 
@@ -30,11 +31,11 @@ _Authenticator = Annotated[Authenticator, Provide[KernelContainer.authenticator]
 _Token = Annotated[str | None, Depends(_bearer)]
 
 
-async def caller(token: _Token, authenticator: _Authenticator) -> Principal:
-    """The caller that the token names. Raises Unauthenticated, and InvalidToken."""
+async def caller(request: Request, token: _Token, authenticator: _Authenticator) -> Principal:
+    """The caller that the token names. Raises Unauthenticated, InvalidToken, InsufficientScope and KeyRefused."""
     if token is None:
         raise Unauthenticated
-    return authenticator.caller(token)
+    return await authenticator.caller(token, needed(request))
 
 
 Caller = Annotated[Principal, Depends(caller)]
@@ -43,7 +44,7 @@ Caller = Annotated[Principal, Depends(caller)]
 
 async def current_principal(request: Request, token: _Token, authenticator: _Authenticator) -> Principal:
     """The caller, whose session is checked: for a change with its first statement, else now. Raises
-    Unauthenticated, and InvalidToken.
+    Unauthenticated, InvalidToken, InsufficientScope and KeyRefused.
     """
     change: Change | None = request.scope["state"].get(CHANGE)
     if change is not None and change.principal is not None:
@@ -52,7 +53,7 @@ async def current_principal(request: Request, token: _Token, authenticator: _Aut
         raise Unauthenticated
     if change is not None:
         raise InvalidToken  # As the edge found, which has asked.
-    return await authenticator.principal(token)
+    return await authenticator.principal(token, needed(request))
 
 
 CurrentPrincipal = Annotated[Principal, Depends(current_principal)]
