@@ -20,6 +20,7 @@ class KernelContainer(containers.DeclarativeContainer):
     extensions = providers.Dependency(instance_of=Extensions)
     events = providers.Dependency(instance_of=Events)
     repositories = providers.Dependency(instance_of=tuple)
+    scopes = providers.Dependency(instance_of=frozenset)
 
     watch = providers.Singleton(Watch)
     database = providers.Singleton(Database, settings)

@@ -5,6 +5,8 @@ from dependency_injector import containers, providers
 from modules.users.api import UsersApi
 from modules.users.failures import FailureRepository
 from modules.users.guesses import Guesses
+from modules.users.keys.repository import KeyRepository
+from modules.users.keys.service import KeyService
 from modules.users.repository import SessionRepository, UserRepository
 from modules.users.service import UserService
 from modules.users.sessions import Lifetimes, SessionService
@@ -17,12 +19,14 @@ class UsersContainer(containers.DeclarativeContainer):
 
     repository = providers.Singleton(UserRepository, kernel.tools)
     session_repository = providers.Singleton(SessionRepository, kernel.database)
+    key_repository = providers.Singleton(KeyRepository, kernel.tools)
     failure_repository = providers.Singleton(FailureRepository, kernel.database)
     guesses = providers.Singleton(Guesses, failure_repository, kernel.settings.provided.key.call("guesses"))
     service = providers.Factory(
         UserService,
         repository,
         session_repository,
+        key_repository,
         passwords=kernel.passwords,
         guesses=guesses,
     )
@@ -36,4 +40,5 @@ class UsersContainer(containers.DeclarativeContainer):
         refresh_key=kernel.settings.provided.key.call("refresh tokens"),
         lifetimes=providers.Callable(Lifetimes.of, kernel.settings),
     )
+    key_service = providers.Factory(KeyService, key_repository, kernel.scopes)
     api = providers.Singleton(UsersApi, kernel.extensions)

@@ -26,6 +26,7 @@ from sqlmodel import col
 from uuid_utils.compat import uuid7
 
 from modules.users.errors import UserForbidden, UserNotFound
+from modules.users.keys.models import is_of_key
 from modules.users.models import REUSE_LEEWAY, RefreshToken, Role, User, UserSession
 from modules.users.policy import POLICY
 from modules.users.schemas import USERS
@@ -184,6 +185,7 @@ _REVOKE_ALL = Statement(
         col(UserSession.user_id) == bindparam("of_user", type_=Uuid()),
         col(UserSession.id).is_distinct_from(bindparam("but", type_=Uuid())),
         col(UserSession.revoked_at).is_(None),
+        ~is_of_key(col(UserSession.id)),
     )
     .values(revoked_at=bindparam("now", type_=DateTime(timezone=True)))
 )
@@ -244,5 +246,5 @@ class SessionRepository:
             await self._sessions.update(change, session, revoked_at=datetime.now(UTC))
 
     async def revoke_all(self, change: Change, user_id: UUID, *, but: UUID | None = None) -> None:
-        """End every session of an account, or every other one."""
+        """End every session of an account, or every other one. Its keys are none."""
         await change.unit.execute(_REVOKE_ALL, {"of_user": user_id, "but": but, "now": datetime.now(UTC)})

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from modules.users.container import UsersContainer
 from modules.users.errors import InvalidGrant, InvalidRequest, LastAdministrator, UserForbidden, UserNotFound
+from modules.users.keys.router import router as keys
 from modules.users.repository import UserRepository
 from modules.users.schemas import (
     USERS,
@@ -221,4 +222,4 @@ def _address(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-router = APIRouter(routes=[*users.routes, *auth.routes])
+router = APIRouter(routes=[*users.routes, *auth.routes, *keys.routes])

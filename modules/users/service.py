@@ -7,6 +7,7 @@ from uuid import UUID
 
 from modules.users.errors import LastAdministrator, WrongPassword
 from modules.users.guesses import Guesses
+from modules.users.keys.repository import KeyRepository
 from modules.users.models import Role
 from modules.users.repository import SessionRepository, UserRepository
 from modules.users.schemas import PasswordChange, UserAdministration, UserCreate, UserUpdate
@@ -23,11 +24,14 @@ class UserService:
         self,
         users: UserRepository,
         sessions: SessionRepository,
+        keys: KeyRepository,
+        *,
         passwords: Passwords,
         guesses: Guesses,
     ) -> None:
         self._users = users
         self._sessions = sessions
+        self._keys = keys
         self._passwords = passwords
         self._guesses = guesses
 
@@ -62,7 +66,7 @@ class UserService:
         await self._users.update(change, user, **columns)
         document = await self._users.document(change, id)
         if not is_active:
-            await self._sessions.revoke_all(change, id)
+            await self._end_all(change, id)
         return document
 
     async def change_password(self, change: Change, data: PasswordChange, address: str) -> None:
@@ -89,7 +93,12 @@ class UserService:
         if user.is_administrator:
             _demand_another(id, administrators)
         await self._users.delete(change, user)
+        await self._end_all(change, id)
+
+    async def _end_all(self, change: Change, id: UUID) -> None:
+        """All by which somebody acts as the account, for good: it may come back, and they may have been stolen."""
         await self._sessions.revoke_all(change, id)
+        await self._keys.revoke_all(change, id)
 
     async def promote(self, change: Change, email: str) -> None:
         """Make the account with this address an administrator. Raises UserNotFound."""

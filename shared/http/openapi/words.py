@@ -29,9 +29,11 @@ def describe_keys(document: dict[str, Any]) -> None:
 
 
 def describe_tags(document: dict[str, Any], routes: Iterable[APIRoute]) -> None:
-    """The groups, in the order of the routes, each with the paragraph that its router gives."""
-    tags = {str(tag): tag for route in routes for tag in route.tags if isinstance(tag, Tag)}
-    document["tags"] = [{"name": name, "description": tag.about} for name, tag in tags.items()]
+    """The groups, in the order of the routes, each with the paragraph that one of its routers gives."""
+    tags: dict[str, str] = {}
+    for tag in (tag for route in routes for tag in route.tags if isinstance(tag, Tag)):
+        tags[str(tag)] = tag.about or tags.get(str(tag), "")
+    document["tags"] = [{"name": name, "description": about} for name, about in tags.items()]
 
 
 def describe_operation(route: APIRoute, operation: dict[str, Any], routes: Iterable[APIRoute]) -> None:

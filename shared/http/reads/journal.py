@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
-from shared.auth import READS
+from shared.auth import READS, scope_of
 from shared.feed import ChangeRead, Changes
 from shared.http.edge import NEVER_STORED
 from shared.http.reads.parameters import LIMIT, Given, cursor_of, parameter
@@ -36,6 +36,9 @@ _AFTER = parameter(
     "latest",
 )
 
+
+JOURNAL_SCOPE = scope_of("journal", writes=False)
+"""The one scope that no module's routes need."""
 
 _JOURNAL = "Who changed what, and from which session and request: the audit trail of everything, for administrators."
 _CHANGES = "The change feed: what changed in your lists since you last asked, so that a copy can follow."

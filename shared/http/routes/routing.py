@@ -114,7 +114,8 @@ class Route(APIRoute):
 def resource_router(
     path: str, route_class: type[Route] = Route, *, about: str = "", keys: Collection[str] | None = (READS, WRITES)
 ) -> APIRouter:
-    """The router of a resource: `resource_router("/projects")` serves `/api/v1/projects`, tagged `projects`.
+    """The router of a resource: `resource_router("/projects")` serves `/api/v1/projects`, tagged `projects`: the last
+    part of the path.
 
     `about` is a paragraph for the clients that read the OpenAPI document. `keys` is what API keys may do here: those
     with the scope `projects:read` read, those with `projects:write` do all else. None: the whole needs no scope, but
@@ -122,7 +123,7 @@ def resource_router(
     """
     return APIRouter(
         prefix=API_PREFIX + path,
-        tags=[Tag(path.strip("/"), about, keys)],
+        tags=[Tag(path.rpartition("/")[2], about, keys)],
         route_class=route_class,
         generate_unique_id_function=operation_id,
     )

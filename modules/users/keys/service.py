@@ -1,0 +1,37 @@
+"""The rules of keys."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from modules.users.keys.repository import KeyRepository
+from modules.users.keys.schemas import KeyCreate
+from shared.auth import new_key
+from shared.errors import InvalidInput
+from shared.writes import Change
+
+DEFAULT = timedelta(days=90)
+LONGEST = timedelta(days=366)
+"""A key that nobody renews is a key that nobody remembers."""
+
+
+class KeyService:
+    """Makes keys."""
+
+    def __init__(self, keys: KeyRepository, scopes: frozenset[str]) -> None:
+        """`scopes` are all that there are."""
+        self._keys = keys
+        self._scopes = scopes
+
+    async def make(self, change: Change, data: KeyCreate) -> tuple[UUID, bytes]:
+        """A key of the caller's: its id, and its document beside the secret. Raises InvalidInput."""
+        for n, scope in enumerate(data.scopes):
+            if scope not in self._scopes:
+                known = ", ".join(sorted(self._scopes))
+                raise InvalidInput(f"There is no such scope. There are: {known}.", pointer=f"/scopes/{n}")
+        now = datetime.now(UTC)
+        expires_at = data.expires_at or now + DEFAULT
+        if not now < expires_at <= now + LONGEST:
+            raise InvalidInput("This is in the future, and within a year.", pointer="/expires_at")
+        key, columns = new_key(), {"name": data.name, "scopes": sorted(set(data.scopes))}
+        id, document = await self._keys.add(change, key, change.caller.user_id, expires_at, **columns)
+        return id, b'{"secret":"%b","key":%b}' % (key.encode(), document)
