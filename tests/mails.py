@@ -52,7 +52,7 @@ class MailServer(Controller):
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Envelope) -> str:
         self.envelopes.append(envelope)
-        self.mails.append(email.message_from_bytes(envelope.content, policy=SMTP))
+        self.mails.append(email.message_from_bytes(envelope.original_content or b"", policy=SMTP))
         return "250 OK"
 
     def to(self, address: str) -> list[EmailMessage]:

@@ -8,7 +8,7 @@ from shared.auth.authentication import Authenticator, admitted, gate, live_sessi
 from shared.auth.belonging import RESOURCES, policy_of, role_on
 from shared.auth.passwords import Passwords, TooManySignIns
 from shared.auth.policy import ADMIN, CHANGE, DELETE, READ, RESTORE, Policy, among
-from shared.auth.principal import CALLER_ID, CALLER_IS_ADMIN, TRUSTED, Principal
+from shared.auth.principal import CALLER_ID, CALLER_IS_ADMIN, TRUSTED, Principal, StepUpRequired
 from shared.auth.tokens import SCOPE, AccessTokens, InvalidToken
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Passwords",
     "Policy",
     "Principal",
+    "StepUpRequired",
     "TooManySignIns",
     "admitted",
     "among",

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
-from sqlalchemy import FromClause, Select, false, select
+from sqlalchemy import ColumnElement, DateTime, FromClause, Select, cast, false, literal_column, null, select
 
 from shared.auth.principal import CALLER_IS_ADMIN, Principal
 from shared.auth.tokens import AccessTokens, InvalidToken
@@ -11,14 +12,17 @@ from shared.extensions import ExtensionPoint, Extensions
 from shared.observing import current_activity
 from shared.wire import Database, Demand, Record, Statement
 
-live_sessions: ExtensionPoint[Select[bool]] = ExtensionPoint("auth.live_sessions")
-"""The statement that gives `is_admin` for the session `:session_id` of the account `:caller_id`, while both are alive.
-The module that owns accounts contributes it."""
+live_sessions: ExtensionPoint[Select[bool, datetime]] = ExtensionPoint("auth.live_sessions")
+"""The statement that gives `is_admin` and `signed_in_at` for the session `:session_id` of the account `:caller_id`,
+while both are alive. The module that owns accounts contributes it."""
+
+_NOBODY = select(false().label("is_admin"), cast(null(), DateTime(timezone=True)).label("signed_in_at")).where(false())
+_SIGNED_IN_AT: ColumnElement[datetime] = literal_column("caller.signed_in_at", DateTime(timezone=True))
 
 
 def gate(extensions: Extensions) -> FromClause:
-    """The row `caller(is_admin)`, which exists while the caller's session is alive."""
-    contributed = extensions[live_sessions] or (select(false().label("is_admin")).where(false()),)
+    """The row `caller(is_admin, signed_in_at)`, which exists while the caller's session is alive."""
+    contributed = extensions[live_sessions] or (_NOBODY,)
     return contributed[0].subquery("caller")
 
 
@@ -35,7 +39,7 @@ class Authenticator:
     def __init__(self, database: Database, tokens: AccessTokens, extensions: Extensions) -> None:
         self._database = database
         self._tokens = tokens
-        self._statement = Statement(select(CALLER_IS_ADMIN).select_from(gate(extensions)))
+        self._statement = Statement(select(CALLER_IS_ADMIN, _SIGNED_IN_AT).select_from(gate(extensions)))
 
     def caller(self, token: str) -> Principal:
         """The caller that the token names. The session is checked with the first statement: by the gate of a read, by
@@ -55,5 +59,5 @@ class Authenticator:
 
     async def checked(self, caller: Principal) -> Principal:
         """The same caller, whose session and account are alive now. Raises InvalidToken."""
-        ((is_admin,),) = admitted(await self._database.read(self._statement, caller.parameters()))
-        return replace(caller, is_admin=is_admin)
+        ((is_admin, signed_in_at),) = admitted(await self._database.read(self._statement, caller.parameters()))
+        return replace(caller, is_admin=is_admin, signed_in_at=signed_in_at)

@@ -1,6 +1,7 @@
 """The principal: the account that calls, and its parameters in statements."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -8,9 +9,16 @@ from sqlalchemy import Boolean, ColumnElement, FromClause, Uuid, bindparam, cast
 
 from shared.errors import Forbidden
 
+RECENT = timedelta(minutes=5)
+"""How long after a sign-in its session may do what cannot be undone, or what opens the account to others."""
+
 
 class AdministratorsOnly(Forbidden):
     """Only administrators may do this."""
+
+
+class StepUpRequired(Forbidden):
+    """Only a session of the last five minutes may do this. Sign in again, and repeat it with the new access token."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,8 @@ class Principal:
     """None when there is no session yet, as at registration."""
     is_admin: bool | None = None
     """Set by the check of the session; None before."""
+    signed_in_at: datetime | None = None
+    """Set by the same check; then None of what never signs in."""
 
     def parameters(self) -> dict[str, Any]:
         """The caller's values in a statement behind the gate or over TRUSTED."""
@@ -33,6 +43,13 @@ class Principal:
         """Raises AdministratorsOnly for everyone else."""
         if not self.is_admin:
             raise AdministratorsOnly
+
+    def require_recent_sign_in(self) -> None:
+        """Raises StepUpRequired for a session that began some time ago: who finds one open, or steals a token of it, is
+        not to take the account (ASVS 7.5.1).
+        """
+        if self.signed_in_at is None or self.signed_in_at + RECENT < datetime.now(UTC):
+            raise StepUpRequired
 
 
 CALLER_ID: ColumnElement[UUID] = bindparam("caller_id", type_=Uuid())

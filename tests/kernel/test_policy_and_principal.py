@@ -1,6 +1,7 @@
 """Who may do what: the principal, and the table of roles and actions."""
 
 from dataclasses import FrozenInstanceError
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 import pytest
@@ -8,7 +9,7 @@ from sqlalchemy import String, cast, literal, null, select, true
 from uuid_utils.compat import uuid7
 
 from shared.auth.policy import Policy
-from shared.auth.principal import AdministratorsOnly, Principal
+from shared.auth.principal import RECENT, AdministratorsOnly, Principal, StepUpRequired
 from shared.errors import Forbidden
 from tests.database import RolledBackDatabase
 
@@ -39,6 +40,17 @@ class TestPrincipal:
 
     def test_is_no_administrator_unless_it_is_said(self) -> None:
         assert not Principal(uuid7()).is_admin
+
+    def test_that_signed_in_lately_passes_where_that_is_asked_for(self) -> None:
+        Principal(uuid7(), uuid7(), False, datetime.now(UTC) - RECENT + timedelta(minutes=1)).require_recent_sign_in()
+
+    @pytest.mark.parametrize("signed_in_at", [None, datetime.now(UTC) - RECENT - timedelta(seconds=1)])
+    def test_that_did_not_does_not(self, signed_in_at: datetime | None) -> None:
+        """Nor one that never signs in."""
+        with pytest.raises(StepUpRequired) as refused:
+            Principal(uuid7(), uuid7(), True, signed_in_at).require_recent_sign_in()
+        assert isinstance(refused.value, Forbidden)
+        assert refused.value.code == "step_up_required"
 
     def test_the_refusal_is_a_forbidden_that_says_why(self) -> None:
         error = AdministratorsOnly()

@@ -11,6 +11,7 @@ from shared.http.routes.authentication import (
     CurrentChange,
     CurrentPrincipal,
     PublicChange,
+    RecentChange,
 )
 from shared.http.routes.dispatch import Dispatch
 from shared.http.routes.fastapi_seam import answer_to, functions_of, handled, operations_in
@@ -40,6 +41,7 @@ __all__ = [
     "Dispatch",
     "Mutations",
     "PublicChange",
+    "RecentChange",
     "Route",
     "RouteTable",
     "UnresolvedError",

@@ -94,3 +94,15 @@ async def administrators_change(change: PublicChange, _: Administrator) -> Chang
 
 
 AdministratorsChange = Annotated[Change, Depends(administrators_change)]
+
+
+async def recent_change(change: PublicChange, principal: CurrentPrincipal, authenticator: _Authenticator) -> Change:
+    """The request's change, by a caller who signed in lately. Raises StepUpRequired."""
+    if principal.is_admin is None:
+        principal = await authenticator.checked(principal)
+    principal.require_recent_sign_in()
+    return change
+
+
+RecentChange = Annotated[Change, Depends(recent_change)]
+"""For an endpoint that changes what an account is entered with, or ends it."""
