@@ -43,8 +43,7 @@ class User(Model, Resource, table=True):
     __table_args__ = (
         live_unique(text("lower(email)"), name="uq_users_email", raises=EmailTaken),
         Index("ix_users_created_at_id", text("created_at DESC"), text("id DESC")),
-        CheckConstraint("(kind = 'service') = (owner_id IS NOT NULL)", name="service_has_owner"),
-        CheckConstraint("kind = 'person' OR role = 'user'", name="service_no_admin"),
+        CheckConstraint("owner_id IS NULL OR role = 'user'", name="service_no_administrator"),
     )
 
     email: str = Field(max_length=254)
@@ -53,11 +52,9 @@ class User(Model, Resource, table=True):
     role: Role = Field(default=Role.USER, sa_type=choice(Role))
     is_active: bool = True
     email_verified: bool = False
-    kind: Kind = Field(
-        default=Kind.PERSON, sa_type=choice(Kind), sa_column_kwargs={"server_default": Kind.PERSON.value}
-    )
     owner_id: UUID | None = shared_by("users", default=None)
-    """Of a service the person who answers for it. It goes with that one's account and comes back with it."""
+    """Of a service the person who answers for it; None of a person. It goes with that one's account and comes back with
+    it."""
 
     @property
     def is_administrator(self) -> bool:
@@ -78,6 +75,12 @@ class UserSession(Model, Identified, table=True):
     created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None = None
+    used_at: datetime | None = None
+    """When it was last prolonged; None before, and of a session that an older release has opened."""
+    address: str | None = Field(default=None, max_length=100)
+    """The client's address, as the connection or a trusted proxy tells it."""
+    client: str | None = Field(default=None, max_length=200)
+    """What the client calls itself."""
 
     def is_alive(self, now: datetime) -> bool:
         """Whether it can still be used and prolonged."""

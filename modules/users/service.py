@@ -9,8 +9,10 @@ from modules.users.errors import LastAdministrator, WrongPassword
 from modules.users.guesses import Guesses
 from modules.users.keys.repository import KeyRepository
 from modules.users.models import Role
-from modules.users.repository import SessionRepository, UserRepository
+from modules.users.notices import Notice, Notices
+from modules.users.repository import UserRepository
 from modules.users.schemas import PasswordChange, UserAdministration, UserCreate, UserUpdate
+from modules.users.sessions.repository import SessionRepository
 from shared.auth import Passwords, Principal
 from shared.errors import Contended
 from shared.reads import Representation
@@ -28,12 +30,14 @@ class UserService:
         *,
         passwords: Passwords,
         guesses: Guesses,
+        notices: Notices,
     ) -> None:
         self._users = users
         self._sessions = sessions
         self._keys = keys
         self._passwords = passwords
         self._guesses = guesses
+        self._notices = notices
 
     async def register(self, change: Change, data: UserCreate) -> Representation:
         """A new account. Raises EmailTaken."""
@@ -84,6 +88,7 @@ class UserService:
         if not await self._users.hold(change, known):
             raise WrongPassword(pointer="/current_password")
         await self._users.set_password(change, known.user_id, password_hash)
+        await self._notices.tell(change, known.user_id, Notice.PASSWORD_CHANGED)
         await self._sessions.revoke_all(change, known.user_id, but=change.caller.session_id)
 
     async def delete(self, change: Change, id: UUID) -> None:

@@ -54,8 +54,8 @@ class Principal:
             raise AdministratorsOnly
 
     def require_recent_sign_in(self) -> None:
-        """Raises StepUpRequired for a session that began some time ago: whoever finds one open, or steals a token of
-        it, is not to take the account (ASVS 7.5.1). A key never signed in.
+        """Raises StepUpRequired for a session that began some time ago: who finds one open, or steals a token of it, is
+        not to take the account (ASVS 7.5.1). A key never signed in.
         """
         is_key = self.scopes is not None
         if is_key or self.signed_in_at is None or self.signed_in_at + RECENT < datetime.now(UTC):

@@ -6,17 +6,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings
 
 from shared.keys import derived, is_strong, kept_secret
+from shared.settings.mail import MailSettings, folder_of
 from shared.settings.urls import URL_ADVICE, is_url
-from shared.settings.variables import SettingsError, told
+from shared.settings.variables import KERNEL, SettingsError, told
 
 Environment = Literal["production", "development"]
 Seconds = Annotated[float, Field(ge=0.001, le=86_400, allow_inf_nan=False)]
 """At least a millisecond, PostgreSQL's unit of timeouts: 0 would mean no timeout."""
 Days = Annotated[int, Field(gt=0, le=36_500)]
 YEAR = 366 * 86_400
+MAIL = "mail"
+"""The folder of mail in the data folder."""
 
 ADVICE = "Set TRELLIS_SECRET to at least 32 random characters, for example the output of: openssl rand -base64 48"
 
@@ -37,6 +40,10 @@ def _request_of(known: dict[str, Any]) -> float:
     return 2 * float(known["pool_wait_seconds"] + known["statement_seconds"])
 
 
+def _is_development(known: dict[str, Any]) -> bool:
+    return bool(known["environment"] == "development")
+
+
 def _drain_of(known: dict[str, Any]) -> float:
     """A developer has no proxy that would have to notice, and does not want to wait."""
     return 5.0 if known["environment"] == "production" else 0.0
@@ -45,13 +52,7 @@ def _drain_of(known: dict[str, Any]) -> float:
 class DatabaseSettings(BaseSettings):
     """Where data and secrets are, and how long one waits for PostgreSQL."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="trellis_",
-        env_ignore_empty=True,
-        frozen=True,
-        hide_input_in_errors=True,
-        use_attribute_docstrings=True,
-    )
+    model_config = KERNEL
 
     database_url: str | None = Field(None, validation_alias="DATABASE_URL")
     """Your own PostgreSQL, as a URL for libpq. Without it, Trellis starts the embedded one in the data folder."""
@@ -185,7 +186,7 @@ class ServerSettings(DatabaseSettings):
         return seconds
 
 
-class Settings(ServerSettings):
+class Settings(MailSettings, ServerSettings):
     """Every field is the environment variable `TRELLIS_<FIELD>`, but for `DATABASE_URL` and `PORT`. `trellis config`
     shows a field's docstring.
     """
@@ -209,6 +210,9 @@ class Settings(ServerSettings):
 
     require_if_match: bool = False
     """Whether a change without `If-Match` is answered 428."""
+    password_grant: bool = Field(default_factory=_is_development)
+    """Whether `/auth/token` takes `grant_type=password`, for clients that know no other way. RFC 9700 §2.4 forbids it;
+    by default it is taken in development only."""
     access_token_seconds: int = Field(900, gt=0, le=YEAR)
     """How long an access token is good."""
     refresh_token_seconds: int = Field(30 * 86_400, gt=0, le=10 * YEAR)
@@ -231,6 +235,25 @@ class Settings(ServerSettings):
             return cls()
         except ValidationError as error:
             raise told(error) from None
+
+    def over_embedded(self, url: str) -> Self:
+        """With the embedded database, whose URL this is, and what is by default in development."""
+        return self.model_copy(
+            update={
+                "database_url": url,
+                "environment": "development",
+                "mail_url": self.mail_url or (self.data_dir.resolve() / MAIL).as_uri(),
+                "mail_from": self.mail_from or "Trellis <trellis@example.com>",
+                "public_url": self.public_url or f"http://127.0.0.1:{self.port}",
+            }
+        )
+
+    @property
+    def mail_folder(self) -> Path | None:
+        """Where mail is kept, which is in the data folder over the embedded database; None where none is kept."""
+        if self.mail_url is None and self.database_url is None:
+            return self.data_dir.resolve() / MAIL
+        return folder_of(self.mail_url) if self.mail_url is not None else None
 
     @property
     def retention(self) -> timedelta:

@@ -18,7 +18,7 @@ class ApiKey(Model, table=True):
     owner_id: UUID = Field(foreign_key="users.id", index=True, ondelete="CASCADE")
     """Who made it, and may revoke it. Its session is that account's, or a service's."""
     name: str = Field(max_length=200)
-    digest: bytes = Field(unique=True, sa_column_kwargs=SECRET)
+    digest: bytes = Field(index=True, sa_column_kwargs=SECRET)
     first_characters: str = Field(max_length=20)
     scopes: list[str] = Field(sa_type=ARRAY(String))
     last_used_at: datetime | None = None

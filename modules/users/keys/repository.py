@@ -1,6 +1,7 @@
 """How keys are found and kept."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +28,7 @@ from modules.users.keys.models import ApiKey
 from modules.users.keys.schemas import ALIVE, KEYS, KeyRead
 from modules.users.models import UserSession
 from shared.auth import CALLER_ID, CALLER_IS_ADMIN, SHOWN, Policy, Principal, admitted, digest_of, gate
-from shared.reads import Listing, ListQuery, Page, Tools
+from shared.reads import WHOLE, Listing, ListQuery, Page, Tools, View
 from shared.rows import table_of
 from shared.wire import Statement
 from shared.writes import Change, Verbs
@@ -85,13 +86,8 @@ class KeyRepository:
         self._sessions: Verbs[UserSession] = Verbs(UserSession)
         self._own = Listing(KEYS, _listed(own=True), tools.projector, tools.cursors)
         self._of_any = Listing(KEYS, _listed(own=False), tools.projector, tools.cursors, scope=("owner_id",))
-        rows = KeyRead.rows
-        content = tools.projector.json(KeyRead, rows).label("content")
-        found = select(content).where(rows.c.id == bindparam("key_id", type_=Uuid()), rows.c.owner_id == CALLER_ID)
-        answer = found.lateral("document")
-        self._document = Statement(
-            select(answer).select_from(gate(tools.projector.extensions).outerjoin(answer, true()))
-        )
+        self._projector = tools.projector
+        self._documents = lru_cache(maxsize=100)(self._compile)
 
     async def list(self, caller: Principal, query: ListQuery) -> Page:
         """A page of the caller's keys, the newest first. Raises InvalidCursor, and InvalidToken when the caller's
@@ -103,12 +99,12 @@ class KeyRepository:
         """The same of any account, for administrators."""
         return await self._of_any.page(self._database, caller, query, owner_id=owner_id)
 
-    async def get(self, id: UUID, caller: Principal) -> bytes:
+    async def get(self, id: UUID, caller: Principal, view: View = WHOLE) -> bytes:
         """The document of a key of the caller's. Raises KeyNotFound, and InvalidToken when the caller's session has
         ended.
         """
         values = caller.parameters() | {"key_id": id}
-        ((content,),) = admitted(await self._database.read(self._document, values))
+        ((content,),) = admitted(await self._database.read(self._documents(view), values))
         if content is None:
             raise KeyNotFound
         document: bytes = content
@@ -123,7 +119,7 @@ class KeyRepository:
         await self._sessions.insert(change, id=id, user_id=account_id, **times)
         kept = columns | {"owner_id": caller.user_id, "digest": digest_of(key), "first_characters": key[:SHOWN]}
         await self._keys.insert(change, id=id, **kept)
-        ((document,),) = await change.unit.execute(self._document, caller.parameters() | {"key_id": id})
+        ((document,),) = await change.unit.execute(self._documents(WHOLE), caller.parameters() | {"key_id": id})
         return id, document
 
     async def revoke(self, change: Change, id: UUID, owner_id: UUID) -> None:
@@ -135,3 +131,10 @@ class KeyRepository:
     async def revoke_all(self, change: Change, owner_id: UUID) -> None:
         """End every key that an account made, those of its services included."""
         await change.unit.execute(_REVOKE_ALL, {"of_user": owner_id, "now": datetime.now(UTC)})
+
+    def _compile(self, view: View) -> Statement:
+        rows = KeyRead.rows
+        content = self._projector.json(KeyRead, rows, view).label("content")
+        own = (rows.c.id == bindparam("key_id", type_=Uuid()), rows.c.owner_id == CALLER_ID)
+        document = select(content).where(*own).lateral("document")
+        return Statement(select(document).select_from(gate(self._projector.extensions).outerjoin(document, true())))

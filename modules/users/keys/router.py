@@ -11,7 +11,7 @@ from modules.users.keys.repository import KeyRepository
 from modules.users.keys.schemas import KEYS, KeyCreate, KeyMade, KeyRead
 from modules.users.keys.service import KeyService
 from shared.auth import READS
-from shared.http.reads import PageOf, described, list_query, page_response
+from shared.http.reads import PageOf, described, document_view, list_query, page_response, unversioned_response
 from shared.http.routes import (
     API_PREFIX,
     Administrator,
@@ -21,10 +21,11 @@ from shared.http.routes import (
     operation,
     resource_router,
 )
-from shared.reads import ListQuery
+from shared.reads import ListQuery, View
 
 Service = Annotated[KeyService, Provide[UsersContainer.key_service]]
 Repository = Annotated[KeyRepository, Provide[UsersContainer.key_repository]]
+KeyView = Annotated[View, Depends(document_view(KeyRead))]
 KeysQuery = Annotated[ListQuery, Depends(list_query(KEYS))]
 _ABOUT = (
     "API keys, for programs that act without you. A key may do what its scopes name, of what you may, until it expires "
@@ -33,7 +34,6 @@ _ABOUT = (
 keys = resource_router("/auth/keys", about=_ABOUT, keys=())
 administration = resource_router("/users", keys=(READS,))
 
-_PRIVATE = {"Cache-Control": "private, no-cache"}
 _ENDING = operation(urgent=True, repeatable=False)
 
 
@@ -43,7 +43,7 @@ async def create(data: KeyCreate, change: RecentChange, service: Service) -> Res
     """Make a key. The answer has its secret, which is shown this once."""
     id, document = await service.make(change, data)
     headers = {"Cache-Control": "no-store", "Location": f"{API_PREFIX}/auth/keys/{id}"}
-    return Response(document, 201, headers, "application/json")
+    return Response(document, 201, headers, "application/json")  # check: a document, beside what it never has
 
 
 @keys.get("", response_model=PageOf[KeyRead], openapi_extra=described(KEYS))
@@ -52,10 +52,10 @@ async def list(request: Request, caller: Caller, query: KeysQuery, repository: R
     return page_response(request, await repository.list(caller, query))
 
 
-@keys.get("/{key_id}", response_model=KeyRead)
-async def get(key_id: UUID, caller: Caller, repository: Repository) -> Response:
+@keys.get("/{key_id}", response_model=KeyRead, openapi_extra=described(KeyRead))
+async def get(request: Request, key_id: UUID, caller: Caller, view: KeyView, repository: Repository) -> Response:
     """Get a key that you have made, without its secret."""
-    return Response(await repository.get(key_id, caller), headers=_PRIVATE, media_type="application/json")
+    return unversioned_response(request, await repository.get(key_id, caller, view))
 
 
 @keys.delete("/{key_id}", status_code=204)

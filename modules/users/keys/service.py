@@ -5,6 +5,7 @@ from uuid import UUID
 
 from modules.users.keys.repository import KeyRepository
 from modules.users.keys.schemas import KeyCreate
+from modules.users.notices import Notice, Notices
 from shared.auth import new_key
 from shared.errors import InvalidInput
 from shared.writes import Change
@@ -17,9 +18,10 @@ LONGEST = timedelta(days=366)
 class KeyService:
     """Makes keys."""
 
-    def __init__(self, keys: KeyRepository, scopes: frozenset[str]) -> None:
+    def __init__(self, keys: KeyRepository, notices: Notices, scopes: frozenset[str]) -> None:
         """`scopes` are all that there are."""
         self._keys = keys
+        self._notices = notices
         self._scopes = scopes
 
     async def make(self, change: Change, data: KeyCreate) -> tuple[UUID, bytes]:
@@ -34,4 +36,5 @@ class KeyService:
             raise InvalidInput("This is in the future, and within a year.", pointer="/expires_at")
         key, columns = new_key(), {"name": data.name, "scopes": sorted(set(data.scopes))}
         id, document = await self._keys.add(change, key, change.caller.user_id, expires_at, **columns)
+        await self._notices.tell(change, change.caller.user_id, Notice.KEY_MADE, name=data.name)
         return id, b'{"secret":"%b","key":%b}' % (key.encode(), document)

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "users_0003"
-down_revision = "users_0002"
+revision = "users_0004"
+down_revision = "users_0003"
 branch_labels = None
 depends_on = None
 
@@ -22,31 +22,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["id"], ["sessions.id"], name=op.f("fk_api_keys_id"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name=op.f("fk_api_keys_owner_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
-        sa.UniqueConstraint("digest", name=op.f("uq_api_keys_digest")),
     )
     op.create_index(op.f("ix_api_keys_owner_id"), "api_keys", ["owner_id"], unique=False)
-    op.add_column(
-        "users",
-        sa.Column(
-            "kind",
-            sa.Enum("person", "service", name="kind", native_enum=False, create_constraint=True, length=20),
-            server_default="person",
-            nullable=False,
-        ),
-    )
+    op.create_index(op.f("ix_api_keys_digest"), "api_keys", ["digest"], unique=False)
     op.add_column("users", sa.Column("owner_id", sa.Uuid(), nullable=True))
-    # It fails if a row breaks the rule: mend the rows before. PostgreSQL reads the whole table for the
-    # constraint, and nobody can use the table meanwhile.
-    op.execute(
-        "ALTER TABLE users ADD CONSTRAINT ck_users_service_has_owner CHECK ((kind = 'service') = "
-        "(owner_id IS NOT NULL))"
-    )
-    # It fails if a row breaks the rule: mend the rows before. PostgreSQL reads the whole table for the
-    # constraint, and nobody can use the table meanwhile.
-    op.execute("ALTER TABLE users ADD CONSTRAINT ck_users_service_no_admin CHECK (kind = 'person' OR role = 'user')")
-    # Writes to the table wait while the index is built, about a second for a million rows. If that is too long,
-    # give it a revision of its own, in `with op.get_context().autocommit_block():`, with
-    # postgresql_concurrently=True and if_not_exists=True.
+    # All rows keep it: they have no owner. PostgreSQL reads the whole table for it, and nobody can use that meanwhile:
+    # about half a second for a million rows.
+    op.create_check_constraint(op.f("ck_users_service_no_administrator"), "users", "owner_id IS NULL OR role = 'user'")
+    # Writes to the table wait while the index is built, about a second for a million rows.
     op.create_index(
         "ix_users_owner_id_created_at_id",
         "users",
@@ -60,9 +43,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_constraint(op.f("fk_users_owner_id"), "users", type_="foreignkey")
     op.drop_index("ix_users_owner_id_created_at_id", table_name="users")
-    op.execute("ALTER TABLE users DROP CONSTRAINT ck_users_service_no_admin")
-    op.execute("ALTER TABLE users DROP CONSTRAINT ck_users_service_has_owner")
+    op.drop_constraint(op.f("ck_users_service_no_administrator"), "users", type_="check")
     op.drop_column("users", "owner_id")
-    op.drop_column("users", "kind")
+    op.drop_index(op.f("ix_api_keys_digest"), table_name="api_keys")
     op.drop_index(op.f("ix_api_keys_owner_id"), table_name="api_keys")
     op.drop_table("api_keys")
