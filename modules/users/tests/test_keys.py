@@ -13,6 +13,9 @@ from modules.users.models import UserSession
 from modules.users.tests.keys import is_problem, key_of, sent
 from shared.auth import PATTERN
 from shared.rows import table_of
+from tests.callers import signed_in
+from tests.jobs_done import do_jobs
+from tests.mails import text_of
 
 KEYS, SESSIONS = table_of(ApiKey), table_of(UserSession)
 DAY = timedelta(days=1)
@@ -279,3 +282,14 @@ class TestTheLastUse:
 async def expire(database, key):
     ended = SESSIONS.update().where(SESSIONS.c.id == key["id"]).values(expires_at=text("now() - interval '1 s'"))
     await database.sql(ended)
+
+
+class TestTheOwner:
+    async def test_is_told_of_a_new_key_by_its_name(self, mailing_app, mailing_application, mail_server, database):
+        ann = await signed_in(mailing_app, mailing_application, email="ann@example.com")
+        made = await key_of(ann, name="Nightly export")
+        await do_jobs(mailing_application)
+        (mail,) = mail_server.to("ann@example.com")
+        assert mail["Subject"] == "A new API key was made"
+        assert "Nightly export" in text_of(mail)
+        assert made["secret"] not in mail.as_string()
