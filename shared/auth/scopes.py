@@ -1,7 +1,5 @@
 """Scopes: what a key may do of what its account may. `projects:read` reads projects, `projects:write` does all else."""
 
-from typing import Any
-
 from sqlalchemy import ARRAY, ColumnElement, String, bindparam, func, or_
 
 from shared.errors import Forbidden
@@ -31,7 +29,7 @@ def scope_of(resource: str, *, writes: bool) -> str:
     return f"{resource}:{WRITES if writes else READS}"
 
 
-def is_in_scope(scope: Any) -> ColumnElement[bool]:
+def is_in_scope(scope: ColumnElement[str]) -> ColumnElement[bool]:
     """Whether the caller's scopes have this one; who has no key has all."""
     scopes = bindparam("caller_scopes", type_=ARRAY(String()))
     return or_(scopes.is_(None), scope == func.any(scopes))

@@ -36,7 +36,7 @@ class TestEveryOperation:
     def test_says_whether_a_key_may_call_it_and_with_which_scope(self, operation):
         """Of a batch and of the feed, each part has its own."""
         group = operation.told["tags"][0]
-        expected = [[f"{group}:{'read' if operation.method == 'GET' else 'write'}"]]
+        expected = [[f"{group.replace('-', '_')}:{'read' if operation.method == 'GET' else 'write'}"]]
         if group in {"batch", "changes"}:
             expected = [[]]
         elif operation.path.startswith("/api/v1/auth") or (group == "users" and operation.method != "GET"):

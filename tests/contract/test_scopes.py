@@ -131,3 +131,32 @@ class TestARowInTheWay:
         seeing = await client.post("/projects", json=body, headers=sent(both))
         assert is_problem(blind, 409, "external_id_taken").get("obstacle") is None
         is_problem(seeing, 409, "external_id_taken")
+
+
+class TestAllowedActions:
+    """`include=allowed_actions`."""
+
+    @pytest.mark.parametrize(
+        ("scopes", "expected"),
+        [
+            (["projects:read"], ["read"]),
+            (["projects:read", "tags:write"], ["read"]),
+            (["projects:read", "projects:write"], ["read", "change", "manage", "delete", "leave"]),
+        ],
+    )
+    async def test_are_those_that_the_key_has_scopes_for(self, ann, client, scopes, expected):
+        id = (await ann.post("/projects", json={"name": "Move"})).json()["id"]
+        params = {"include": "allowed_actions", "fields": "id"}
+        own = (await ann.get(f"/projects/{id}", params=params)).json()
+        assert own == {"id": id, "allowed_actions": ["read", "change", "manage", "delete", "leave"]}
+        found = await client.get(f"/projects/{id}", params=params, headers=sent(await key_of(ann, *scopes)))
+        assert found.json() == {"id": id, "allowed_actions": expected}
+
+    async def test_are_a_cell_of_an_export(self, ann):
+        await ann.post("/tags", json={"name": "Urgent"})
+        await ann.post("/projects", json={"name": "Move"})
+        exported = await ann.get(
+            "/projects/export", params={"fields": "name", "include": "allowed_actions"}, headers={"Accept": "text/csv"}
+        )
+        assert exported.text.split("\r\n")[0] == "name,allowed_actions"
+        assert '""manage""' in exported.text

@@ -58,7 +58,8 @@ class Route(APIRoute):
         if self.traits.public or keys is None:
             return frozenset()
         is_open = (WRITES if self.changes else READS) in keys
-        return frozenset({scope_of(str(group), writes=self.changes)}) if is_open else None
+        resource = str(group).replace("-", "_")  # The table is called so.
+        return frozenset({scope_of(resource, writes=self.changes)}) if is_open else None
 
     def bound(self, binder: Binder) -> Self:
         """The same route of an application. Raises UnresolvedError."""
