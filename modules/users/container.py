@@ -10,6 +10,8 @@ from modules.users.keys.service import KeyService
 from modules.users.notices import Notices
 from modules.users.repository import UserRepository
 from modules.users.service import UserService
+from modules.users.services.repository import ServiceRepository
+from modules.users.services.service import Services
 from modules.users.sessions.repository import SessionRepository
 from modules.users.sessions.service import Lifetimes, NoSecondFactor, SessionService
 
@@ -46,5 +48,7 @@ class UsersContainer(containers.DeclarativeContainer):
         lifetimes=providers.Callable(Lifetimes.of, kernel.settings),
         takes_passwords=kernel.settings.provided.password_grant,
     )
-    key_service = providers.Factory(KeyService, key_repository, notices, kernel.scopes)
+    service_repository = providers.Singleton(ServiceRepository, kernel.tools, repository)
+    services = providers.Factory(Services, service_repository, repository, key_repository, notices)
+    key_service = providers.Factory(KeyService, key_repository, service_repository, notices, kernel.scopes)
     api = providers.Singleton(UsersApi, kernel.extensions)

@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Integer, Select, String, Uuid, and_, bindparam, column, func, select, update, values
+from sqlalchemy import Integer, Select, String, Uuid, and_, bindparam, column, exists, func, or_, select, update, values
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from modules.users.errors import UserForbidden, UserNotFound
@@ -16,6 +17,7 @@ from shared.values import normalised_email
 from shared.wire import Statement
 from shared.writes import Change, Repository
 
+_owner = aliased(User)
 LIVE_SESSION: Select[bool, datetime] = (
     select((col(User.role) == Role.ADMIN).label("is_admin"), col(UserSession.created_at).label("signed_in_at"))
     .join(UserSession, col(UserSession.user_id) == col(User.id))
@@ -26,9 +28,15 @@ LIVE_SESSION: Select[bool, datetime] = (
         col(UserSession.expires_at) > func.now(),
         col(User.deleted_at).is_(None),
         col(User.is_active),
+        or_(
+            col(User.owner_id).is_(None),
+            exists().where(
+                col(_owner.id) == col(User.owner_id), col(_owner.deleted_at).is_(None), col(_owner.is_active)
+            ),
+        ),
     )
 )
-"""Contributed to `shared.auth.authentication.live_sessions`."""
+"""Contributed to `shared.auth.authentication.live_sessions`. A service acts while its owner may."""
 
 
 class Credentials(NamedTuple):
@@ -38,7 +46,8 @@ class Credentials(NamedTuple):
     password_hash: str
 
 
-MAY_SIGN_IN = (col(User.deleted_at).is_(None), col(User.is_active))
+MAY_SIGN_IN = (col(User.deleted_at).is_(None), col(User.is_active), col(User.owner_id).is_(None))
+"""The person of a live account. Nobody signs in to a service."""
 """The conditions of an account that may."""
 _CREDENTIALS = (col(User.id), col(User.password_hash))
 # PostgreSQL folds the case of both sides, as its index does.

@@ -7,11 +7,12 @@ from dependency_injector.wiring import Provide
 from fastapi import APIRouter, Depends, Request, Response
 
 from modules.users.container import UsersContainer
-from modules.users.errors import LastAdministrator, UserForbidden, UserNotFound
+from modules.users.errors import LastAdministrator, ServiceNoAdministrator, UserForbidden, UserNotFound
 from modules.users.keys.router import router as keys
 from modules.users.repository import UserRepository
 from modules.users.schemas import USERS, PasswordChange, UserAdministration, UserCreate, UserRead, UserUpdate
 from modules.users.service import UserService
+from modules.users.services.router import router as services
 from modules.users.sessions.router import Sessions, SessionsQuery, client_of
 from modules.users.sessions.router import router as sessions
 from modules.users.sessions.schemas import SESSIONS, SessionRead
@@ -70,7 +71,7 @@ async def get_me(request: Request, caller: Caller, view: UserView, repository: R
 
 
 @users.patch("/me", response_model=UserRead)
-@operation(never=(*_OWN.never, LastAdministrator))
+@operation(never=(*_OWN.never, LastAdministrator, ServiceNoAdministrator))
 async def update_me(request: Request, data: UserUpdate, change: CurrentChange, service: Users) -> Response:
     """Change your own profile."""
     me = change.caller.user_id
@@ -166,4 +167,4 @@ async def end_session(user_id: UUID, session_id: UUID, change: AdministratorsCha
     await service.end_of(change, user_id, session_id)
 
 
-router = APIRouter(routes=[*users.routes, *sessions.routes, *keys.routes])
+router = APIRouter(routes=[*users.routes, *sessions.routes, *keys.routes, *services.routes])

@@ -5,9 +5,11 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
+from sqlalchemy import ColumnElement, FromClause, case
 
-from modules.users.models import Role, User
-from shared.reads import Collection, Document
+from modules.users.models import Kind, Role, User
+from shared.extensions import Extensions
+from shared.reads import Collection, Derived, Document
 from shared.schemas import UNCHANGED, Email, Input, Line, Patch, Text
 
 LONGEST_PASSWORD = 256
@@ -20,6 +22,11 @@ Password = Annotated[Text, Field(min_length=8, max_length=LONGEST_PASSWORD, json
 """Taken exactly as sent, without rules for its characters (NIST SP 800-63B §5.1.1.2, ASVS 6.2.5 and 6.2.8)."""
 
 
+def kind_of(users: FromClause, _: Extensions) -> ColumnElement[str]:
+    """Whose an account is."""
+    return case((users.c.owner_id.is_(None), Kind.PERSON.value), else_=Kind.SERVICE.value)
+
+
 class UserRead(Document, of=User):
     """An account."""
 
@@ -27,6 +34,8 @@ class UserRead(Document, of=User):
     email: str = Field(description="The e-mail address.")
     full_name: str = Field(description="The person's name.")
     role: Role = Field(description="What it may do beyond its own affairs.")
+    kind: Annotated[Kind, Derived(kind_of)] = Field(description="Whether it is a person's or a machine's.")
+    owner_id: UUID | None = Field(description="Of a service the person who answers for it; null of a person.")
     is_active: bool = Field(description="Whether it may sign in.")
     email_verified: bool = Field(description="Whether the address is known to be the person's.")
     created_at: datetime
@@ -36,7 +45,7 @@ class UserRead(Document, of=User):
 
 USERS = Collection(
     UserRead,
-    filters=("id", "email", "full_name", "role", "is_active", "email_verified", "created_at", "updated_at"),
+    filters=("id", "email", "full_name", "owner_id", "role", "is_active", "email_verified", "created_at", "updated_at"),
     sorts=("created_at", "updated_at", "email", "full_name"),
     search="search",
 )

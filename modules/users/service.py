@@ -56,7 +56,7 @@ class UserService:
         return await self._users.document(registered, id)
 
     async def change(self, change: Change, id: UUID, data: UserUpdate) -> Representation:
-        """Raises UserNotFound, UserForbidden, EmailTaken, LastAdministrator."""
+        """Raises UserNotFound, UserForbidden, EmailTaken, LastAdministrator, ServiceNoAdministrator."""
         administers = isinstance(data, UserAdministration)
         columns = data.changes()
         judged = columns.keys() & {"role", "is_active"}

@@ -55,18 +55,21 @@ KNOWN_KEY: Select[UUID, UUID, list[str]] = (
 )
 """Contributed to `shared.auth.api_keys.known_keys`."""
 
+_of_user = bindparam("of_user", type_=Uuid())
 _revoke_all = (
     update(_sessions)
     .where(
         _sessions.c.id == _keys.c.id,
         _sessions.c.revoked_at.is_(None),
-        _keys.c.owner_id == bindparam("of_user", type_=Uuid()),
+        or_(_keys.c.owner_id == _of_user, _sessions.c.user_id == _of_user),
     )
     .values(revoked_at=bindparam("now", type_=DateTime(timezone=True)))
 )
 _REVOKE_ALL = Statement(_revoke_all)
 _REVOKE = Statement(
-    _revoke_all.where(_keys.c.id == bindparam("key_id", type_=Uuid()), *ALIVE).returning(_sessions.c.id)
+    _revoke_all.where(_keys.c.id == bindparam("key_id", type_=Uuid()), _keys.c.owner_id == _of_user, *ALIVE).returning(
+        _sessions.c.id
+    )
 )
 
 
@@ -129,7 +132,7 @@ class KeyRepository:
             raise KeyNotFound
 
     async def revoke_all(self, change: Change, owner_id: UUID) -> None:
-        """End every key that an account made, those of its services included."""
+        """End every key that an account made, those of its services included, and those that act as it."""
         await change.unit.execute(_REVOKE_ALL, {"of_user": owner_id, "now": datetime.now(UTC)})
 
     def _compile(self, view: View) -> Statement:

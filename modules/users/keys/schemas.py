@@ -69,6 +69,10 @@ class KeyCreate(Input):
             examples=[["projects:read", "projects:write"]],
         ),
     ]
+    account_id: Annotated[
+        UUID | None,
+        Field(description="A service of yours that it acts as. By default it acts as you.", examples=[None]),
+    ] = None
     expires_at: Annotated[
         Instant | None,
         Field(description="From when on it is refused: within a year. By default in 90 days.", examples=[None]),

@@ -70,7 +70,8 @@ class Route(APIRoute):
 
     def location(self, id: UUID) -> str:
         """The path of a row of the router's resource."""
-        return f"{API_PREFIX}/{self.tags[0]}/{id}"
+        above, resource, _ = self.path.partition(f"/{self.tags[0]}")
+        return f"{above}{resource}/{id}"
 
     def provided(self, name: str) -> Any:
         """An object of the application's container for HTTP. Raises RuntimeError for an unbound route."""
