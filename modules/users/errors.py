@@ -23,6 +23,12 @@ class LastAdministrator(Conflict):
     """This is the last administrator who can sign in. Make another account an administrator first."""
 
 
+class OwnAccount(Conflict):
+    """Nobody takes the rights of an administrator from themselves, or stops their own account: another administrator
+    does.
+    """
+
+
 class ServiceNoAdministrator(Conflict, constraint="ck_users_service_no_administrator"):
     """A service is no administrator. It acts for the person who owns it."""
 

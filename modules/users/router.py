@@ -7,7 +7,7 @@ from dependency_injector.wiring import Provide
 from fastapi import APIRouter, Depends, Request, Response
 
 from modules.users.container import UsersContainer
-from modules.users.errors import LastAdministrator, ServiceNoAdministrator, UserForbidden, UserNotFound
+from modules.users.errors import LastAdministrator, OwnAccount, ServiceNoAdministrator, UserForbidden, UserNotFound
 from modules.users.keys.router import router as keys
 from modules.users.repository import UserRepository
 from modules.users.schemas import USERS, PasswordChange, UserAdministration, UserCreate, UserRead, UserUpdate
@@ -71,7 +71,7 @@ async def get_me(request: Request, caller: Caller, view: UserView, repository: R
 
 
 @users.patch("/me", response_model=UserRead)
-@operation(never=(*_OWN.never, LastAdministrator, ServiceNoAdministrator))
+@operation(never=(*_OWN.never, LastAdministrator, OwnAccount, ServiceNoAdministrator))
 async def update_me(request: Request, data: UserUpdate, change: CurrentChange, service: Users) -> Response:
     """Change your own profile."""
     me = change.caller.user_id

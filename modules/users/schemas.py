@@ -45,7 +45,7 @@ class UserRead(Document, of=User):
 
 USERS = Collection(
     UserRead,
-    filters=("id", "email", "full_name", "owner_id", "role", "is_active", "email_verified", "created_at", "updated_at"),
+    filters=("id", "email", "full_name", "role", "is_active", "email_verified", "created_at", "updated_at"),
     sorts=("created_at", "updated_at", "email", "full_name"),
     search="search",
 )

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
-from modules.users.errors import LastAdministrator, WrongPassword
+from modules.users.errors import LastAdministrator, OwnAccount, WrongPassword
 from modules.users.guesses import Guesses
 from modules.users.keys.repository import KeyRepository
 from modules.users.models import Role
@@ -56,7 +56,9 @@ class UserService:
         return await self._users.document(registered, id)
 
     async def change(self, change: Change, id: UUID, data: UserUpdate) -> Representation:
-        """Raises UserNotFound, UserForbidden, EmailTaken, LastAdministrator, ServiceNoAdministrator."""
+        """Raises UserNotFound, UserForbidden, EmailTaken, LastAdministrator, OwnAccount,
+        ServiceNoAdministrator.
+        """
         administers = isinstance(data, UserAdministration)
         columns = data.changes()
         judged = columns.keys() & {"role", "is_active"}
@@ -67,6 +69,8 @@ class UserService:
         is_active, role = columns.get("is_active", user.is_active), columns.get("role", user.role)
         if user.is_administrator and not (is_active and role == Role.ADMIN):
             _demand_another(id, administrators)
+            if id == change.caller.user_id:
+                raise OwnAccount
         await self._users.update(change, user, **columns)
         document = await self._users.document(change, id)
         if not is_active:

@@ -29,7 +29,8 @@ class TestUsers(ResourceContract):
         if role == OWNER:
             owner = await self.stage.sign_in()
             users = table_of(User)
-            await self.stage.database.sql(update(users).where(users.c.id == row.id).values(owner_id=owner.id))
+            async with self.stage.database.unit_of_work() as unit, unit.orm() as session:
+                await session.execute(update(users).where(users.c.id == row.id).values(owner_id=owner.id))
             return owner
         return await self.stage.sign_in(row if row.deleted_at is None else None)
 
