@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from modules.users.errors import TooManyAttempts
 from modules.users.failures import FailureRepository
+from shared.errors import TooManyRequests
 from shared.keys import Keys
 from shared.writes import Change
 
@@ -50,6 +51,8 @@ KNOWN_PLACE = Limit(free=10, fade=1800)
 """For an account at an address from which it signed in lately: that one is not kept out by the guesses of others."""
 ADDRESS = Limit(free=100, fade=60)
 """An office of a thousand behind one address mistypes some hundred times in its first hour."""
+REGISTRATIONS = Limit(free=100, fade=36)
+"""From an address: the accounts of an office at once, and then a hundred an hour."""
 CODE = ACCOUNT
 """For the codes of an account's second factor, wherever they are tried: there are but a million of them."""
 SHARDS = 16
@@ -86,6 +89,17 @@ class Guesses:
             await self._take_back(limits)
         return is_right
 
+    async def count(self, what: str, address: str, refusal: type[TooManyRequests]) -> None:
+        """Count what anybody may ask for, such as a registration, by the client's address and in all. Raises
+        TooManyRequests, as the refusal.
+        """
+        limits: dict[bytes, Limit] = {}
+        for key in self._keys:
+            of_address = digest(key, what, place_of(address))
+            shard = digest(key, f"{what} shard", str(of_address[0] % SHARDS))
+            limits |= {of_address: REGISTRATIONS, shard: SHARD}
+        await self._count(limits, refusal)
+
     async def count_code(self, account: str) -> None:
         """Count a try of a second factor's code, by who knows the password. Raises TooManyAttempts."""
         await self._count({digest(key, "code", account): CODE for key in self._keys})
@@ -109,11 +123,11 @@ class Guesses:
             limits |= {of_account: ACCOUNT, digest(key, "address", place): ADDRESS, shard: SHARD}
         return limits
 
-    async def _count(self, limits: dict[bytes, Limit]) -> None:
+    async def _count(self, limits: dict[bytes, Limit], refusal: type[TooManyRequests] = TooManyAttempts) -> None:
         async with self._failures.held([*limits]) as held:
             wait = max(limits[key].wait(failures, age) for key, failures, age in held.counts)
             if wait > 0:
-                raise TooManyAttempts(retry_after=math.ceil(wait))
+                raise refusal(retry_after=math.ceil(wait))
             await held.keep({key: limits[key].with_another(failures, age) for key, failures, age in held.counts})
 
     async def _take_back(self, limits: dict[bytes, Limit]) -> None:
