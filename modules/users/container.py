@@ -25,7 +25,7 @@ class UsersContainer(containers.DeclarativeContainer):
     session_repository = providers.Singleton(SessionRepository, kernel.tools)
     key_repository = providers.Singleton(KeyRepository, kernel.tools)
     failure_repository = providers.Singleton(FailureRepository, kernel.database)
-    guesses = providers.Singleton(Guesses, failure_repository, kernel.settings.provided.key.call("guesses"))
+    guesses = providers.Singleton(Guesses, failure_repository, kernel.settings.provided.keys.call("guesses"))
     notices = providers.Singleton(Notices, kernel.events, kernel.mailer)
     service = providers.Factory(
         UserService,
@@ -44,7 +44,7 @@ class UsersContainer(containers.DeclarativeContainer):
         guesses=guesses,
         access_tokens=kernel.access_tokens,
         second_factor=providers.Singleton(NoSecondFactor),
-        refresh_key=kernel.settings.provided.key.call("refresh tokens"),
+        refresh_keys=kernel.settings.provided.keys.call("refresh tokens"),
         lifetimes=providers.Callable(Lifetimes.of, kernel.settings),
         takes_passwords=kernel.settings.provided.password_grant,
     )

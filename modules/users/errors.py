@@ -33,6 +33,12 @@ class ServiceNoAdministrator(Conflict, constraint="ck_users_service_no_administr
     """A service is no administrator. It acts for the person who owns it."""
 
 
+class TooManyRegistrations(TooManyRequests):
+    """Too many accounts were registered lately, from your address or in all. Wait for the seconds in the Retry-After
+    header.
+    """
+
+
 class TooManyAttempts(TooManyRequests):
     """Too many wrong passwords were tried. Wait for the seconds in the Retry-After header: until then even the right
     password is refused.

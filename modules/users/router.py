@@ -56,7 +56,7 @@ users = resource_router(
 @operation(public=True, slow=True, never=(UserNotFound,))  # check: who has no account makes one
 async def register(request: Request, data: UserCreate, change: PublicChange, service: Users) -> Response:
     """Register an account."""
-    return created_response(request, await service.register(change, data))
+    return created_response(request, await service.register(change, data, client_of(request).address))
 
 
 # Whose account is deleted has no session any more, and one is allowed everything here.

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
-from modules.users.errors import LastAdministrator, OwnAccount, WrongPassword
+from modules.users.errors import LastAdministrator, OwnAccount, TooManyRegistrations, WrongPassword
 from modules.users.guesses import Guesses
 from modules.users.keys.repository import KeyRepository
 from modules.users.models import Role
@@ -39,8 +39,9 @@ class UserService:
         self._guesses = guesses
         self._notices = notices
 
-    async def register(self, change: Change, data: UserCreate) -> Representation:
-        """A new account. Raises EmailTaken."""
+    async def register(self, change: Change, data: UserCreate, address: str) -> Representation:
+        """A new account. `address` is the client's. Raises EmailTaken, TooManyRegistrations."""
+        await self._guesses.count("registration", address, TooManyRegistrations)
         password_hash = await self._passwords.hash(data.password)
         id = await self._users.add(
             change,
