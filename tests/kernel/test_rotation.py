@@ -116,7 +116,10 @@ class TestARotation:
 
     async def test_keeps_what_a_reader_has_to_see(self):
         def reader(*keys):
-            return ReadYourWrites(FastAPI(), lambda _: Principal(uuid7()), keys)
+            async def caller(*_):
+                return Principal(uuid7())
+
+            return ReadYourWrites(FastAPI(), caller, keys)
 
         header = reader(b"old").sign(4711)
         for keys, needed in (((b"new", b"old"), 4711), ((b"new",), None)):
