@@ -5,9 +5,15 @@ from dependency_injector import containers, providers
 from modules.users.api import UsersApi
 from modules.users.failures import FailureRepository
 from modules.users.guesses import Guesses
-from modules.users.repository import SessionRepository, UserRepository
+from modules.users.keys.repository import KeyRepository
+from modules.users.keys.service import KeyService
+from modules.users.notices import Notices
+from modules.users.repository import UserRepository
 from modules.users.service import UserService
-from modules.users.sessions import Lifetimes, SessionService
+from modules.users.services.repository import ServiceRepository
+from modules.users.services.service import Services
+from modules.users.sessions.repository import SessionRepository
+from modules.users.sessions.service import Lifetimes, NoSecondFactor, SessionService
 
 
 class UsersContainer(containers.DeclarativeContainer):
@@ -16,15 +22,19 @@ class UsersContainer(containers.DeclarativeContainer):
     kernel = providers.DependenciesContainer()
 
     repository = providers.Singleton(UserRepository, kernel.tools)
-    session_repository = providers.Singleton(SessionRepository, kernel.database)
+    session_repository = providers.Singleton(SessionRepository, kernel.tools)
+    key_repository = providers.Singleton(KeyRepository, kernel.tools)
     failure_repository = providers.Singleton(FailureRepository, kernel.database)
-    guesses = providers.Singleton(Guesses, failure_repository, kernel.settings.provided.key.call("guesses"))
+    guesses = providers.Singleton(Guesses, failure_repository, kernel.settings.provided.keys.call("guesses"))
+    notices = providers.Singleton(Notices, kernel.events, kernel.mailer)
     service = providers.Factory(
         UserService,
         repository,
         session_repository,
+        key_repository,
         passwords=kernel.passwords,
         guesses=guesses,
+        notices=notices,
     )
     session_service = providers.Factory(
         SessionService,
@@ -33,7 +43,12 @@ class UsersContainer(containers.DeclarativeContainer):
         passwords=kernel.passwords,
         guesses=guesses,
         access_tokens=kernel.access_tokens,
-        refresh_key=kernel.settings.provided.key.call("refresh tokens"),
+        second_factor=providers.Singleton(NoSecondFactor),
+        refresh_keys=kernel.settings.provided.keys.call("refresh tokens"),
         lifetimes=providers.Callable(Lifetimes.of, kernel.settings),
+        takes_passwords=kernel.settings.provided.password_grant,
     )
+    service_repository = providers.Singleton(ServiceRepository, kernel.tools, repository)
+    services = providers.Factory(Services, service_repository, repository, key_repository, notices)
+    key_service = providers.Factory(KeyService, key_repository, service_repository, notices, kernel.scopes)
     api = providers.Singleton(UsersApi, kernel.extensions)

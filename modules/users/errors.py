@@ -1,6 +1,6 @@
-"""What can go wrong with accounts and sessions."""
+"""What can go wrong with accounts."""
 
-from shared.errors import Conflict, Forbidden, Malformed, NotFound, TooManyRequests
+from shared.errors import Conflict, Forbidden, NotFound, TooManyRequests
 
 
 class UserNotFound(NotFound):
@@ -23,19 +23,23 @@ class LastAdministrator(Conflict):
     """This is the last administrator who can sign in. Make another account an administrator first."""
 
 
+class OwnAccount(Conflict):
+    """Nobody takes the rights of an administrator from themselves, or stops their own account: another administrator
+    does.
+    """
+
+
+class ServiceNoAdministrator(Conflict, constraint="ck_users_service_no_administrator"):
+    """A service is no administrator. It acts for the person who owns it."""
+
+
+class TooManyRegistrations(TooManyRequests):
+    """Too many accounts were registered lately, from your address or in all. Wait for the seconds in the Retry-After
+    header.
+    """
+
+
 class TooManyAttempts(TooManyRequests):
     """Too many wrong passwords were tried. Wait for the seconds in the Retry-After header: until then even the right
     password is refused.
     """
-
-
-class InvalidGrant(Malformed, members={"error": "invalid_grant"}):
-    """The credentials or the refresh token are not valid, or no longer."""
-
-
-class InvalidRequest(Malformed, members={"error": "invalid_request"}):
-    """A required parameter is missing, or a parameter is repeated or malformed."""
-
-
-class UnsupportedGrantType(Malformed, members={"error": "unsupported_grant_type"}):
-    """The grant types are `password` and `refresh_token`."""

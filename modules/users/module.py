@@ -3,10 +3,12 @@
 from modules.users.api import UserDeleted, UserRestored
 from modules.users.commands import promote
 from modules.users.container import UsersContainer
+from modules.users.keys.repository import KNOWN_KEY
+from modules.users.notices import NoticeDue, Notices
 from modules.users.repository import LIVE_SESSION, UserRepository
 from modules.users.router import router
 from modules.users.seeds import seed
-from shared.auth import live_sessions
+from shared.auth import known_keys, live_sessions
 from shared.manifest import Module
 
 module = Module(
@@ -14,8 +16,9 @@ module = Module(
     container=UsersContainer,
     router=router,
     resources=(UserRepository,),
-    publishes=(UserDeleted, UserRestored),
-    extends={live_sessions: LIVE_SESSION},
+    publishes=(UserDeleted, UserRestored, NoticeDue),
+    later={NoticeDue: Notices.send_notice},
+    extends={live_sessions: LIVE_SESSION, known_keys: KNOWN_KEY},
     commands=(promote,),
     seed=seed,
 )

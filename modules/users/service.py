@@ -5,11 +5,14 @@ from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
-from modules.users.errors import LastAdministrator, WrongPassword
+from modules.users.errors import LastAdministrator, OwnAccount, TooManyRegistrations, WrongPassword
 from modules.users.guesses import Guesses
+from modules.users.keys.repository import KeyRepository
 from modules.users.models import Role
-from modules.users.repository import SessionRepository, UserRepository
+from modules.users.notices import Notice, Notices
+from modules.users.repository import UserRepository
 from modules.users.schemas import PasswordChange, UserAdministration, UserCreate, UserUpdate
+from modules.users.sessions.repository import SessionRepository
 from shared.auth import Passwords, Principal
 from shared.errors import Contended
 from shared.reads import Representation
@@ -23,16 +26,22 @@ class UserService:
         self,
         users: UserRepository,
         sessions: SessionRepository,
+        keys: KeyRepository,
+        *,
         passwords: Passwords,
         guesses: Guesses,
+        notices: Notices,
     ) -> None:
         self._users = users
         self._sessions = sessions
+        self._keys = keys
         self._passwords = passwords
         self._guesses = guesses
+        self._notices = notices
 
-    async def register(self, change: Change, data: UserCreate) -> Representation:
-        """A new account. Raises EmailTaken."""
+    async def register(self, change: Change, data: UserCreate, address: str) -> Representation:
+        """A new account. `address` is the client's. Raises EmailTaken, TooManyRegistrations."""
+        await self._guesses.count("registration", address, TooManyRegistrations)
         password_hash = await self._passwords.hash(data.password)
         id = await self._users.add(
             change,
@@ -48,7 +57,9 @@ class UserService:
         return await self._users.document(registered, id)
 
     async def change(self, change: Change, id: UUID, data: UserUpdate) -> Representation:
-        """Raises UserNotFound, UserForbidden, EmailTaken, LastAdministrator."""
+        """Raises UserNotFound, UserForbidden, EmailTaken, LastAdministrator, OwnAccount,
+        ServiceNoAdministrator.
+        """
         administers = isinstance(data, UserAdministration)
         columns = data.changes()
         judged = columns.keys() & {"role", "is_active"}
@@ -59,10 +70,12 @@ class UserService:
         is_active, role = columns.get("is_active", user.is_active), columns.get("role", user.role)
         if user.is_administrator and not (is_active and role == Role.ADMIN):
             _demand_another(id, administrators)
+            if id == change.caller.user_id:
+                raise OwnAccount
         await self._users.update(change, user, **columns)
         document = await self._users.document(change, id)
         if not is_active:
-            await self._sessions.revoke_all(change, id)
+            await self._end_all(change, id)
         return document
 
     async def change_password(self, change: Change, data: PasswordChange, address: str) -> None:
@@ -80,6 +93,7 @@ class UserService:
         if not await self._users.hold(change, known):
             raise WrongPassword(pointer="/current_password")
         await self._users.set_password(change, known.user_id, password_hash)
+        await self._notices.tell(change, known.user_id, Notice.PASSWORD_CHANGED)
         await self._sessions.revoke_all(change, known.user_id, but=change.caller.session_id)
 
     async def delete(self, change: Change, id: UUID) -> None:
@@ -89,7 +103,12 @@ class UserService:
         if user.is_administrator:
             _demand_another(id, administrators)
         await self._users.delete(change, user)
+        await self._end_all(change, id)
+
+    async def _end_all(self, change: Change, id: UUID) -> None:
+        """All by which somebody acts as the account, for good: it may come back, and they may have been stolen."""
         await self._sessions.revoke_all(change, id)
+        await self._keys.revoke_all(change, id)
 
     async def promote(self, change: Change, email: str) -> None:
         """Make the account with this address an administrator. Raises UserNotFound."""

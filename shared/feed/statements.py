@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from pydantic import Field
 from sqlalchemy.dialects.postgresql import array
 
-from shared.auth import ADMIN, CALLER_ID, CALLER_IS_ADMIN, gate
+from shared.auth import ADMIN, CALLER_ID, CALLER_IS_ADMIN, READS, gate, is_in_scope
 from shared.feed.clusters import NUMBERING, RESTORATION
 from shared.feed.dependencies import MOST_REACHED, Dependency, dependencies, resource_of
 from shared.feed.positions import ABOUT, IS_KNOWN, LAST, NOT_KNOWN, UNTIL_TEXT, VISIBLE
@@ -135,10 +135,11 @@ class FeedStatements:
             .select_from(entry.join(about, sa.true()))
             .subquery("change")
         )
-        item = sa.case((change.c.is_told, self._projector.json(ChangeRead, change)))
+        is_told = sa.and_(change.c.is_told, is_in_scope(change.c.resource + sa.literal(f":{READS}", sa.String())))
+        item = sa.case((is_told, self._projector.json(ChangeRead, change)))
         is_last = sa.and_(change.c.number == _literal(self._most_examined), change.c.about == "")
         told = sa.select(change.c.entry_id, change.c.number, change.c.about, item.label("item")).where(
-            sa.or_(change.c.is_told, is_last), sa.or_(change.c.entry_id > LAST, change.c.about > ABOUT)
+            sa.or_(is_told, is_last), sa.or_(change.c.entry_id > LAST, change.c.about > ABOUT)
         )
         ordered = told.order_by(change.c.entry_id, change.c.about)
         return ordered.limit(sa.bindparam("most", type_=sa.Integer())).lateral("told")

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import psycopg
 import pytest
 
+from shared.auth import Principal
 from shared.feed.changes import LATEST, MOST_EXAMINED
 from shared.feed.positions import Position, Snapshot
 from shared.wire import Statement
@@ -392,7 +393,7 @@ class TestManyChangesOfOthers:
     async def test_are_passed_over_poll_by_poll(self, ann, bob, real, from_the_beginning):
         changes = changes_of(real.kernel, most_examined=3)
         start = None if from_the_beginning else await latest(ann)
-        principal = real.kernel.authenticator().caller(ann.token)
+        principal = Principal(ann.id, ann.session_id)
         ids = []
         for _ in range(3):
             for _ in range(5):

@@ -28,6 +28,8 @@ class TestGet:
             "email",
             "full_name",
             "role",
+            "kind",
+            "owner_id",
             "is_active",
             "email_verified",
             "created_at",

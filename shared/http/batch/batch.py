@@ -131,7 +131,7 @@ _ABOUT = "Many changes in one transaction: all of them are made, or none."
 
 def install_batch(app: FastAPI, most_bytes: int) -> None:
     """Add `POST /batch`. `most_bytes` limits a body, and what references bring in."""
-    router = resource_router("/batch", about=_ABOUT)
+    router = resource_router("/batch", about=_ABOUT, keys=None)
 
     @router.post("", response_model=BatchResults, responses={200: {"headers": {"Cache-Control": {}}}})
     async def run(request: Request, data: Batch, change: CurrentChange) -> Response:

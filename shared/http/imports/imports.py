@@ -20,7 +20,7 @@ from shared.errors import TooManyRequests, Unauthenticated, Unavailable
 from shared.http.edge import bearer_token, kind_of, leave
 from shared.http.imports.lines import I, batches, json_fields
 from shared.http.reads import CSV, NDJSON
-from shared.http.routes import Route
+from shared.http.routes import Route, needed
 from shared.schemas import Input
 from shared.turns import Turns, turn
 from shared.writes import Import, Imported
@@ -126,12 +126,12 @@ class Imports:
     async def received(self, request: Request) -> AsyncIterator[Upload]:
         """The whole upload, kept until its import ends.
 
-        Raises Unauthenticated, UnsupportedMediaType, TooManyRequests and Unavailable.
+        Raises Unauthenticated, InsufficientScope, KeyRefused, UnsupportedMediaType, TooManyRequests and Unavailable.
         """
         token = bearer_token(request.headers)
         if token is None:
             raise Unauthenticated
-        principal = await self._authenticator.principal(token)
+        principal = await self._authenticator.principal(token, needed(request))
         media_type = kind_of(request, (NDJSON, CSV))
         async with self._turns.of(principal.user_id):
             with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:

@@ -11,7 +11,7 @@ from typing import Any
 from fastapi.params import Form
 from fastapi.routing import APIRoute
 
-from shared.auth import InvalidToken
+from shared.auth import InsufficientScope, InvalidToken, KeyRefused
 from shared.errors import DomainError, InvalidInput, NotFound
 from shared.http.batch import BatchFailed, is_batchable
 from shared.http.edge import MEDIA_TYPE, Problem, RequestContext, headers_of, json_body, status_of
@@ -38,7 +38,9 @@ class Problems:
             found |= self._raises.errors_of(json_body)
         if isinstance(route, Route) and route.changes:
             found |= self._raises.errors_of(Mutations.run, Mutations)
-        return found
+        if isinstance(route, Route) and route.needed is None:
+            return found - {InsufficientScope}
+        return found - {KeyRefused} - ({InsufficientScope} if isinstance(route, Route) and not route.needed else set())
 
     def describe(self, operation: Json, route: APIRoute) -> Errors:
         """Describe them as answers of the operation. What was described: its components are to be added."""

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from starlette.requests import Request
+
+from shared.auth import Needed
 from shared.errors import DomainError
 
 E = TypeVar("E", bound=Callable[..., Any])
@@ -35,3 +38,9 @@ class Traits:
 
 operation = Traits
 """The decorator of an endpoint that has traits: `@operation(public=True)`."""
+
+
+def needed(request: Request) -> Needed:
+    """The scopes that a key needs for the request. A route that says nothing of them is closed to keys."""
+    scopes: Needed = getattr(request.scope["route"], "needed", None)
+    return scopes
