@@ -3,8 +3,10 @@
 from dependency_injector import containers, providers
 
 from modules.projects.api import ProjectsApi
-from modules.projects.repository import ProjectRepository
+from modules.projects.invitations import InvitationService
+from modules.projects.repository import InvitationRepository, ProjectRepository
 from modules.projects.service import ProjectService
+from modules.projects.settings import ProjectSettings
 from modules.tags.api import TagsApi
 from modules.users.api import UsersApi
 
@@ -15,7 +17,12 @@ class ProjectsContainer(containers.DeclarativeContainer):
     kernel = providers.DependenciesContainer()
     users = providers.Dependency(instance_of=UsersApi)
     tags = providers.Dependency(instance_of=TagsApi)
+    settings = providers.Dependency(instance_of=ProjectSettings)
 
     repository = providers.Singleton(ProjectRepository, kernel.tools)
-    service = providers.Factory(ProjectService, repository, users=users, tags=tags)
+    invitation_repository = providers.Singleton(InvitationRepository, kernel.tools, repository)
+    service = providers.Factory(ProjectService, repository, invitation_repository, users=users, tags=tags)
+    invitation_service = providers.Factory(
+        InvitationService, invitation_repository, repository, users=users, events=kernel.events, settings=settings
+    )
     api = providers.Singleton(ProjectsApi, kernel.extensions)

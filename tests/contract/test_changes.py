@@ -251,6 +251,7 @@ class TestWhoComesAndGoes:
         await ann.delete(f"/projects/{id}")
         with psycopg.connect(url) as operator:
             operator.execute("DELETE FROM project_members WHERE project_id = %s", [id])
+            operator.execute("DELETE FROM invitations WHERE project_id = %s", [id])
             operator.execute("DELETE FROM projects WHERE id = %s", [id])
         for caller, start in zip((ann, bob), starts, strict=True):
             assert await news(caller, start) == [("deleted", None, id), ANY_TAG]

@@ -116,7 +116,7 @@ class TestATagThatMatches:
 
     async def test_holds_no_more_when_the_members_or_tags_have_changed(self, admin, world):
         path = f"/projects/{world.project.id}"
-        for change in ("a new member", "a tag put on a project"):
+        for change in ("a member's new role", "a tag put on a project"):
             etag = (await admin.get(path)).headers["ETag"]
             assert (await ROW_CHANGES[change](world).by(admin, If_Match=etag)).status_code == 204
             refused = await admin.delete(path, headers={"If-Match": etag})

@@ -17,7 +17,7 @@ from shared.http.batch import BatchFailed, is_batchable
 from shared.http.edge import MEDIA_TYPE, Problem, RequestContext, headers_of, json_body, status_of
 from shared.http.openapi.raises import Errors, Raises
 from shared.http.routes import Mutations, Route, Wishes, as_get, functions_of
-from shared.writes import Change, Idempotency, VersionMismatch
+from shared.writes import Change, Idempotency, PreconditionFailed, PreconditionRequired, VersionMismatch
 
 REFERENCE = "#/components/schemas/{model}"
 
@@ -66,6 +66,9 @@ class Problems:
             found |= self._raises.errors_of(kind.get_route_handler, kind)
         if route.changes:
             found |= self._raises.errors_of(Wishes.of if route.traits.repeatable else Wishes.none_in, Wishes)
+        if route.status_code == 201:  # What is made is compared with nothing; what it is part of may be locked for it.
+            never = (PreconditionFailed, PreconditionRequired)
+            found = frozenset(error for error in found if not issubclass(error, never))
         if route.changes and route.traits.repeatable:
             found |= self._raises.errors_of(Idempotency.begin, Idempotency)
             if VersionMismatch not in found:  # There is no row that a precondition could be compared with.

@@ -39,7 +39,9 @@ class Route(APIRoute):
             options = options | {"response_class": Response}  # An empty body is not `null`, and has no media type.
         traits: Traits = getattr(endpoint, "traits", Traits())
         super().__init__(path, self._binder.bound(endpoint), **options)
-        self.traits = traits if traits.about else replace(traits, about=last_id(self))
+        # What is made is not there to be compared, whatever the path names: that is what it is part of.
+        about = None if self.status_code == 201 else last_id(self)
+        self.traits = traits if traits.about else replace(traits, about=about)
         self.wants_principal = takes(endpoint, Principal)
         """Whether it takes a `Caller`, `CurrentPrincipal` or `Administrator`."""
         self.takes_query = takes(endpoint, ListQuery) and not self.changes
@@ -68,8 +70,10 @@ class Route(APIRoute):
         route._binder = binder  # noqa: SLF001 (its own)
         return route
 
-    def location(self, id: UUID) -> str:
-        """The path of a row of the router's resource."""
+    def location(self, id: UUID, of: APIRouter | None = None) -> str:
+        """The path of a row of the router's resource, or of another router's."""
+        if of is not None:
+            return f"{API_PREFIX}/{of.tags[0]}/{id}"
         above, resource, _ = self.path.partition(f"/{self.tags[0]}")
         return f"{above}{resource}/{id}"
 
