@@ -5,9 +5,10 @@ from dependency_injector import containers, providers
 from modules.users.api import UsersApi
 from modules.users.failures import FailureRepository
 from modules.users.guesses import Guesses
-from modules.users.repository import SessionRepository, UserRepository
+from modules.users.repository import UserRepository
 from modules.users.service import UserService
-from modules.users.sessions import Lifetimes, SessionService
+from modules.users.sessions.repository import SessionRepository
+from modules.users.sessions.service import Lifetimes, NoSecondFactor, SessionService
 
 
 class UsersContainer(containers.DeclarativeContainer):
@@ -16,7 +17,7 @@ class UsersContainer(containers.DeclarativeContainer):
     kernel = providers.DependenciesContainer()
 
     repository = providers.Singleton(UserRepository, kernel.tools)
-    session_repository = providers.Singleton(SessionRepository, kernel.database)
+    session_repository = providers.Singleton(SessionRepository, kernel.tools)
     failure_repository = providers.Singleton(FailureRepository, kernel.database)
     guesses = providers.Singleton(Guesses, failure_repository, kernel.settings.provided.key.call("guesses"))
     service = providers.Factory(
@@ -33,7 +34,9 @@ class UsersContainer(containers.DeclarativeContainer):
         passwords=kernel.passwords,
         guesses=guesses,
         access_tokens=kernel.access_tokens,
+        second_factor=providers.Singleton(NoSecondFactor),
         refresh_key=kernel.settings.provided.key.call("refresh tokens"),
         lifetimes=providers.Callable(Lifetimes.of, kernel.settings),
+        takes_passwords=kernel.settings.provided.password_grant,
     )
     api = providers.Singleton(UsersApi, kernel.extensions)

@@ -1,6 +1,6 @@
-"""What can go wrong with accounts and sessions."""
+"""What can go wrong with accounts."""
 
-from shared.errors import Conflict, Forbidden, Malformed, NotFound, TooManyRequests
+from shared.errors import Conflict, Forbidden, NotFound, TooManyRequests
 
 
 class UserNotFound(NotFound):
@@ -27,15 +27,3 @@ class TooManyAttempts(TooManyRequests):
     """Too many wrong passwords were tried. Wait for the seconds in the Retry-After header: until then even the right
     password is refused.
     """
-
-
-class InvalidGrant(Malformed, members={"error": "invalid_grant"}):
-    """The credentials or the refresh token are not valid, or no longer."""
-
-
-class InvalidRequest(Malformed, members={"error": "invalid_request"}):
-    """A required parameter is missing, or a parameter is repeated or malformed."""
-
-
-class UnsupportedGrantType(Malformed, members={"error": "unsupported_grant_type"}):
-    """The grant types are `password` and `refresh_token`."""

@@ -60,6 +60,7 @@ _TAKE_BACK = Statement(
     update(_failures).values(failures=_failures.c.failures - 1).where(_failures.c.key == func.any(_keys))
 )
 _FORGET = Statement(delete(_failures).where(_failures.c.key == func.any(_keys), _failures.c.failures <= 0))
+_REMOVE = Statement(delete(_failures).where(_failures.c.key == bindparam("key")))
 _places = table_of(KnownPlace)
 _KNOWS = Statement(
     select(_places.c.key).where(
@@ -122,6 +123,10 @@ class FailureRepository:
         ):
             rows = await unit.execute(_HOLD_FAILURES, {"keys": keys})
             yield Held(unit, keys, [Failures(key, failures, float(age)) for key, failures, age in rows])
+
+    async def forget(self, change: Change, key: bytes) -> None:
+        """Count none under the key, if the change is kept."""
+        await change.unit.execute(_REMOVE, {"key": key})
 
     async def knows(self, place: bytes) -> bool:
         """Whether somebody signed in there lately."""

@@ -49,6 +49,8 @@ KNOWN_PLACE = Limit(free=10, fade=1800)
 """For an account at an address from which it signed in lately: that one is not kept out by the guesses of others."""
 ADDRESS = Limit(free=100, fade=60)
 """An office of a thousand behind one address mistypes some hundred times in its first hour."""
+CODE = ACCOUNT
+"""For the codes of an account's second factor, wherever they are tried: there are but a million of them."""
 SHARDS = 16
 SHARD = Limit(free=64, fade=SHARDS, longest=SHARDS)
 """Of all guesses together, by many addresses at many accounts (credential stuffing): a thousand at once, and then one a
@@ -82,6 +84,14 @@ class Guesses:
         elif is_right:
             await self._take_back(limits)
         return is_right
+
+    async def count_code(self, account: str) -> None:
+        """Count a try of a second factor's code, by who knows the password. Raises TooManyAttempts."""
+        await self._count({self._digest("code", account): CODE})
+
+    async def forget_codes(self, change: Change, account: str) -> None:
+        """The code was right: none is counted any more, if the change is kept."""
+        await self._failures.forget(change, self._digest("code", account))
 
     async def remember(self, change: Change, account: str, address: str) -> None:
         """The account has signed in from there."""

@@ -63,6 +63,12 @@ class UserSession(Model, Identified, table=True):
     created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None = None
+    used_at: datetime | None = None
+    """When it was last prolonged; None before, and of a session that an older release has opened."""
+    address: str | None = Field(default=None, max_length=100)
+    """The client's address, as the connection or a trusted proxy tells it."""
+    client: str | None = Field(default=None, max_length=200)
+    """What the client calls itself."""
 
     def is_alive(self, now: datetime) -> bool:
         """Whether it can still be used and prolonged."""

@@ -1,32 +1,19 @@
-"""The HTTP side of accounts and sessions."""
+"""The HTTP side of accounts."""
 
-from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from dependency_injector.wiring import Provide
-from fastapi import APIRouter, Depends, Form, Request, Response
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
+from fastapi import APIRouter, Depends, Request, Response
 
 from modules.users.container import UsersContainer
-from modules.users.errors import InvalidGrant, InvalidRequest, LastAdministrator, UserForbidden, UserNotFound
+from modules.users.errors import LastAdministrator, UserForbidden, UserNotFound
 from modules.users.repository import UserRepository
-from modules.users.schemas import (
-    USERS,
-    PasswordChange,
-    RevocationRequest,
-    TokenRequest,
-    Tokens,
-    UserAdministration,
-    UserCreate,
-    UserRead,
-    UserUpdate,
-)
+from modules.users.schemas import USERS, PasswordChange, UserAdministration, UserCreate, UserRead, UserUpdate
 from modules.users.service import UserService
-from modules.users.sessions import SessionService
-from shared.errors import InvalidInput
-from shared.http.edge import NEVER_STORED, problem
+from modules.users.sessions.router import Sessions, SessionsQuery, client_of
+from modules.users.sessions.router import router as sessions
+from modules.users.sessions.schemas import SESSIONS, SessionRead
 from shared.http.reads import (
     HistoryQuery,
     PageOf,
@@ -43,7 +30,6 @@ from shared.http.routes import (
     Caller,
     CurrentChange,
     PublicChange,
-    Route,
     operation,
     resource_router,
 )
@@ -51,48 +37,13 @@ from shared.reads import HISTORY, HistoryRead, ListQuery, View
 
 Users = Annotated[UserService, Provide[UsersContainer.service]]
 Repository = Annotated[UserRepository, Provide[UsersContainer.repository]]
-Sessions = Annotated[SessionService, Provide[UsersContainer.session_service]]
 UsersQuery = Annotated[ListQuery, Depends(list_query(USERS))]
 UserView = Annotated[View, Depends(document_view(UserRead))]
-
-
-class OAuthRoute(Route):
-    """A malformed form is an `invalid_request` (RFC 6749 §5.2), and so is a repeated parameter (§3.2)."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def handle_form(request: Request) -> Response:
-            try:
-                await request.body()  # Kept for the unit of work, which needs all of it.
-                form = await request.form()
-                if len(form) < len(form.multi_items()):
-                    raise InvalidRequest
-            except (ValueError, LookupError) as error:  # A wrong or unknown charset.
-                raise InvalidRequest from error
-            except HTTPException as error:
-                if error.status_code != 400:
-                    raise
-                raise InvalidRequest from error
-            try:
-                return await handle(request)
-            except InvalidInput as error:
-                raise InvalidRequest(parameter=error.parameter) from error
-            except RequestValidationError as error:
-                raise InvalidRequest from error
-
-        return handle_form
 
 
 users = resource_router(
     "/users",
     about="Accounts. Anybody may register one, and finds it at `/users/me`. All else is for administrators.",
-)
-auth = resource_router(
-    "/auth",
-    OAuthRoute,
-    about="Signing in and out with OAuth 2 tokens. An access token lasts some minutes; a refresh token gives the next "
-    "pair, once. These are no changes to repeat: they take no idempotency key and no dry run.",
 )
 
 
@@ -135,7 +86,7 @@ async def delete_me(change: CurrentChange, service: Users) -> None:
 @operation(slow=True)
 async def change_password(request: Request, data: PasswordChange, change: CurrentChange, service: Users) -> None:
     """Change your password, and end your other sessions."""
-    await service.change_password(change, data, _address(request))
+    await service.change_password(change, data, client_of(request).address)
 
 
 @users.get("", response_model=PageOf[UserRead], openapi_extra=described(USERS))
@@ -164,6 +115,9 @@ _ADMINISTRATION = operation(never=(UserForbidden,))
 """An administrator may do all of it."""
 
 
+_ENDING_SESSIONS = operation(urgent=True, repeatable=False, never=(UserForbidden,))
+
+
 @users.patch("/{user_id}", response_model=UserRead)
 @_ADMINISTRATION
 async def update(
@@ -187,35 +141,26 @@ async def restore(request: Request, user_id: UUID, change: AdministratorsChange,
     return document_response(request, await repository.bring_back(change, user_id))
 
 
-@auth.post("/token", response_model=Tokens, responses=NEVER_STORED)
-# It is an InvalidRequest here.
-@operation(public=True, slow=True, repeatable=False, never=(InvalidInput,))  # check: a password or a token says who
-async def token(
-    request: Request,
-    response: Response,
-    form: Annotated[TokenRequest, Form()],
-    change: PublicChange,
-    service: Sessions,
-) -> Tokens | Response:
-    """Sign in, or prolong a session."""
-    tokens = await service.grant(change, form, _address(request))
-    if tokens is None:
-        # Returned and not raised: the session's end is to be committed.
-        return problem(request, InvalidGrant())
-    response.headers["Cache-Control"] = "no-store"  # RFC 6749 §5.1
-    return tokens
+@users.get("/{user_id}/sessions", response_model=PageOf[SessionRead], openapi_extra=described(SESSIONS))
+async def list_sessions(
+    request: Request, user_id: UUID, principal: Administrator, query: SessionsQuery, service: Sessions
+) -> Response:
+    """List where any account is signed in, newest first. For administrators."""
+    return page_response(request, await service.list_of(user_id, principal, query))
 
 
-@auth.post("/revoke", response_class=Response)
-@operation(public=True, urgent=True, repeatable=False, never=(InvalidInput,))  # check: its holder may end a session
-async def revoke(form: Annotated[RevocationRequest, Form()], change: PublicChange, service: Sessions) -> Response:
-    """Sign out: revoke a refresh token, and so end its session."""
-    await service.revoke(change, form.token)
-    return Response()
+@users.delete("/{user_id}/sessions", status_code=204)
+@_ENDING_SESSIONS
+async def end_sessions(user_id: UUID, change: AdministratorsChange, service: Sessions) -> None:
+    """Sign any account out everywhere. For administrators."""
+    await service.end_all_of(change, user_id)
 
 
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
+@users.delete("/{user_id}/sessions/{session_id}", status_code=204)
+@_ENDING_SESSIONS
+async def end_session(user_id: UUID, session_id: UUID, change: AdministratorsChange, service: Sessions) -> None:
+    """End a session of any account. For administrators."""
+    await service.end_of(change, user_id, session_id)
 
 
-router = APIRouter(routes=[*users.routes, *auth.routes])
+router = APIRouter(routes=[*users.routes, *sessions.routes])

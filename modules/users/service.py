@@ -8,8 +8,9 @@ from uuid import UUID
 from modules.users.errors import LastAdministrator, WrongPassword
 from modules.users.guesses import Guesses
 from modules.users.models import Role
-from modules.users.repository import SessionRepository, UserRepository
+from modules.users.repository import UserRepository
 from modules.users.schemas import PasswordChange, UserAdministration, UserCreate, UserUpdate
+from modules.users.sessions.repository import SessionRepository
 from shared.auth import Passwords, Principal
 from shared.errors import Contended
 from shared.reads import Representation

@@ -45,8 +45,8 @@ class Principal:
             raise AdministratorsOnly
 
     def require_recent_sign_in(self) -> None:
-        """Raises StepUpRequired for a session that began some time ago: whoever finds one open, or steals a token of it,
-        is not to take the account (ASVS 7.5.1).
+        """Raises StepUpRequired for a session that began some time ago: who finds one open, or steals a token of it, is
+        not to take the account (ASVS 7.5.1).
         """
         if self.signed_in_at is None or self.signed_in_at + RECENT < datetime.now(UTC):
             raise StepUpRequired

@@ -37,6 +37,10 @@ def _request_of(known: dict[str, Any]) -> float:
     return 2 * float(known["pool_wait_seconds"] + known["statement_seconds"])
 
 
+def _is_development(known: dict[str, Any]) -> bool:
+    return bool(known["environment"] == "development")
+
+
 def _drain_of(known: dict[str, Any]) -> float:
     """A developer has no proxy that would have to notice, and does not want to wait."""
     return 5.0 if known["environment"] == "production" else 0.0
@@ -209,6 +213,9 @@ class Settings(ServerSettings):
 
     require_if_match: bool = False
     """Whether a change without `If-Match` is answered 428."""
+    password_grant: bool = Field(default_factory=_is_development)
+    """Whether `/auth/token` takes `grant_type=password`, for clients that know no other way. RFC 9700 §2.4 forbids it;
+    by default it is taken in development only."""
     access_token_seconds: int = Field(900, gt=0, le=YEAR)
     """How long an access token is good."""
     refresh_token_seconds: int = Field(30 * 86_400, gt=0, le=10 * YEAR)

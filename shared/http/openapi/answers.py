@@ -12,7 +12,11 @@ _HEADERS: dict[str, tuple[str, str]] = {
     "X-Request-ID": ("The id of the request: yours if it was a sane one. Quote it when you report a fault.", "019b-7f"),
     "ETag": ("The version of what is here, for `If-Match` and `If-None-Match`.", '"3-5d41402abc4b2a76b9"'),
     "Cache-Control": ("Who may keep the answer.", "private, no-cache"),
-    "Link": ("The next page (RFC 8288), if there is one.", '</api/v1/projects?cursor=eyJ>; rel="next"'),
+    "Deprecation": ("Since when this use of the operation is deprecated (RFC 9745).", "@1795651200"),
+    "Link": (
+        "What belongs to it (RFC 8288): the next page, if there is one.",
+        '</api/v1/projects?cursor=eyJ>; rel="next"',
+    ),
     "Location": ("Where the new one is.", "/api/v1/projects/017f22e2-79b0-7cc3-98c4-dc0c0c07398f"),
     "Idempotency-Replayed": ("`true` if this is the kept answer to an earlier request with the same key.", "true"),
     "Preference-Applied": ("The preference that was followed.", "return=minimal"),

@@ -13,7 +13,7 @@ from shared.http.reads.queries import (
     matching_query,
 )
 from shared.http.reads.resource import reads
-from shared.http.reads.responses import PageOf, created_response, document_response, page_response
+from shared.http.reads.responses import PageOf, created_response, document_response, page_response, unversioned_response
 
 __all__ = [
     "CONDITIONAL",
@@ -36,4 +36,5 @@ __all__ = [
     "matching_query",
     "page_response",
     "reads",
+    "unversioned_response",
 ]
