@@ -6,6 +6,7 @@ from shared.auth import AccessTokens, Authenticator, Passwords
 from shared.events import Events
 from shared.extensions import Extensions
 from shared.feed import Changes
+from shared.mail import Mailer
 from shared.observing import Watch
 from shared.reads import Cursors, Journal, Projector, Tools
 from shared.settings import Settings
@@ -30,6 +31,7 @@ class KernelContainer(containers.DeclarativeContainer):
         AccessTokens, settings.provided.key.call("access tokens"), settings.provided.access_token_seconds
     )
     passwords = providers.Singleton(Passwords, settings.provided.argon2_memory_kib, settings.provided.argon2_iterations)
+    mailer = providers.Singleton(Mailer, settings)
     authenticator = providers.Singleton(Authenticator, database, access_tokens, extensions)
     idempotency = providers.Singleton(Idempotency, database, extensions, settings.provided.key.call("idempotency"))
     resources = providers.Singleton(Resources, repositories, extensions)

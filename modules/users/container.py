@@ -5,6 +5,7 @@ from dependency_injector import containers, providers
 from modules.users.api import UsersApi
 from modules.users.failures import FailureRepository
 from modules.users.guesses import Guesses
+from modules.users.notices import Notices
 from modules.users.repository import UserRepository
 from modules.users.service import UserService
 from modules.users.sessions.repository import SessionRepository
@@ -20,12 +21,14 @@ class UsersContainer(containers.DeclarativeContainer):
     session_repository = providers.Singleton(SessionRepository, kernel.tools)
     failure_repository = providers.Singleton(FailureRepository, kernel.database)
     guesses = providers.Singleton(Guesses, failure_repository, kernel.settings.provided.key.call("guesses"))
+    notices = providers.Singleton(Notices, kernel.events, kernel.mailer)
     service = providers.Factory(
         UserService,
         repository,
         session_repository,
         passwords=kernel.passwords,
         guesses=guesses,
+        notices=notices,
     )
     session_service = providers.Factory(
         SessionService,

@@ -3,6 +3,7 @@
 from modules.users.api import UserDeleted, UserRestored
 from modules.users.commands import promote
 from modules.users.container import UsersContainer
+from modules.users.notices import NoticeDue, Notices
 from modules.users.repository import LIVE_SESSION, UserRepository
 from modules.users.router import router
 from modules.users.seeds import seed
@@ -14,7 +15,8 @@ module = Module(
     container=UsersContainer,
     router=router,
     resources=(UserRepository,),
-    publishes=(UserDeleted, UserRestored),
+    publishes=(UserDeleted, UserRestored, NoticeDue),
+    later={NoticeDue: Notices.send_notice},
     extends={live_sessions: LIVE_SESSION},
     commands=(promote,),
     seed=seed,

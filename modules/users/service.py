@@ -8,6 +8,7 @@ from uuid import UUID
 from modules.users.errors import LastAdministrator, WrongPassword
 from modules.users.guesses import Guesses
 from modules.users.models import Role
+from modules.users.notices import Notice, Notices
 from modules.users.repository import UserRepository
 from modules.users.schemas import PasswordChange, UserAdministration, UserCreate, UserUpdate
 from modules.users.sessions.repository import SessionRepository
@@ -26,11 +27,13 @@ class UserService:
         sessions: SessionRepository,
         passwords: Passwords,
         guesses: Guesses,
+        notices: Notices,
     ) -> None:
         self._users = users
         self._sessions = sessions
         self._passwords = passwords
         self._guesses = guesses
+        self._notices = notices
 
     async def register(self, change: Change, data: UserCreate) -> Representation:
         """A new account. Raises EmailTaken."""
@@ -81,6 +84,7 @@ class UserService:
         if not await self._users.hold(change, known):
             raise WrongPassword(pointer="/current_password")
         await self._users.set_password(change, known.user_id, password_hash)
+        await self._notices.tell(change, known.user_id, Notice.PASSWORD_CHANGED)
         await self._sessions.revoke_all(change, known.user_id, but=change.caller.session_id)
 
     async def delete(self, change: Change, id: UUID) -> None:

@@ -6,17 +6,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings
 
 from shared.keys import derived, is_strong, kept_secret
+from shared.settings.mail import MailSettings, folder_of
 from shared.settings.urls import URL_ADVICE, is_url
-from shared.settings.variables import SettingsError, told
+from shared.settings.variables import KERNEL, SettingsError, told
 
 Environment = Literal["production", "development"]
 Seconds = Annotated[float, Field(ge=0.001, le=86_400, allow_inf_nan=False)]
 """At least a millisecond, PostgreSQL's unit of timeouts: 0 would mean no timeout."""
 Days = Annotated[int, Field(gt=0, le=36_500)]
 YEAR = 366 * 86_400
+MAIL = "mail"
+"""The folder of mail in the data folder."""
 
 ADVICE = "Set TRELLIS_SECRET to at least 32 random characters, for example the output of: openssl rand -base64 48"
 
@@ -49,13 +52,7 @@ def _drain_of(known: dict[str, Any]) -> float:
 class DatabaseSettings(BaseSettings):
     """Where data and secrets are, and how long one waits for PostgreSQL."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="trellis_",
-        env_ignore_empty=True,
-        frozen=True,
-        hide_input_in_errors=True,
-        use_attribute_docstrings=True,
-    )
+    model_config = KERNEL
 
     database_url: str | None = Field(None, validation_alias="DATABASE_URL")
     """Your own PostgreSQL, as a URL for libpq. Without it, Trellis starts the embedded one in the data folder."""
@@ -189,7 +186,7 @@ class ServerSettings(DatabaseSettings):
         return seconds
 
 
-class Settings(ServerSettings):
+class Settings(MailSettings, ServerSettings):
     """Every field is the environment variable `TRELLIS_<FIELD>`, but for `DATABASE_URL` and `PORT`. `trellis config`
     shows a field's docstring.
     """
@@ -238,6 +235,25 @@ class Settings(ServerSettings):
             return cls()
         except ValidationError as error:
             raise told(error) from None
+
+    def over_embedded(self, url: str) -> Self:
+        """With the embedded database, whose URL this is, and what is by default in development."""
+        return self.model_copy(
+            update={
+                "database_url": url,
+                "environment": "development",
+                "mail_url": self.mail_url or (self.data_dir.resolve() / MAIL).as_uri(),
+                "mail_from": self.mail_from or "Trellis <trellis@example.com>",
+                "public_url": self.public_url or f"http://127.0.0.1:{self.port}",
+            }
+        )
+
+    @property
+    def mail_folder(self) -> Path | None:
+        """Where mail is kept, which is in the data folder over the embedded database; None where none is kept."""
+        if self.mail_url is None and self.database_url is None:
+            return self.data_dir.resolve() / MAIL
+        return folder_of(self.mail_url) if self.mail_url is not None else None
 
     @property
     def retention(self) -> timedelta:
