@@ -29,11 +29,11 @@ class UsersContainer(containers.DeclarativeContainer):
     repository = providers.Singleton(UserRepository, kernel.tools)
     session_repository = providers.Singleton(SessionRepository, kernel.tools)
     failure_repository = providers.Singleton(FailureRepository, kernel.database)
-    guesses = providers.Singleton(Guesses, failure_repository, kernel.settings.provided.key.call("guesses"))
+    guesses = providers.Singleton(Guesses, failure_repository, kernel.settings.provided.keys.call("guesses"))
     notices = providers.Singleton(Notices, kernel.events, kernel.mailer)
     factor_repository = providers.Singleton(FactorRepository, kernel.tools)
     recovery_codes = providers.Singleton(RecoveryCodes, kernel.database)
-    sealing = providers.Singleton(Sealing, providers.List(kernel.settings.provided.key.call("second factors")))
+    sealing = providers.Singleton(Sealing, kernel.settings.provided.keys.call("second factors"))
     second_factor = providers.Singleton(SecondFactor, factor_repository, recovery_codes, sealing, notices)
     service = providers.Factory(
         UserService,
@@ -51,7 +51,7 @@ class UsersContainer(containers.DeclarativeContainer):
         guesses=guesses,
         access_tokens=kernel.access_tokens,
         second_factor=second_factor,
-        refresh_key=kernel.settings.provided.key.call("refresh tokens"),
+        refresh_keys=kernel.settings.provided.keys.call("refresh tokens"),
         lifetimes=providers.Callable(Lifetimes.of, kernel.settings),
         takes_passwords=kernel.settings.provided.password_grant,
     )
@@ -62,9 +62,7 @@ class UsersContainer(containers.DeclarativeContainer):
         PasskeyService,
         factor_repository,
         factor_service,
-        challenges=providers.Singleton(
-            Challenges, providers.List(kernel.settings.provided.key.call("passkey challenges"))
-        ),
+        challenges=providers.Singleton(Challenges, kernel.settings.provided.keys.call("passkey challenges")),
         sessions=session_service,
         relying_party=relying_party,
     )

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from modules.users.errors import TooManyAttempts
 from modules.users.failures import FailureRepository
+from shared.keys import Keys
 from shared.writes import Change
 
 LONGEST = 900.0
@@ -61,9 +62,9 @@ second. Each account is in one of the parts, so that not all sign-ins wait for t
 class Guesses:
     """Decides whether a password may be looked at, and counts."""
 
-    def __init__(self, failures: FailureRepository, key: bytes) -> None:
+    def __init__(self, failures: FailureRepository, keys: Keys) -> None:
         self._failures = failures
-        self._key = key
+        self._keys = keys
 
     async def judged(self, account: str, address: str, matches: Callable[[], Awaitable[bool]]) -> bool:
         """What `matches` says of a password. Raises TooManyAttempts before that is asked.
@@ -87,23 +88,26 @@ class Guesses:
 
     async def count_code(self, account: str) -> None:
         """Count a try of a second factor's code, by who knows the password. Raises TooManyAttempts."""
-        await self._count({self._digest("code", account): CODE})
+        await self._count({digest(key, "code", account): CODE for key in self._keys})
 
     async def forget_codes(self, change: Change, account: str) -> None:
         """The code was right: none is counted any more, if the change is kept."""
-        await self._failures.forget(change, self._digest("code", account))
+        await self._failures.forget(change, [digest(key, "code", account) for key in self._keys])
 
     async def remember(self, change: Change, account: str, address: str) -> None:
         """The account has signed in from there."""
-        await self._failures.remember(change, self._digest("place", account, place_of(address)))
+        await self._failures.remember(change, digest(self._keys[0], "place", account, place_of(address)))
 
     async def _limits(self, account: str, place: str) -> dict[bytes, Limit]:
-        known = self._digest("place", account, place)
+        known = [digest(key, "place", account, place) for key in self._keys]
         if await self._failures.knows(known):
-            return {known: KNOWN_PLACE}
-        of_account = self._digest("account", account)
-        shard = self._digest("shard", str(of_account[0] % SHARDS))
-        return {of_account: ACCOUNT, self._digest("address", place): ADDRESS, shard: SHARD}
+            return dict.fromkeys(known, KNOWN_PLACE)
+        limits: dict[bytes, Limit] = {}
+        for key in self._keys:  # A replica that has another secret yet counts as well.
+            of_account = digest(key, "account", account)
+            shard = digest(key, "shard", str(of_account[0] % SHARDS))
+            limits |= {of_account: ACCOUNT, digest(key, "address", place): ADDRESS, shard: SHARD}
+        return limits
 
     async def _count(self, limits: dict[bytes, Limit]) -> None:
         async with self._failures.held([*limits]) as held:
@@ -116,8 +120,10 @@ class Guesses:
         async with self._failures.held([*limits]) as held:
             await held.take_back()
 
-    def _digest(self, kind: str, *parts: str) -> bytes:
-        return hmac.digest(self._key, "\0".join((kind, *parts)).encode(), hashlib.sha256)
+
+def digest(key: bytes, kind: str, *parts: str) -> bytes:
+    """Under what is counted."""
+    return hmac.digest(key, "\0".join((kind, *parts)).encode(), hashlib.sha256)
 
 
 def place_of(address: str) -> str:

@@ -7,7 +7,6 @@ answered, the number is kept until they are too old: each is good once.
 import hmac
 import os
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import DateTime, bindparam
@@ -15,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
 from modules.users.factors.models import SpentChallenge
+from shared.keys import Keys
 from shared.wire import Statement
 from shared.writes import Change
 
@@ -33,7 +33,7 @@ _SPEND = Statement(
 class Challenges:
     """Gives challenges, and takes each of them once."""
 
-    def __init__(self, keys: Sequence[bytes]) -> None:
+    def __init__(self, keys: Keys) -> None:
         """The first key signs; all of them verify."""
         self._keys = keys
 

@@ -3,11 +3,12 @@
 import hashlib
 import logging
 import os
-from collections.abc import Sequence
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from shared.keys import Keys
 
 log = logging.getLogger("trellis")
 
@@ -19,7 +20,7 @@ _NONCE = 12
 class Sealing:
     """AES-256-GCM (NIST SP 800-38D). What is sealed begins with the name of its key."""
 
-    def __init__(self, keys: Sequence[bytes]) -> None:
+    def __init__(self, keys: Keys) -> None:
         """The first key seals; all of them open, so that a key can be replaced. 32 bytes each."""
         self._keys = {hashlib.sha256(key).digest()[:_NAME]: AESGCM(key) for key in keys}
         self._present = next(iter(self._keys))

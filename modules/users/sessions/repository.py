@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -32,7 +33,7 @@ from modules.users.sessions.errors import SessionNotFound
 from modules.users.sessions.schemas import SESSIONS, SessionRead
 from shared.auth import ADMIN, CALLER_ID, CALLER_IS_ADMIN, Policy, Principal, admitted, gate
 from shared.extensions import Extensions
-from shared.reads import Listing, ListQuery, Page, Tools
+from shared.reads import WHOLE, Listing, ListQuery, Page, Tools, View
 from shared.rows import OWNER, frozen, loaded_columns
 from shared.wire import Record, Statement
 from shared.writes import Change, Verbs
@@ -134,11 +135,8 @@ class SessionRepository:
         self._database = tools.database
         self._sessions: Verbs[UserSession] = Verbs(UserSession)
         self._listing = Listing(SESSIONS, POLICY, tools.projector, tools.cursors, scope=("user_id",))
-        rows = SessionRead.rows
-        own = (rows.c.id == bindparam("id", type_=Uuid()), rows.c.user_id == CALLER_ID, _alive(rows))
-        found = select(tools.projector.json(SessionRead, rows).label("content")).where(*own).lateral("document")
-        source = gate(tools.projector.extensions).outerjoin(found, true())
-        self._document = Statement(select(found).select_from(source))
+        self._projector = tools.projector
+        self._document = lru_cache(maxsize=100)(self._compile)
 
     async def list(self, user_id: UUID, caller: Principal, query: ListQuery) -> Page:
         """A page of the sessions of an account, the newest first. Raises InvalidCursor, and InvalidToken when the
@@ -146,15 +144,15 @@ class SessionRepository:
         """
         return await self._listing.page(self._database, caller, query, user_id=user_id)
 
-    async def get(self, id: UUID, caller: Principal) -> bytes:
+    async def get(self, id: UUID, caller: Principal, view: View) -> bytes:
         """The document of a session of the caller's. Raises SessionNotFound, and InvalidToken when the session of the
         request has ended.
         """
-        return _content(await self._database.read(self._document, caller.parameters() | {"id": id}))
+        return _content(await self._database.read(self._document(view), caller.parameters() | {"id": id}))
 
     async def document(self, change: Change, id: UUID, caller: Principal) -> bytes:
         """The same, as the change leaves it."""
-        return _content(await change.unit.execute(self._document, caller.parameters() | {"id": id}))
+        return _content(await change.unit.execute(self._document(WHOLE), caller.parameters() | {"id": id}))
 
     async def open(self, change: Change, user_id: UUID, client: Client, at: datetime, expires_at: datetime) -> UUID:
         """Keep a new one: its id."""
@@ -202,6 +200,13 @@ class SessionRepository:
     async def revoke_all(self, change: Change, user_id: UUID, *, but: UUID | None = None) -> None:
         """End every session of an account, or every other one."""
         await change.unit.execute(_REVOKE_ALL, {"of_user": user_id, "but": but, "now": datetime.now(UTC)})
+
+    def _compile(self, view: View) -> Statement:
+        rows = SessionRead.rows
+        own = (rows.c.id == bindparam("id", type_=Uuid()), rows.c.user_id == CALLER_ID, _alive(rows))
+        content = self._projector.json(SessionRead, rows, view).label("content")
+        document = select(content).where(*own).lateral("document")
+        return Statement(select(document).select_from(gate(self._projector.extensions).outerjoin(document, true())))
 
 
 def _content(found: Sequence[Record]) -> bytes:

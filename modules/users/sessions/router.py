@@ -8,6 +8,7 @@ from uuid import UUID
 from dependency_injector.wiring import Provide
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
+from pydantic.json_schema import SkipJsonSchema
 from starlette.exceptions import HTTPException
 
 from modules.users.container import UsersContainer
@@ -25,7 +26,7 @@ from modules.users.sessions.schemas import (
 from modules.users.sessions.service import SessionService, SignIn
 from shared.errors import InvalidInput
 from shared.http.edge import problem
-from shared.http.reads import PageOf, described, list_query, page_response, unversioned_response
+from shared.http.reads import PageOf, described, document_view, list_query, page_response, unversioned_response
 from shared.http.routes import (
     API_PREFIX,
     Caller,
@@ -36,10 +37,11 @@ from shared.http.routes import (
     operation,
     resource_router,
 )
-from shared.reads import ListQuery
+from shared.reads import ListQuery, View
 
 Sessions = Annotated[SessionService, Provide[UsersContainer.session_service]]
 Repository = Annotated[SessionRepository, Provide[UsersContainer.session_repository]]
+SessionView = Annotated[View, Depends(document_view(SessionRead))]
 SessionsQuery = Annotated[ListQuery, Depends(list_query(SESSIONS))]
 
 NEVER_STORED = {"Cache-Control": "no-store"}
@@ -108,10 +110,12 @@ async def list_sessions(request: Request, caller: Caller, query: SessionsQuery, 
     return page_response(request, await repository.list(caller.user_id, caller, query))
 
 
-@sessions.get("/sessions/{session_id}", response_model=SessionRead)
-async def get_session(request: Request, session_id: UUID, caller: Caller, repository: Repository) -> Response:
+@sessions.get("/sessions/{session_id}", response_model=SessionRead, openapi_extra=described(SessionRead))
+async def get_session(
+    request: Request, session_id: UUID, caller: Caller, view: SessionView, repository: Repository
+) -> Response:
     """Get a session of yours."""
-    return unversioned_response(request, await repository.get(session_id, caller))
+    return unversioned_response(request, await repository.get(session_id, caller, view))
 
 
 @sessions.delete("/sessions", status_code=204)
@@ -120,7 +124,8 @@ async def end_sessions(
     change: RecentChange,
     repository: Repository,
     but: Annotated[
-        Literal["current"] | None, Query(alias="except", description="`current` leaves this session.")
+        Literal["current"] | SkipJsonSchema[None],
+        Query(alias="except", description="`current` leaves this session.", examples=["current"]),
     ] = None,
 ) -> None:
     """Sign out everywhere, or everywhere else. Only a session of the last five minutes may do it."""
