@@ -29,13 +29,13 @@ def upgrade() -> None:
         sa.Column("name", sa.String(200), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.Column("key_material", sa.LargeBinary(), nullable=False),
         sa.Column("credential_id", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_factors_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_factors")),
         sa.UniqueConstraint("credential_id", name=op.f("uq_factors_credential_id")),
     )
-    op.execute("SELECT trellis_journal('factors', 'users', 'user_id', '{credential_id,key}')")
+    op.execute("SELECT trellis_journal('factors', 'users', 'user_id', '{credential_id,key_material}')")
     op.create_index(
         "ix_factors_expires_at",
         "factors",

@@ -44,10 +44,10 @@ class AppService:
             user_id=user_id,
             kind=FactorKind.TOTP,
             name=data.name,
-            key=self._sealing.seal(secret, user_id),
+            key_material=self._sealing.seal(secret, user_id),
             expires_at=datetime.now(UTC) + PENDING_FOR,
         )
-        document = await self._factors.get(change.caller, id, change.unit.execute)
+        document = await self._factors.get(change.caller, id, read=change.unit.execute)
         return NewApp(id, document, totp.base32(secret), totp.provisioning_uri(secret, email))
 
     async def confirm(self, change: Change, id: UUID, code: str) -> Added:
@@ -61,7 +61,7 @@ class AppService:
             raise FactorNotFound
         if pending.is_good is None:
             raise FactorConfirmed
-        secret = self._sealing.opened(pending.key, user_id)
+        secret = self._sealing.opened(pending.key_material, user_id)
         step = None if secret is None else totp.step_of(secret, totp.typed(code))
         if step is None:
             raise WrongCode(pointer="/code")

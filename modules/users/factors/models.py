@@ -32,7 +32,7 @@ class Factor(Model, Identified, table=True):
     created_at: datetime = Field(default=None, nullable=False, sa_column_kwargs={"server_default": func.now()})
     expires_at: datetime | None = None
     """When one that waits for its first code is given up; NULL once it is confirmed."""
-    key: bytes = Field(sa_column_kwargs=SECRET)
+    key_material: bytes = Field(sa_column_kwargs=SECRET)
     """The secret of an app, sealed; the public key of a passkey, in COSE (RFC 9052)."""
     credential_id: bytes | None = Field(default=None, unique=True, sa_column_kwargs=SECRET)
     """What a passkey is found by; NULL for an app."""

@@ -58,7 +58,7 @@ class PasskeyService:
             user_id=user_id,
             kind=FactorKind.PASSKEY,
             name=data.name,
-            key=passkey.public_key,
+            key_material=passkey.public_key,
             credential_id=passkey.credential_id,
         )
         return await self._service.added(change, id, data.name, passkey.sign_count)
@@ -75,7 +75,7 @@ class PasskeyService:
         owner = await self._factors.passkey(change, id_of(credential))
         if owner is None or owner.user_id.bytes != owner_in(credential):
             raise PasskeyRefused
-        sign_count = party.signed(credential, challenge, owner.key, owner.sign_count)
+        sign_count = party.signed(credential, challenge, owner.key_material, owner.sign_count)
         if sign_count is None or not await self._challenges.spend(change, challenge):
             raise PasskeyRefused
         if not await self._factors.use(change, owner.id, sign_count):

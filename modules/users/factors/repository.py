@@ -1,5 +1,6 @@
 """How second factors are found and kept."""
 
+from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from modules.users.factors.schemas import FACTORS, FactorRead
 from modules.users.models import User
 from modules.users.repository import MAY_SIGN_IN
 from shared.auth import CALLER_ID, Policy, Principal, admitted, gate
-from shared.reads import Listing, ListQuery, Page, Tools
+from shared.reads import WHOLE, Listing, ListQuery, Page, Tools, View
 from shared.rows import table_of
 from shared.wire import Run, Statement
 from shared.writes import Change, Verbs
@@ -35,14 +36,14 @@ _HOLD = Statement(
     .with_for_update(key_share=True)
 )
 _OF_ACCOUNT = Statement(
-    select(col(Factor.id), col(Factor.kind), col(Factor.key), col(FactorUse.counter))
+    select(col(Factor.id), col(Factor.kind), col(Factor.key_material), col(FactorUse.counter))
     .join(FactorUse, col(FactorUse.factor_id) == col(Factor.id))
     .where(_OF_USER, _IS_CONFIRMED)
 )
 _CREDENTIALS = Statement(select(col(Factor.credential_id)).where(_OF_USER, col(Factor.credential_id).is_not(None)))
 _COUNT = Statement(select(func.count()).select_from(Factor).where(_OF_USER, _IS_CONFIRMED))
 _PENDING = Statement(
-    select(col(Factor.name), col(Factor.key), col(Factor.expires_at) > func.now()).where(_OF_USER, _ID)
+    select(col(Factor.name), col(Factor.key_material), col(Factor.expires_at) > func.now()).where(_OF_USER, _ID)
 )
 _CONFIRM = Statement(update(Factor).where(_ID).values(expires_at=None))
 _REMOVED = (col(Factor.name), _IS_CONFIRMED)
@@ -50,7 +51,7 @@ _REMOVE = Statement(delete(Factor).where(_OF_USER, _ID).returning(*_REMOVED))
 _REMOVE_ALL = Statement(delete(Factor).where(_OF_USER).returning(*_REMOVED))
 _REMOVE_PENDING = Statement(delete(Factor).where(_OF_USER, ~_IS_CONFIRMED))
 _PASSKEY = Statement(
-    select(col(User.id), func.lower(col(User.email)), col(Factor.id), col(Factor.key), col(FactorUse.counter))
+    select(col(User.id), func.lower(col(User.email)), col(Factor.id), col(Factor.key_material), col(FactorUse.counter))
     .join(User, col(User.id) == col(Factor.user_id))
     .join(FactorUse, col(FactorUse.factor_id) == col(Factor.id))
     .where(col(Factor.credential_id) == bindparam("credential_id"), *MAY_SIGN_IN)
@@ -74,7 +75,7 @@ class Known(NamedTuple):
 
     id: UUID
     kind: str
-    key: bytes
+    key_material: bytes
     counter: int
     """That of its last use."""
 
@@ -83,7 +84,7 @@ class Pending(NamedTuple):
     """An app that waits for its first code."""
 
     name: str
-    key: bytes
+    key_material: bytes
     is_good: bool | None
     """Whether it is not too late to confirm it; None when it is confirmed."""
 
@@ -102,7 +103,7 @@ class PasskeyOwner(NamedTuple):
     account: str
     """The folded e-mail address."""
     id: UUID
-    key: bytes
+    key_material: bytes
     sign_count: int
 
 
@@ -113,18 +114,17 @@ class FactorRepository:
         self._database = tools.database
         self._rows: Verbs[Factor] = Verbs(Factor)
         self._listing = Listing(FACTORS, _OWN, tools.projector, tools.cursors)
-        content = tools.projector.json(FactorRead, _factors)
-        own = select(content.label("content")).where(_ID, _factors.c.user_id == CALLER_ID).lateral("document")
-        self._document = Statement(select(own).select_from(gate(tools.projector.extensions).outerjoin(own, true())))
+        self._projector = tools.projector
+        self._document = lru_cache(maxsize=100)(self._compiled)
 
     async def page(self, caller: Principal, query: ListQuery) -> Page:
         """A page of the caller's. Raises InvalidCursor, and InvalidToken when the caller's session has ended."""
         return await self._listing.page(self._database, caller, query)
 
-    async def get(self, caller: Principal, id: UUID, read: Run | None = None) -> bytes:
+    async def get(self, caller: Principal, id: UUID, view: View = WHOLE, read: Run | None = None) -> bytes:
         """The document of one of the caller's. Raises FactorNotFound, and InvalidToken when the session has ended."""
         read = read or self._database.read
-        ((content,),) = admitted(await read(self._document, caller.parameters() | {"id": id}))
+        ((content,),) = admitted(await read(self._document(view), caller.parameters() | {"id": id}))
         if content is None:
             raise FactorNotFound
         return bytes(content)
@@ -187,3 +187,8 @@ class FactorRepository:
     async def use(self, change: Change, id: UUID, counter: int) -> bool:
         """Whether nobody came with this counter, or a higher one, before; from now on somebody did."""
         return bool(await change.unit.execute(_USE, {"id": id, "counter": counter}))
+
+    def _compiled(self, view: View) -> Statement:
+        content = self._projector.json(FactorRead, _factors, view)
+        own = select(content.label("content")).where(_ID, _factors.c.user_id == CALLER_ID).lateral("document")
+        return Statement(select(own).select_from(gate(self._projector.extensions).outerjoin(own, true())))

@@ -30,7 +30,7 @@ from modules.users.factors.service import FactorService
 from modules.users.sessions.router import client_of, signed_in_response
 from modules.users.sessions.schemas import SignedIn
 from shared.http.edge import NEVER_STORED, Tag, operation_id
-from shared.http.reads import PageOf, described, list_query, page_response, unversioned_response
+from shared.http.reads import PageOf, described, document_view, list_query, page_response, unversioned_response
 from shared.http.routes import (
     API_PREFIX,
     Caller,
@@ -40,13 +40,14 @@ from shared.http.routes import (
     Route,
     operation,
 )
-from shared.reads import ListQuery
+from shared.reads import ListQuery, View
 
 Repository = Annotated[FactorRepository, Provide[UsersContainer.factor_repository]]
 Codes = Annotated[CodeRepository, Provide[UsersContainer.recovery_codes]]
 Factors = Annotated[FactorService, Provide[UsersContainer.factor_service]]
 Apps = Annotated[AppService, Provide[UsersContainer.app_service]]
 Passkeys = Annotated[PasskeyService, Provide[UsersContainer.passkey_service]]
+FactorView = Annotated[View, Depends(document_view(FactorRead))]
 FactorsQuery = Annotated[ListQuery, Depends(list_query(FACTORS))]
 
 _ONCE = operation(repeatable=False)
@@ -95,10 +96,10 @@ async def renew_recovery_codes(change: RecentChange, service: Factors) -> Respon
     return _never_stored(json.dumps({"recovery_codes": await service.renew_codes(change)}).encode())
 
 
-@router.get("/factors/{factor_id}", response_model=FactorRead)
-async def get(request: Request, factor_id: UUID, caller: Caller, repository: Repository) -> Response:
+@router.get("/factors/{factor_id}", response_model=FactorRead, openapi_extra=described(FactorRead))
+async def get(request: Request, factor_id: UUID, caller: Caller, view: FactorView, repository: Repository) -> Response:
     """Get one of your second factors."""
-    return unversioned_response(request, await repository.get(caller, factor_id))
+    return unversioned_response(request, await repository.get(caller, factor_id, view))
 
 
 @router.post("/factors/{factor_id}/confirm", response_model=FactorAdded, responses=NEVER_STORED)
@@ -157,4 +158,5 @@ def _made(response: Response, id: UUID) -> Response:
 
 
 def _never_stored(content: bytes) -> Response:
-    return Response(content, headers={"Cache-Control": "no-store"}, media_type="application/json")
+    headers = {"Cache-Control": "no-store"}
+    return Response(content, headers=headers, media_type="application/json")  # check: secrets, with a document

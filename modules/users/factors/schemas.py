@@ -138,13 +138,13 @@ class _Credential(_FromBrowser):
 class Attestation(_Credential):
     """A new passkey, as `navigator.credentials.create()` gives it in `toJSON()`."""
 
-    response: AttestationResponse = Field(description="What the authenticator has made.")
+    response: AttestationResponse = Field(description="The authenticator's answer.")
 
 
 class Assertion(_Credential):
     """A signature of a passkey, as `navigator.credentials.get()` gives it in `toJSON()`."""
 
-    response: AssertionResponse = Field(description="What the authenticator has signed.")
+    response: AssertionResponse = Field(description="The authenticator's answer.")
 
 
 class PasskeyCreate(Input):
@@ -206,13 +206,13 @@ class AuthenticatorSelection(_ForBrowser):
 class PasskeyCreation(_ForBrowser):
     """The options for a new passkey: give them to `navigator.credentials.create()`."""
 
-    rp: Site = Field(description="Whom the passkey is for.")
+    rp: Site = Field(description="The site that the passkey is for.")
     user: PasskeyUser = Field(description="Whose it is to be.")
     challenge: str = Field(description="What is answered, once and within five minutes, in Base64url.")
     pub_key_cred_params: list[PasskeyAlgorithm] = Field(description="How it may sign.")
     timeout: int = Field(description="Milliseconds until it is too late.", examples=[300000])
     exclude_credentials: list[PasskeyDescriptor] = Field(description="No authenticator that has one of these.")
-    authenticator_selection: AuthenticatorSelection = Field(description="What the authenticator has to be capable of.")
+    authenticator_selection: AuthenticatorSelection = Field(description="What it needs to be able to do.")
     attestation: Literal["none"] = Field(description="Its maker need not vouch for it.")
 
 

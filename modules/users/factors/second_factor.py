@@ -54,7 +54,7 @@ class SecondFactor:
 
     def _step_of(self, user_id: UUID, known: list[Known], code: str) -> _Step | None:
         for factor in known:
-            secret = self._sealing.opened(factor.key, user_id) if factor.kind == FactorKind.TOTP else None
+            secret = self._sealing.opened(factor.key_material, user_id) if factor.kind == FactorKind.TOTP else None
             if secret is not None and (step := totp.step_of(secret, code, factor.counter)) is not None:
                 return _Step(factor.id, step)
         return None

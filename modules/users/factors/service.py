@@ -60,7 +60,7 @@ class FactorService:
         await self._notices.tell(change, user_id, Notice.FACTOR_ADDED, name=name)
         has_codes = await self._codes.left(user_id, execute) > 0
         codes = None if has_codes else await self._codes.renewed(change, user_id)
-        return Added(id, await self._factors.get(change.caller, id, execute), codes)
+        return Added(id, await self._factors.get(change.caller, id, read=execute), codes)
 
     async def renew_codes(self, change: Change) -> list[str]:
         """New recovery codes for the caller. Raises NoSecondFactor, and InvalidToken."""

@@ -24,7 +24,7 @@ def code_of(secret: str, ahead: int = 0) -> str:
 class Device:
     """Has one passkey, on P-256, and counts its signatures."""
 
-    def __init__(self, origin: str = "https://trellis.example", rp_id: str = "trellis.example") -> None:
+    def __init__(self, origin: str = "https://www.example.org", rp_id: str = "www.example.org") -> None:
         self.origin = origin
         self.rp_id = rp_id
         self.flags = PRESENT | VERIFIED

@@ -108,7 +108,7 @@ class TestAnAdministrator:
         told = [(entry["action"], UUID(entry["actor_id"])) for entry in entries]
         assert told == [("deleted", admin.id), ("changed", ann.id), ("created", ann.id)]
         assert entries[0]["before"]["name"] == "Authenticator app"
-        assert not {"key", "credential_id"} & entries[0]["before"].keys()
+        assert not {"key_material", "credential_id"} & entries[0]["before"].keys()
 
     async def test_needs_a_sign_in_of_the_last_minutes(self, ann: Caller, signed_in: SignedIn) -> None:
         stale = await signed_in(role="admin", ago=timedelta(minutes=6))
@@ -193,7 +193,7 @@ class TestSealing:
         self, client: AsyncClient, ann: Caller, database: RolledBackDatabase
     ) -> None:
         secret, codes = await add_app(ann)
-        await database.sql(text("UPDATE factors SET key = '\\x00'"))
+        await database.sql(text("UPDATE factors SET key_material = '\\x00'"))
         assert is_refused(await sign_in(client, code_of(secret)), 401, "second_factor_wrong")
         assert (await sign_in(client, codes[0])).status_code == 201
 
