@@ -3,11 +3,13 @@
 from modules.users.api import UserDeleted, UserRestored
 from modules.users.commands import promote
 from modules.users.container import UsersContainer
+from modules.users.factors.apps import AppService
 from modules.users.notices import NoticeDue, Notices
 from modules.users.repository import LIVE_SESSION, UserRepository
 from modules.users.router import router
 from modules.users.seeds import seed
 from shared.auth import live_sessions
+from shared.jobs import Periodic
 from shared.manifest import Module
 
 module = Module(
@@ -16,6 +18,7 @@ module = Module(
     router=router,
     resources=(UserRepository,),
     publishes=(UserDeleted, UserRestored, NoticeDue),
+    periodic=(Periodic(AppService.seal_anew, every="hour"),),
     later={NoticeDue: Notices.send_notice},
     extends={live_sessions: LIVE_SESSION},
     commands=(promote,),

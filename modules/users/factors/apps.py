@@ -50,6 +50,15 @@ class AppService:
         document = await self._factors.get(change.caller, id, read=change.unit.execute)
         return NewApp(id, document, totp.base32(secret), totp.provisioning_uri(secret, email))
 
+    async def seal_anew(self, change: Change) -> None:
+        """Seal with the present key what was sealed with a former one: when it is all, an operator can forget that."""
+        if not self._sealing.former:
+            return
+        for sealed in await self._factors.sealed_by(change, self._sealing.former):
+            secret = self._sealing.opened(sealed.key_material, sealed.user_id)
+            if secret is not None:
+                await self._factors.seal(change, sealed.id, self._sealing.seal(secret, sealed.user_id))
+
     async def confirm(self, change: Change, id: UUID, code: str) -> Added:
         """By its first code, which shows that it works; from now on sign-ins ask for it. Wrong ones are not counted:
         the caller has been told the secret. Raises FactorNotFound, FactorConfirmed, WrongCode, and InvalidToken.

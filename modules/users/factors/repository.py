@@ -1,17 +1,19 @@
 """How second factors are found and kept."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Uuid, bindparam, delete, func, or_, select, true, update
+from sqlalchemy import ARRAY, BigInteger, LargeBinary, Uuid, any_, bindparam, delete, func, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 from uuid_utils.compat import uuid7
 
 from modules.users.factors.errors import FactorNotFound
-from modules.users.factors.models import Factor, FactorUse
+from modules.users.factors.models import Factor, FactorKind, FactorUse
 from modules.users.factors.schemas import FACTORS, FactorRead
+from modules.users.factors.sealing import NAME_BYTES
 from modules.users.models import User
 from modules.users.repository import MAY_SIGN_IN
 from shared.auth import CALLER_ID, Policy, Principal, admitted, gate
@@ -19,6 +21,9 @@ from shared.reads import WHOLE, Listing, ListQuery, Page, Tools, View
 from shared.rows import table_of
 from shared.wire import Run, Statement
 from shared.writes import Change, Verbs
+
+BATCH = 1000
+"""Secrets that are sealed anew at once."""
 
 _factors, _uses = table_of(Factor), table_of(FactorUse)
 _OWN = Policy(
@@ -57,6 +62,17 @@ _PASSKEY = Statement(
     .where(col(Factor.credential_id) == bindparam("credential_id"), *MAY_SIGN_IN)
     .with_for_update(key_share=True, of=[User])
 )
+_KEY_NAME = func.substring(col(Factor.key_material), 1, NAME_BYTES, type_=LargeBinary())
+_SEALED_BY = Statement(
+    select(col(Factor.id), col(Factor.user_id), col(Factor.key_material))
+    .where(
+        col(Factor.kind) == FactorKind.TOTP,
+        any_(bindparam("names", type_=ARRAY(LargeBinary()))) == _KEY_NAME,
+    )
+    .limit(BATCH)
+    .with_for_update(skip_locked=True)
+)
+_SEAL = Statement(update(Factor).where(_ID).values(key_material=bindparam("sealed")))
 _used = insert(FactorUse).values(
     factor_id=bindparam("id", type_=Uuid()), counter=bindparam("counter", type_=BigInteger()), used_at=func.now()
 )
@@ -87,6 +103,14 @@ class Pending(NamedTuple):
     key_material: bytes
     is_good: bool | None
     """Whether it is not too late to confirm it; None when it is confirmed."""
+
+
+class Sealed(NamedTuple):
+    """An app's secret."""
+
+    id: UUID
+    user_id: UUID
+    key_material: bytes
 
 
 class Removed(NamedTuple):
@@ -159,6 +183,14 @@ class FactorRepository:
         for row in await change.unit.execute(_PENDING, {"of_user": user_id, "id": id}):
             return Pending(*row)
         return None
+
+    async def sealed_by(self, change: Change, names: Sequence[bytes]) -> list[Sealed]:
+        """Some whose secret was sealed with keys of these names, locked."""
+        return [Sealed(*row) for row in await change.unit.execute(_SEALED_BY, {"names": names})]
+
+    async def seal(self, change: Change, id: UUID, sealed: bytes) -> None:
+        """Keep the same secret, sealed otherwise."""
+        await change.unit.execute(_SEAL, {"id": id, "sealed": sealed})
 
     async def confirm(self, change: Change, id: UUID) -> None:
         """It waits for no code any more."""

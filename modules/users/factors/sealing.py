@@ -12,9 +12,11 @@ from shared.keys import Keys
 
 log = logging.getLogger("trellis")
 
-_NAME = 4
+NAME_BYTES = 4
+"""Of a key's digest."""
 _NONCE = 12
 """Bytes. NIST SP 800-38D §8.2.2: chosen at random, they are good for 2**32 secrets under a key."""
+_HEAD = NAME_BYTES + _NONCE
 
 
 class Sealing:
@@ -22,8 +24,9 @@ class Sealing:
 
     def __init__(self, keys: Keys) -> None:
         """The first key seals; all of them open, so that a key can be replaced. 32 bytes each."""
-        self._keys = {hashlib.sha256(key).digest()[:_NAME]: AESGCM(key) for key in keys}
-        self._present = next(iter(self._keys))
+        self._keys = {hashlib.sha256(key).digest()[:NAME_BYTES]: AESGCM(key) for key in keys}
+        self._present, *self.former = self._keys
+        """Names of keys, with which begins what they have sealed."""
 
     def seal(self, secret: bytes, owner: UUID) -> bytes:
         """The secret, which only the owner's row can be read with: moved to another account, it opens nothing."""
@@ -32,7 +35,7 @@ class Sealing:
 
     def opened(self, sealed: bytes, owner: UUID) -> bytes | None:
         """The secret; None when no key opens it, which is an operator's fault and told in the log."""
-        name, nonce, rest = sealed[:_NAME], sealed[_NAME : _NAME + _NONCE], sealed[_NAME + _NONCE :]
+        name, nonce, rest = sealed[:NAME_BYTES], sealed[NAME_BYTES:_HEAD], sealed[_HEAD:]
         try:
             return self._keys[name].decrypt(nonce, rest, owner.bytes)
         except (KeyError, InvalidTag):

@@ -9,15 +9,18 @@ from uuid import UUID
 import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
+from pydantic import SecretStr
 from sqlalchemy import func, select, text
 from uuid_utils.compat import uuid7
 
 from app.container import Application
+from modules.users.factors import totp
 from modules.users.factors.models import Factor, FactorUse, RecoveryCode, SpentChallenge
 from modules.users.factors.sealing import Sealing
 from modules.users.tests.authenticators import code_of
 from modules.users.tests.test_authenticator_apps import EMAIL, add_app, begin, is_refused, rows, sign_in
 from shared.upkeep.purge import Purge
+from shared.writes import Change
 from tests.callers import Caller
 from tests.callers import signed_in as signed_in_at
 from tests.database import RolledBackDatabase
@@ -188,6 +191,28 @@ class TestSealing:
         with caplog.at_level(logging.ERROR):
             assert Sealing([self.NEW]).opened(Sealing([self.OLD]).seal(b"secret", owner), owner) is None
         assert "TRELLIS_SECRET" in caplog.text
+
+    async def test_is_done_anew_when_the_secret_was_replaced(
+        self, application: Application, database: RolledBackDatabase, client: AsyncClient, ann: Caller
+    ) -> None:
+        """Every hour, so that the former one can be forgotten some hours later."""
+        secret, _ = await add_app(ann)
+        container, settings = application.containers["users"], application.kernel.settings()
+        replaced = settings.model_copy(
+            update={"secret": SecretStr("another secret, for the same tests"), "secret_previous": settings.secret}
+        )
+        forgotten = replaced.model_copy(update={"secret_previous": None})
+        former, both, later = (Sealing(one.keys("second factors")) for one in (settings, replaced, forgotten))
+        for sealing in (former, both, both):  # The first has nothing to do, nor has the last.
+            with container.sealing.override(sealing):
+                service = container.app_service()
+            async with database.unit_of_work() as unit:
+                await service.seal_anew(Change(unit))
+        (known,) = await container.factor_repository().of_account(ann.id)
+        assert former.opened(known.key_material, ann.id) is None
+        opened = later.opened(known.key_material, ann.id)
+        assert opened is not None
+        assert totp.base32(opened) == secret
 
     async def test_with_a_key_that_is_lost_leaves_recovery_codes(
         self, client: AsyncClient, ann: Caller, database: RolledBackDatabase

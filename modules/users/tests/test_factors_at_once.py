@@ -1,7 +1,7 @@
 """Second factors that are used by many at the same time, each in a transaction of its own."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -25,12 +25,17 @@ AT_ONCE = CODE.free
 
 
 @pytest.fixture
-async def application(settings: Settings) -> AsyncIterator[Application]:
-    """As in production, on a database that keeps what is done."""
+def url() -> Iterator[str]:
     with clone("factors") as url:
-        application = compose(settings.model_copy(update={"database_url": url}), discover())
-        yield application
-        await application.kernel.database().close()
+        yield url
+
+
+@pytest.fixture
+async def application(settings: Settings, url: str) -> AsyncIterator[Application]:
+    """As in production, on a database that keeps what is done."""
+    application = compose(settings.model_copy(update={"database_url": url}), discover())
+    yield application
+    await application.kernel.database().close()
 
 
 @pytest.fixture
@@ -48,7 +53,9 @@ async def statuses(*requests: Any) -> list[int]:
 
 
 class TestACode:
-    async def test_that_another_has_used_meanwhile_is_used(self, application: Application, ann: AsyncClient) -> None:
+    async def test_that_another_has_used_meanwhile_is_used(
+        self, application: Application, url: str, ann: AsyncClient
+    ) -> None:
         """Both have found it good. The second waits to see whether the first sign-in is kept."""
         factors, database = application.containers["users"].factor_repository(), application.kernel.database()
         await add_app(ann)
@@ -61,7 +68,7 @@ class TestACode:
         async with database.unit_of_work() as first:
             assert await factors.use(Change(first), known.id, known.counter + 1)
             second = asyncio.create_task(use())
-            await asyncio.to_thread(await_lock, application.kernel.settings().database_url)
+            await asyncio.to_thread(await_lock, url)
         assert not await second
 
 
