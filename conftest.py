@@ -52,6 +52,7 @@ def settings() -> Iterator[Settings]:
         yield Settings(
             DATABASE_URL=url,
             environment="development",
+            public_url="https://www.example.org",
             secret=SecretStr("a secret for tests, 32 bytes or more"),
             argon2_memory_kib=8,
             argon2_iterations=1,

@@ -3,6 +3,15 @@
 from dependency_injector import containers, providers
 
 from modules.users.api import UsersApi
+from modules.users.factors.apps import AppService
+from modules.users.factors.challenges import GOOD_FOR, Challenges
+from modules.users.factors.passkeys import PasskeyService
+from modules.users.factors.recovery_codes import RecoveryCodes
+from modules.users.factors.relying_party import RelyingParty
+from modules.users.factors.repository import FactorRepository
+from modules.users.factors.sealing import Sealing
+from modules.users.factors.second_factor import SecondFactor
+from modules.users.factors.service import FactorService
 from modules.users.failures import FailureRepository
 from modules.users.guesses import Guesses
 from modules.users.keys.repository import KeyRepository
@@ -13,7 +22,7 @@ from modules.users.service import UserService
 from modules.users.services.repository import ServiceRepository
 from modules.users.services.service import Services
 from modules.users.sessions.repository import SessionRepository
-from modules.users.sessions.service import Lifetimes, NoSecondFactor, SessionService
+from modules.users.sessions.service import Lifetimes, SessionService
 
 
 class UsersContainer(containers.DeclarativeContainer):
@@ -27,6 +36,10 @@ class UsersContainer(containers.DeclarativeContainer):
     failure_repository = providers.Singleton(FailureRepository, kernel.database)
     guesses = providers.Singleton(Guesses, failure_repository, kernel.settings.provided.keys.call("guesses"))
     notices = providers.Singleton(Notices, kernel.events, kernel.mailer)
+    factor_repository = providers.Singleton(FactorRepository, kernel.tools)
+    recovery_codes = providers.Singleton(RecoveryCodes, kernel.database)
+    sealing = providers.Singleton(Sealing, kernel.settings.provided.keys.call("second factors"))
+    second_factor = providers.Singleton(SecondFactor, factor_repository, recovery_codes, sealing, notices)
     service = providers.Factory(
         UserService,
         repository,
@@ -43,7 +56,7 @@ class UsersContainer(containers.DeclarativeContainer):
         passwords=kernel.passwords,
         guesses=guesses,
         access_tokens=kernel.access_tokens,
-        second_factor=providers.Singleton(NoSecondFactor),
+        second_factor=second_factor,
         refresh_keys=kernel.settings.provided.keys.call("refresh tokens"),
         lifetimes=providers.Callable(Lifetimes.of, kernel.settings),
         takes_passwords=kernel.settings.provided.password_grant,
@@ -51,4 +64,15 @@ class UsersContainer(containers.DeclarativeContainer):
     service_repository = providers.Singleton(ServiceRepository, kernel.tools, repository)
     services = providers.Factory(Services, service_repository, repository, key_repository, notices)
     key_service = providers.Factory(KeyService, key_repository, service_repository, notices, kernel.scopes)
+    factor_service = providers.Factory(FactorService, factor_repository, recovery_codes, repository, notices)
+    app_service = providers.Factory(AppService, factor_repository, factor_service, sealing)
+    relying_party = providers.Callable(RelyingParty.at, kernel.settings.provided.public_url, GOOD_FOR)
+    passkey_service = providers.Factory(
+        PasskeyService,
+        factor_repository,
+        factor_service,
+        challenges=providers.Singleton(Challenges, kernel.settings.provided.keys.call("passkey challenges")),
+        sessions=session_service,
+        relying_party=relying_party,
+    )
     api = providers.Singleton(UsersApi, kernel.extensions)

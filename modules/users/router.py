@@ -8,6 +8,8 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from modules.users.container import UsersContainer
 from modules.users.errors import LastAdministrator, OwnAccount, ServiceNoAdministrator, UserForbidden, UserNotFound
+from modules.users.factors.router import Factors
+from modules.users.factors.router import router as factors
 from modules.users.keys.router import router as keys
 from modules.users.repository import UserRepository
 from modules.users.schemas import USERS, PasswordChange, UserAdministration, UserCreate, UserRead, UserUpdate
@@ -33,6 +35,7 @@ from shared.http.routes import (
     Caller,
     CurrentChange,
     PublicChange,
+    RecentChange,
     operation,
     resource_router,
 )
@@ -167,4 +170,11 @@ async def end_session(user_id: UUID, session_id: UUID, change: AdministratorsCha
     await service.end_of(change, user_id, session_id)
 
 
-router = APIRouter(routes=[*users.routes, *sessions.routes, *keys.routes, *services.routes])
+@users.delete("/{user_id}/factors", status_code=204)
+@operation(repeatable=False, never=(UserForbidden,))
+async def remove_factors(user_id: UUID, change: RecentChange, _: Administrator, service: Factors) -> None:
+    """Remove all second factors of an account whose owner has lost them. For administrators."""
+    await service.remove_all(change, user_id)
+
+
+router = APIRouter(routes=[*users.routes, *sessions.routes, *keys.routes, *services.routes, *factors.routes])

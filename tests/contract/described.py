@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from httpx2 import AsyncClient, Response
@@ -23,6 +25,14 @@ _SETTINGS = Settings(
 DOCUMENT: dict[str, Any] = create_app(compose(_SETTINGS, discover())).openapi()
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
 SERVER = "http://test"
+
+READY = {
+    id: ready
+    for module in discover()
+    if find_spec(f"modules.{module.name}.tests.examples")
+    for id, ready in import_module(f"modules.{module.name}.tests.examples").READY.items()
+}
+"""How what no example has is made, such as a signature: `READY` of a module's `tests/examples.py`."""
 
 _PATHS = " ".join(DOCUMENT["paths"])
 _PROMOTED = text("UPDATE users SET role = 'admin' WHERE email = 'ada@example.com'")
@@ -90,6 +100,10 @@ class Reader:
         """The answer to the example of an operation, about rows that other examples have made."""
         if operation is not REGISTER:
             self._caller = await self._signed_in()
+        if operation.id in READY:
+            values, members = await READY[operation.id](self._caller)
+            more["content"] = json.dumps(dict(members)).encode() if members else None
+            return await self._sent(operation, operation.path.format(**values), media_type, **more)
         path = await self._filled(operation)
         above = path.rpartition("/")[0]
         if path.endswith("/restore"):

@@ -23,7 +23,7 @@ from modules.users.sessions.schemas import (
     TokenRequest,
     Tokens,
 )
-from modules.users.sessions.service import SessionService
+from modules.users.sessions.service import SessionService, SignIn
 from shared.errors import InvalidInput
 from shared.http.edge import problem
 from shared.http.reads import PageOf, described, document_view, list_query, page_response, unversioned_response
@@ -102,8 +102,7 @@ _ENDING = operation(urgent=True, repeatable=False)
 async def create_session(request: Request, data: SessionCreate, change: PublicChange, service: Sessions) -> Response:
     """Sign in. The answer has the tokens of a new session, and the session."""
     signed_in = await service.sign_in(change, data.email, data.password, client_of(request), data.code)
-    headers = {**NEVER_STORED, "Location": f"{API_PREFIX}/auth/sessions/{signed_in.session_id}"}
-    return Response(signed_in.to_json(), 201, headers, "application/json")  # check: tokens, and a document
+    return signed_in_response(signed_in)
 
 
 @sessions.get("/sessions", response_model=PageOf[SessionRead], openapi_extra=described(SESSIONS))
@@ -183,6 +182,12 @@ async def revoke(form: Annotated[RevocationRequest, Form()], change: PublicChang
     """Sign out: revoke a refresh token, and so end its session."""
     await service.revoke(change, form.token)
     return Response()
+
+
+def signed_in_response(signed_in: SignIn) -> Response:
+    """201 with a new session."""
+    headers = {**NEVER_STORED, "Location": f"{API_PREFIX}/auth/sessions/{signed_in.session_id}"}
+    return Response(signed_in.to_json(), 201, headers, "application/json")  # check: tokens, and a document
 
 
 def client_of(request: Request) -> Client:

@@ -7,9 +7,11 @@ import secrets
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 from uuid import UUID
 
+from modules.users.factors.errors import SecondFactorRequired
+from modules.users.factors.second_factor import SecondFactor
 from modules.users.guesses import Guesses
 from modules.users.models import REUSE_LEEWAY
 from modules.users.repository import UserRepository
@@ -22,6 +24,10 @@ from shared.keys import Keys
 from shared.reads import ListQuery, Page
 from shared.settings import Settings
 from shared.writes import Change
+
+NO_ROOM_FOR_A_CODE = (
+    "This account has a second factor, and this grant has no room for its code: sign in with POST /auth/sessions."
+)
 
 
 class Lifetimes(NamedTuple):
@@ -49,22 +55,6 @@ class SignIn(NamedTuple):
     def to_json(self) -> bytes:
         """The tokens, and the session."""
         return b'%b,"session":%b}' % (self.tokens.model_dump_json().removesuffix("}").encode(), self.document)
-
-
-class SecondFactor(Protocol):
-    """What an account may ask for beside its password."""
-
-    async def demand(self, change: Change, user_id: UUID, code: str | None) -> None:
-        """Return if the account has no second factor, or if the code is right, which is then used up. The password was
-        right.
-        """
-
-
-class NoSecondFactor:
-    """No account has one."""
-
-    async def demand(self, change: Change, user_id: UUID, code: str | None) -> None:
-        """Return."""
 
 
 class SessionService:
@@ -136,6 +126,8 @@ class SessionService:
             case "password" if request.username and request.password:
                 try:
                     return (await self.sign_in(change, request.username, request.password, client)).tokens
+                except SecondFactorRequired as refusal:
+                    raise InvalidGrant(NO_ROOM_FOR_A_CODE) from refusal
                 except Unauthenticated as refusal:
                     raise InvalidGrant from refusal
             case "refresh_token" if request.refresh_token:
