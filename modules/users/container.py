@@ -9,17 +9,24 @@ from modules.users.repository import UserRepository
 from modules.users.service import UserService
 from modules.users.sessions.repository import SessionRepository
 from modules.users.sessions.service import Lifetimes, NoSecondFactor, SessionService
+from modules.users.settings import UsersSettings
 
 
 class UsersContainer(containers.DeclarativeContainer):
     """Needs the kernel alone."""
 
     kernel = providers.DependenciesContainer()
+    settings = providers.Dependency(instance_of=UsersSettings)
 
     repository = providers.Singleton(UserRepository, kernel.tools)
     session_repository = providers.Singleton(SessionRepository, kernel.tools)
     failure_repository = providers.Singleton(FailureRepository, kernel.database)
-    guesses = providers.Singleton(Guesses, failure_repository, kernel.settings.provided.keys.call("guesses"))
+    guesses = providers.Singleton(
+        Guesses,
+        failure_repository,
+        kernel.settings.provided.keys.call("guesses"),
+        settings.provided.registrations_per_hour,
+    )
     service = providers.Factory(
         UserService,
         repository,

@@ -13,7 +13,7 @@ import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from modules.users.errors import TooManyAttempts
+from modules.users.errors import TooManyAttempts, TooManyRegistrations
 from modules.users.failures import FailureRepository
 from shared.errors import TooManyRequests
 from shared.keys import Keys
@@ -51,8 +51,6 @@ KNOWN_PLACE = Limit(free=10, fade=1800)
 """For an account at an address from which it signed in lately: that one is not kept out by the guesses of others."""
 ADDRESS = Limit(free=100, fade=60)
 """An office of a thousand behind one address mistypes some hundred times in its first hour."""
-REGISTRATIONS = Limit(free=100, fade=36)
-"""From an address: the accounts of an office at once, and then a hundred an hour."""
 CODE = ACCOUNT
 """For the codes of an account's second factor, wherever they are tried: there are but a million of them."""
 SHARDS = 16
@@ -65,9 +63,10 @@ second. Each account is in one of the parts, so that not all sign-ins wait for t
 class Guesses:
     """Decides whether a password may be looked at, and counts."""
 
-    def __init__(self, failures: FailureRepository, keys: Keys) -> None:
+    def __init__(self, failures: FailureRepository, keys: Keys, registrations_per_hour: int) -> None:
         self._failures = failures
         self._keys = keys
+        self._registrations = Limit(free=registrations_per_hour, fade=3600 / registrations_per_hour)
 
     async def judged(self, account: str, address: str, matches: Callable[[], Awaitable[bool]]) -> bool:
         """What `matches` says of a password. Raises TooManyAttempts before that is asked.
@@ -89,16 +88,15 @@ class Guesses:
             await self._take_back(limits)
         return is_right
 
-    async def count(self, what: str, address: str, refusal: type[TooManyRequests]) -> None:
-        """Count what anybody may ask for, such as a registration, by the client's address and in all. Raises
-        TooManyRequests, as the refusal.
+    async def count_registration(self, email: str, address: str) -> None:
+        """Count one, by the client's address and in all, whatever becomes of it: a refusal tells who has an account.
+        Raises TooManyRegistrations.
         """
         limits: dict[bytes, Limit] = {}
         for key in self._keys:
-            of_address = digest(key, what, place_of(address))
-            shard = digest(key, f"{what} shard", str(of_address[0] % SHARDS))
-            limits |= {of_address: REGISTRATIONS, shard: SHARD}
-        await self._count(limits, refusal)
+            shard = digest(key, "registrations shard", str(digest(key, "email", email)[0] % SHARDS))
+            limits |= {digest(key, "registrations", place_of(address)): self._registrations, shard: SHARD}
+        await self._count(limits, TooManyRegistrations)
 
     async def count_code(self, account: str) -> None:
         """Count a try of a second factor's code, by who knows the password. Raises TooManyAttempts."""

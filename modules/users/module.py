@@ -6,6 +6,7 @@ from modules.users.container import UsersContainer
 from modules.users.repository import LIVE_SESSION, UserRepository
 from modules.users.router import router
 from modules.users.seeds import seed
+from modules.users.settings import UsersSettings
 from shared.auth import live_sessions
 from shared.manifest import Module
 
@@ -18,4 +19,5 @@ module = Module(
     extends={live_sessions: LIVE_SESSION},
     commands=(promote,),
     seed=seed,
+    settings=UsersSettings,
 )
