@@ -73,7 +73,7 @@ class Guesses:
 
         `account` is the folded e-mail address, whether or not there is such an account; `address` is the client's.
         """
-        limits = await self._limits(account, place_of(address))
+        limits = await self._limits(account, address)
         await self._count(limits)
         try:
             is_right = await matches()
@@ -106,19 +106,26 @@ class Guesses:
         """The code was right: none is counted any more, if the change is kept."""
         await self._failures.forget(change, [digest(key, "code", account) for key in self._keys])
 
+    async def knows(self, account: str, address: str) -> bool:
+        """Whether the account signed in from there lately."""
+        return await self._failures.knows(self._places(account, address))
+
     async def remember(self, change: Change, account: str, address: str) -> None:
         """The account has signed in from there."""
-        await self._failures.remember(change, digest(self._keys[0], "place", account, place_of(address)))
+        await self._failures.remember(change, self._places(account, address)[0])
 
-    async def _limits(self, account: str, place: str) -> dict[bytes, Limit]:
-        known = [digest(key, "place", account, place) for key in self._keys]
+    def _places(self, account: str, address: str) -> list[bytes]:
+        return [digest(key, "place", account, place_of(address)) for key in self._keys]
+
+    async def _limits(self, account: str, address: str) -> dict[bytes, Limit]:
+        known = self._places(account, address)
         if await self._failures.knows(known):
             return dict.fromkeys(known, KNOWN_PLACE)
         limits: dict[bytes, Limit] = {}
         for key in self._keys:  # A replica that has another secret yet counts as well.
             of_account = digest(key, "account", account)
             shard = digest(key, "shard", str(of_account[0] % SHARDS))
-            limits |= {of_account: ACCOUNT, digest(key, "address", place): ADDRESS, shard: SHARD}
+            limits |= {of_account: ACCOUNT, digest(key, "address", place_of(address)): ADDRESS, shard: SHARD}
         return limits
 
     async def _count(self, limits: dict[bytes, Limit], refusal: type[TooManyRequests] = TooManyAttempts) -> None:

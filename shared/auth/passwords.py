@@ -19,6 +19,8 @@ T = TypeVar("T")
 THREADS = 2
 QUEUE = 32
 """Hashes that wait or run at once. Beyond that, sign-ins are refused, so that a flood does not stall other requests."""
+CROWD = QUEUE // 2
+"""So many make a crowd: the rest of the room is for those who are known."""
 NICENESS = 19
 """Of these threads: on a busy processor, requests go first. A hash takes 45 ms anyway."""
 
@@ -71,6 +73,11 @@ class Passwords:
     def is_outdated(self, encoded: str) -> bool:
         """Whether the hash was made with other parameters than today's."""
         return self._hasher.check_needs_rehash(encoded)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether there is room for those alone who signed in before: a flood of strangers is not to keep them out."""
+        return self._under_way >= CROWD
 
     def demand_room(self) -> None:
         """Raises TooManySignIns if no other password can be checked now. Call it before any statement."""

@@ -99,6 +99,8 @@ class SessionService:
         """A new session for good credentials. Raises InvalidCredentials, TooManyAttempts, TooManySignIns."""
         self._passwords.demand_room()
         account, known = await self._users.credentials(email)
+        if self._passwords.is_crowded and not await self._guesses.knows(account, client.address):
+            raise TooManySignIns
         matches = partial(self._passwords.matches, password, known and known.password_hash)
         if not await self._guesses.judged(account, client.address, matches) or known is None:
             raise InvalidCredentials
