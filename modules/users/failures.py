@@ -110,12 +110,12 @@ class FailureRepository:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._turns = {is_known: asyncio.Semaphore(AT_ONCE) for is_known in (True, False)}
 
     @asynccontextmanager
-    async def held(self, keys: Sequence[bytes]) -> AsyncIterator[Held]:
-        """The counts, locked in one order, so that no two wait for each other; in a unit of work of their own, which
-        is kept whatever becomes of the request.
+    async def held(self, keys: Sequence[bytes], *, are_known: bool = False) -> AsyncIterator[Held]:
+        """The counts, locked in one order, so that no two wait for each other; in a unit of work of their own, which is
+        kept whatever becomes of the request. Those of places that `are_known` do not wait for the turns of others.
 
         Raises TooManySignIns when its turn does not come. Whether a count was kept, when the connection is lost, is not
         what the client would ask about its request: that is Unavailable.
@@ -124,7 +124,7 @@ class FailureRepository:
         was_in_doubt = activity.is_in_doubt
         try:
             async with (
-                turn(self._turns, LONGEST_WAIT, TooManySignIns),
+                turn(self._turns[are_known], LONGEST_WAIT, TooManySignIns),
                 self._database.unit_of_work() as unit,  # check: a failure counts whatever becomes of the request
             ):
                 rows = await unit.execute(_HOLD_FAILURES, {"keys": keys})

@@ -82,7 +82,7 @@ class Guesses:
             raise
         if is_right and KNOWN_PLACE in limits.values():
             # Who knows it was not guessing (NIST SP 800-63B §5.2.2). Also what could not be taken back is over so.
-            async with self._failures.held([*limits]) as held:
+            async with self._failures.held([*limits], are_known=True) as held:
                 await held.forget()
         elif is_right:
             await self._take_back(limits)
@@ -129,14 +129,14 @@ class Guesses:
         return limits
 
     async def _count(self, limits: dict[bytes, Limit], refusal: type[TooManyRequests] = TooManyAttempts) -> None:
-        async with self._failures.held([*limits]) as held:
+        async with self._failures.held([*limits], are_known=KNOWN_PLACE in limits.values()) as held:
             wait = max(limits[key].wait(failures, age) for key, failures, age in held.counts)
             if wait > 0:
                 raise refusal(retry_after=math.ceil(wait))
             await held.keep({key: limits[key].with_another(failures, age) for key, failures, age in held.counts})
 
     async def _take_back(self, limits: dict[bytes, Limit]) -> None:
-        async with self._failures.held([*limits]) as held:
+        async with self._failures.held([*limits], are_known=KNOWN_PLACE in limits.values()) as held:
             await held.take_back()
 
 
