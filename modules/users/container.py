@@ -23,18 +23,25 @@ from modules.users.services.repository import ServiceRepository
 from modules.users.services.service import Services
 from modules.users.sessions.repository import SessionRepository
 from modules.users.sessions.service import Lifetimes, SessionService
+from modules.users.settings import UsersSettings
 
 
 class UsersContainer(containers.DeclarativeContainer):
     """Needs the kernel alone."""
 
     kernel = providers.DependenciesContainer()
+    settings = providers.Dependency(instance_of=UsersSettings)
 
     repository = providers.Singleton(UserRepository, kernel.tools)
     session_repository = providers.Singleton(SessionRepository, kernel.tools)
     key_repository = providers.Singleton(KeyRepository, kernel.tools)
     failure_repository = providers.Singleton(FailureRepository, kernel.database)
-    guesses = providers.Singleton(Guesses, failure_repository, kernel.settings.provided.keys.call("guesses"))
+    guesses = providers.Singleton(
+        Guesses,
+        failure_repository,
+        kernel.settings.provided.keys.call("guesses"),
+        settings.provided.registrations_per_hour,
+    )
     notices = providers.Singleton(Notices, kernel.events, kernel.mailer)
     factor_repository = providers.Singleton(FactorRepository, kernel.tools)
     recovery_codes = providers.Singleton(RecoveryCodes, kernel.database)

@@ -9,6 +9,7 @@ from modules.users.notices import NoticeDue, Notices
 from modules.users.repository import LIVE_SESSION, UserRepository
 from modules.users.router import router
 from modules.users.seeds import seed
+from modules.users.settings import UsersSettings
 from shared.auth import known_keys, live_sessions
 from shared.jobs import Periodic
 from shared.manifest import Module
@@ -24,4 +25,5 @@ module = Module(
     extends={live_sessions: LIVE_SESSION, known_keys: KNOWN_KEY},
     commands=(promote,),
     seed=seed,
+    settings=UsersSettings,
 )

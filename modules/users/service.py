@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
-from modules.users.errors import LastAdministrator, OwnAccount, TooManyRegistrations, WrongPassword
+from modules.users.errors import LastAdministrator, OwnAccount, WrongPassword
 from modules.users.guesses import Guesses
 from modules.users.keys.repository import KeyRepository
 from modules.users.models import Role
@@ -40,8 +40,9 @@ class UserService:
         self._notices = notices
 
     async def register(self, change: Change, data: UserCreate, address: str) -> Representation:
-        """A new account. `address` is the client's. Raises EmailTaken, TooManyRegistrations."""
-        await self._guesses.count("registration", address, TooManyRegistrations)
+        """A new account. `address` is the client's. Raises EmailTaken, TooManyRegistrations, TooManySignIns."""
+        self._passwords.demand_room()
+        await self._guesses.count_registration(data.email, address)
         password_hash = await self._passwords.hash(data.password)
         id = await self._users.add(
             change,
