@@ -13,8 +13,9 @@ import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from modules.users.errors import TooManyAttempts
+from modules.users.errors import TooManyAttempts, TooManyMails
 from modules.users.failures import FailureRepository
+from shared.errors import TooManyRequests
 from shared.writes import Change
 
 LONGEST = 900.0
@@ -51,6 +52,8 @@ ADDRESS = Limit(free=100, fade=60)
 """An office of a thousand behind one address mistypes some hundred times in its first hour."""
 CODE = ACCOUNT
 """For the codes of an account's second factor, wherever they are tried: there are but a million of them."""
+MAILBOX = ACCOUNT
+"""For mails that anybody may have sent to somebody."""
 SHARDS = 16
 SHARD = Limit(free=64, fade=SHARDS, longest=SHARDS)
 """Of all guesses together, by many addresses at many accounts (credential stuffing): a thousand at once, and then one a
@@ -93,6 +96,13 @@ class Guesses:
         """The code was right: none is counted any more, if the change is kept."""
         await self._failures.forget(change, self._digest("code", account))
 
+    async def count_mail(self, mailbox: str, address: str) -> None:
+        """Count a mail that somebody at an address of the network asks for, to this mailbox; `mailbox` is its folded
+        address, or its account. Raises TooManyMails.
+        """
+        limits = {self._digest("mailbox", mailbox): MAILBOX, self._digest("mails", place_of(address)): ADDRESS}
+        await self._count(limits, TooManyMails)
+
     async def remember(self, change: Change, account: str, address: str) -> None:
         """The account has signed in from there."""
         await self._failures.remember(change, self._digest("place", account, place_of(address)))
@@ -105,11 +115,13 @@ class Guesses:
         shard = self._digest("shard", str(of_account[0] % SHARDS))
         return {of_account: ACCOUNT, self._digest("address", place): ADDRESS, shard: SHARD}
 
-    async def _count(self, limits: dict[bytes, Limit]) -> None:
+    async def _count(
+        self, limits: dict[bytes, Limit], refusal: Callable[..., TooManyRequests] = TooManyAttempts
+    ) -> None:
         async with self._failures.held([*limits]) as held:
             wait = max(limits[key].wait(failures, age) for key, failures, age in held.counts)
             if wait > 0:
-                raise TooManyAttempts(retry_after=math.ceil(wait))
+                raise refusal(retry_after=math.ceil(wait))
             await held.keep({key: limits[key].with_another(failures, age) for key, failures, age in held.counts})
 
     async def _take_back(self, limits: dict[bytes, Limit]) -> None:
