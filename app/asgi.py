@@ -108,7 +108,7 @@ def create_app(
     settings = kernel.settings()
     inner: ASGIApp = Dispatch(app, app.otherwise)
     if settings.replica_urls is not None:
-        inner = ReadYourWrites(inner, kernel.authenticator().caller, settings.key("consistency"))
+        inner = ReadYourWrites(inner, kernel.authenticator().caller, settings.keys("consistency"))
     app.front = RequestContext(
         inner,
         max_body_bytes=settings.max_body_bytes,

@@ -25,15 +25,15 @@ class KernelContainer(containers.DeclarativeContainer):
     watch = providers.Singleton(Watch)
     database = providers.Singleton(Database, settings)
     projector = providers.Singleton(Projector, extensions, settings.provided.retention)
-    cursors = providers.Singleton(Cursors, settings.provided.key.call("cursors"))
+    cursors = providers.Singleton(Cursors, settings.provided.keys.call("cursors"))
     tools = providers.Singleton(Tools, database, projector, cursors, events)
     access_tokens = providers.Singleton(
-        AccessTokens, settings.provided.key.call("access tokens"), settings.provided.access_token_seconds
+        AccessTokens, settings.provided.keys.call("access tokens"), settings.provided.access_token_seconds
     )
     passwords = providers.Singleton(Passwords, settings.provided.argon2_memory_kib, settings.provided.argon2_iterations)
     mailer = providers.Singleton(Mailer, settings)
     authenticator = providers.Singleton(Authenticator, database, access_tokens, extensions)
-    idempotency = providers.Singleton(Idempotency, database, extensions, settings.provided.key.call("idempotency"))
+    idempotency = providers.Singleton(Idempotency, database, extensions, settings.provided.keys.call("idempotency"))
     resources = providers.Singleton(Resources, repositories, extensions)
     journal = providers.Singleton(Journal, database, projector, cursors)
     changes = providers.Singleton(

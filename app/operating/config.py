@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from app.operating.output import AS_JSON, as_json
 from shared.manifest import Module
-from shared.settings import ModuleSettings, Settings, settings_of, strangers, variables_of
+from shared.settings import ModuleSettings, Settings, files_of, settings_of, strangers, variables_of
 
 MASK = "********"
 
@@ -84,8 +84,10 @@ def shown_settings(modules: Sequence[Module]) -> Iterator[ShownSetting]:
 def _fields(settings: Settings | ModuleSettings, of: str, module: str = "") -> Iterator[ShownSetting]:
     kind = type(settings)
     values = settings.model_dump(mode="json")
+    files = {variable: os.environ.get(file) for file, variable in files_of(Settings).items()} if of == "kernel" else {}
     for (variable, field), name in zip(variables_of(kind, module).items(), kind.model_fields, strict=True):
         value, source = values[name], "environment" if name in settings.model_fields_set else "default"
+        source = files.get(variable) or source
         if isinstance(settings, Settings) and name == "secret" and source == "default":
             value, source = _made_secret(settings)
         elif isinstance(getattr(settings, name), SecretStr):

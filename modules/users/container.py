@@ -27,7 +27,7 @@ class UsersContainer(containers.DeclarativeContainer):
     repository = providers.Singleton(UserRepository, kernel.tools)
     session_repository = providers.Singleton(SessionRepository, kernel.tools)
     failure_repository = providers.Singleton(FailureRepository, kernel.database)
-    guesses = providers.Singleton(Guesses, failure_repository, kernel.settings.provided.key.call("guesses"))
+    guesses = providers.Singleton(Guesses, failure_repository, kernel.settings.provided.keys.call("guesses"))
     notices = providers.Singleton(Notices, kernel.events, kernel.mailer)
     strong_passwords = providers.Singleton(StrongPasswords)
     current_password = providers.Singleton(CurrentPassword, repository, kernel.passwords, guesses)
@@ -72,7 +72,7 @@ class UsersContainer(containers.DeclarativeContainer):
         guesses=guesses,
         access_tokens=kernel.access_tokens,
         second_factor=providers.Singleton(NoSecondFactor),
-        refresh_key=kernel.settings.provided.key.call("refresh tokens"),
+        refresh_keys=kernel.settings.provided.keys.call("refresh tokens"),
         lifetimes=providers.Callable(Lifetimes.of, kernel.settings),
         takes_passwords=kernel.settings.provided.password_grant,
     )

@@ -33,6 +33,12 @@ class LastAdministrator(Conflict):
     """This is the last administrator who can sign in. Make another account an administrator first."""
 
 
+class TooManyRegistrations(TooManyRequests):
+    """Too many accounts were registered lately, from your address or in all. Wait for the seconds in the Retry-After
+    header.
+    """
+
+
 class TooManyAttempts(TooManyRequests):
     """Too many wrong passwords were tried. Wait for the seconds in the Retry-After header: until then even the right
     password is refused.

@@ -60,11 +60,11 @@ _TAKE_BACK = Statement(
     update(_failures).values(failures=_failures.c.failures - 1).where(_failures.c.key == func.any(_keys))
 )
 _FORGET = Statement(delete(_failures).where(_failures.c.key == func.any(_keys), _failures.c.failures <= 0))
-_REMOVE = Statement(delete(_failures).where(_failures.c.key == bindparam("key")))
+_REMOVE = Statement(delete(_failures).where(_failures.c.key == func.any(_keys)))
 _places = table_of(KnownPlace)
 _KNOWS = Statement(
     select(_places.c.key).where(
-        _places.c.key == bindparam("key"), _places.c.at > func.now() - cast(KNOWN_FOR, Interval())
+        _places.c.key == func.any(_keys), _places.c.at > func.now() - cast(KNOWN_FOR, Interval())
     )
 )
 _place = insert(_places).values(key=bindparam("key"), at=func.now())
@@ -124,13 +124,13 @@ class FailureRepository:
             rows = await unit.execute(_HOLD_FAILURES, {"keys": keys})
             yield Held(unit, keys, [Failures(key, failures, float(age)) for key, failures, age in rows])
 
-    async def forget(self, change: Change, key: bytes) -> None:
-        """Count none under the key, if the change is kept."""
-        await change.unit.execute(_REMOVE, {"key": key})
+    async def forget(self, change: Change, keys: Sequence[bytes]) -> None:
+        """Count none under the keys, if the change is kept."""
+        await change.unit.execute(_REMOVE, {"keys": keys})
 
-    async def knows(self, place: bytes) -> bool:
-        """Whether somebody signed in there lately."""
-        return bool(await self._database.read(_KNOWS, {"key": place}))
+    async def knows(self, places: Sequence[bytes]) -> bool:
+        """Whether somebody signed in at one of these lately."""
+        return bool(await self._database.read(_KNOWS, {"keys": places}))
 
     async def remember(self, change: Change, place: bytes) -> None:
         """Somebody signs in there, if the change is kept."""

@@ -13,9 +13,10 @@ import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from modules.users.errors import TooManyAttempts, TooManyMails
+from modules.users.errors import TooManyAttempts
 from modules.users.failures import FailureRepository
 from shared.errors import TooManyRequests
+from shared.keys import Keys
 from shared.writes import Change
 
 LONGEST = 900.0
@@ -50,6 +51,8 @@ KNOWN_PLACE = Limit(free=10, fade=1800)
 """For an account at an address from which it signed in lately: that one is not kept out by the guesses of others."""
 ADDRESS = Limit(free=100, fade=60)
 """An office of a thousand behind one address mistypes some hundred times in its first hour."""
+REGISTRATIONS = Limit(free=100, fade=36)
+"""From an address: the accounts of an office at once, and then a hundred an hour."""
 CODE = ACCOUNT
 """For the codes of an account's second factor, wherever they are tried: there are but a million of them."""
 MAILBOX = ACCOUNT
@@ -64,9 +67,9 @@ second. Each account is in one of the parts, so that not all sign-ins wait for t
 class Guesses:
     """Decides whether a password may be looked at, and counts."""
 
-    def __init__(self, failures: FailureRepository, key: bytes) -> None:
+    def __init__(self, failures: FailureRepository, keys: Keys) -> None:
         self._failures = failures
-        self._key = key
+        self._keys = keys
 
     async def judged(self, account: str, address: str, matches: Callable[[], Awaitable[bool]]) -> bool:
         """What `matches` says of a password. Raises TooManyAttempts before that is asked.
@@ -88,36 +91,44 @@ class Guesses:
             await self._take_back(limits)
         return is_right
 
+    async def count(
+        self, what: str, address: str, refusal: type[TooManyRequests], *, mailbox: str | None = None
+    ) -> None:
+        """Count what anybody may ask for, such as a registration, by the client's address and in all; and where it
+        mails somebody, by the mailbox, which is a folded address or an account. Raises TooManyRequests, as the refusal.
+        """
+        limits: dict[bytes, Limit] = {}
+        for key in self._keys:
+            of_address = digest(key, what, place_of(address))
+            shard = digest(key, f"{what} shard", str(of_address[0] % SHARDS))
+            limits |= {of_address: REGISTRATIONS, shard: SHARD}
+            limits |= {} if mailbox is None else {digest(key, "mailbox", mailbox): MAILBOX}
+        await self._count(limits, refusal)
+
     async def count_code(self, account: str) -> None:
         """Count a try of a second factor's code, by who knows the password. Raises TooManyAttempts."""
-        await self._count({self._digest("code", account): CODE})
+        await self._count({digest(key, "code", account): CODE for key in self._keys})
 
     async def forget_codes(self, change: Change, account: str) -> None:
         """The code was right: none is counted any more, if the change is kept."""
-        await self._failures.forget(change, self._digest("code", account))
-
-    async def count_mail(self, mailbox: str, address: str) -> None:
-        """Count a mail that somebody at an address of the network asks for, to this mailbox; `mailbox` is its folded
-        address, or its account. Raises TooManyMails.
-        """
-        limits = {self._digest("mailbox", mailbox): MAILBOX, self._digest("mails", place_of(address)): ADDRESS}
-        await self._count(limits, TooManyMails)
+        await self._failures.forget(change, [digest(key, "code", account) for key in self._keys])
 
     async def remember(self, change: Change, account: str, address: str) -> None:
         """The account has signed in from there."""
-        await self._failures.remember(change, self._digest("place", account, place_of(address)))
+        await self._failures.remember(change, digest(self._keys[0], "place", account, place_of(address)))
 
     async def _limits(self, account: str, place: str) -> dict[bytes, Limit]:
-        known = self._digest("place", account, place)
+        known = [digest(key, "place", account, place) for key in self._keys]
         if await self._failures.knows(known):
-            return {known: KNOWN_PLACE}
-        of_account = self._digest("account", account)
-        shard = self._digest("shard", str(of_account[0] % SHARDS))
-        return {of_account: ACCOUNT, self._digest("address", place): ADDRESS, shard: SHARD}
+            return dict.fromkeys(known, KNOWN_PLACE)
+        limits: dict[bytes, Limit] = {}
+        for key in self._keys:  # A replica that has another secret yet counts as well.
+            of_account = digest(key, "account", account)
+            shard = digest(key, "shard", str(of_account[0] % SHARDS))
+            limits |= {of_account: ACCOUNT, digest(key, "address", place): ADDRESS, shard: SHARD}
+        return limits
 
-    async def _count(
-        self, limits: dict[bytes, Limit], refusal: Callable[..., TooManyRequests] = TooManyAttempts
-    ) -> None:
+    async def _count(self, limits: dict[bytes, Limit], refusal: type[TooManyRequests] = TooManyAttempts) -> None:
         async with self._failures.held([*limits]) as held:
             wait = max(limits[key].wait(failures, age) for key, failures, age in held.counts)
             if wait > 0:
@@ -128,8 +139,10 @@ class Guesses:
         async with self._failures.held([*limits]) as held:
             await held.take_back()
 
-    def _digest(self, kind: str, *parts: str) -> bytes:
-        return hmac.digest(self._key, "\0".join((kind, *parts)).encode(), hashlib.sha256)
+
+def digest(key: bytes, kind: str, *parts: str) -> bytes:
+    """Under what is counted."""
+    return hmac.digest(key, "\0".join((kind, *parts)).encode(), hashlib.sha256)
 
 
 def place_of(address: str) -> str:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from shared.keys import derived, is_strong, kept_secret
+from shared.keys import Keys, derived, is_strong, kept_secret
+from shared.settings.files import IN_FILE, Files
 from shared.settings.mail import MailSettings, folder_of
 from shared.settings.urls import URL_ADVICE, is_url
 from shared.settings.variables import KERNEL, SettingsError, told
@@ -54,20 +55,23 @@ class DatabaseSettings(BaseSettings):
 
     model_config = KERNEL
 
-    database_url: str | None = Field(None, validation_alias="DATABASE_URL")
+    database_url: Annotated[str | None, IN_FILE] = Field(None, validation_alias="DATABASE_URL")
     """Your own PostgreSQL, as a URL for libpq. Without it, Trellis starts the embedded one in the data folder."""
-    pooled_url: str | None = None
+    pooled_url: Annotated[str | None, IN_FILE] = None
     """The same database by way of a pooler that gives a connection for one transaction at a time, such as PgBouncer in
     transaction mode. Requests and jobs take it; what needs a session of its own, such as migrations, `DATABASE_URL`."""
-    replica_urls: str | None = None
+    replica_urls: Annotated[str | None, IN_FILE] = None
     """Of its streaming replicas, separated by blanks: GET may be answered from them."""
     environment: Environment = Field(default_factory=_environment_of)
     """By default `production` with your own database, else `development`, which makes a missing secret and keeps it
     in the data folder."""
     data_dir: Path = Path(".data")
     """The folder of the embedded database, and of a secret that is made in development."""
-    secret: SecretStr | None = None
+    secret: Annotated[SecretStr | None, IN_FILE] = None
     """Every key is derived from it. All replicas need the same one."""
+    secret_previous: Annotated[SecretStr | None, IN_FILE] = None
+    """What was signed with it is still good, while new things are signed with `secret`: so that one can be replaced by
+    another."""
 
     pool_size: int = Field(10, gt=0, le=10_000)
     """Connections to PostgreSQL for each of the two lanes, reads and writes."""
@@ -77,6 +81,18 @@ class DatabaseSettings(BaseSettings):
     """How long PostgreSQL may work on one statement."""
     lock_seconds: Seconds = Field(default_factory=_lock_of)
     """How long a statement waits for a lock that another transaction holds; by default half of `statement_seconds`."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (pydantic's)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment, and files that it names."""
+        return init_settings, env_settings, Files(settings_cls)
 
     @field_validator("database_url", "pooled_url", "replica_urls")
     @classmethod
@@ -105,7 +121,7 @@ class DatabaseSettings(BaseSettings):
             raise ValueError(f"is {seconds:g}, and more than TRELLIS_STATEMENT_SECONDS, which is {statement:g}")
         return seconds
 
-    @field_validator("secret")
+    @field_validator("secret", "secret_previous")
     @classmethod
     def _secret_is_strong(cls, secret: SecretStr | None) -> SecretStr | None:
         if secret is not None and not is_strong(secret.get_secret_value()):
@@ -120,11 +136,18 @@ class DatabaseSettings(BaseSettings):
             raise SettingsError(f"TRELLIS_SECRET is not set. {ADVICE}")
         return self.model_copy(update={"secret": SecretStr(_kept(self.data_dir / "secret"))})
 
-    def key(self, purpose: str) -> bytes:
-        """The key for one purpose: 32 bytes, derived from the secret. Raises SettingsError when there is none."""
+    def keys(self, purpose: str) -> Keys:
+        """The keys for one purpose: 32 bytes each, derived from the secret and from the previous one. Raises
+        SettingsError when there is none.
+        """
         if self.secret is None:
             raise SettingsError("There is no secret to sign with.")
-        return derived(self.secret.get_secret_value().encode(), f"trellis {purpose}".encode())
+        secrets = [one.get_secret_value().encode() for one in (self.secret, self.secret_previous) if one is not None]
+        return tuple(derived(secret, f"trellis {purpose}".encode()) for secret in secrets)
+
+    def key(self, purpose: str) -> bytes:
+        """The key for what is new. Raises SettingsError when there is none."""
+        return self.keys(purpose)[0]
 
 
 class ServerSettings(DatabaseSettings):

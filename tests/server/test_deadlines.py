@@ -104,8 +104,8 @@ class TestAClientThatGoesAway:
         settings = {"TRELLIS_POOL_SIZE": "1", "TRELLIS_ARGON2_MEMORY_KIB": "8", "TRELLIS_ARGON2_ITERATIONS": "1"}
         with serving(tmp_path, DATABASE_URL=database, **settings) as server:
             assert server.post("/api/v1/users", json=gone | {"email": f"1{how}@example.com"}).status_code == 201
-            form = {"grant_type": "password", "username": f"1{how}@example.com", "password": ANN["password"]}
-            token = server.post("/api/v1/auth/token", data=form).json()["access_token"]
+            body = {"email": f"1{how}@example.com", "password": ANN["password"]}
+            token = server.post("/api/v1/auth/sessions", json=body).json()["access_token"]
             asked = {
                 "read": request("GET /api/v1/users/me", f"Authorization: Bearer {token}"),
                 "write": request("POST /api/v1/users", JSON, body=json.dumps(gone).encode()),

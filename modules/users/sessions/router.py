@@ -97,7 +97,8 @@ _ENDING = operation(urgent=True, repeatable=False)
     response_model=SignedIn,
     responses={201: {"headers": {"Cache-Control": {}}}},
 )
-@operation(public=True, slow=True, repeatable=False)  # check: a password says who
+# Nobody ends it before it is answered.
+@operation(public=True, slow=True, repeatable=False, never=(SessionNotFound,))  # check: a password says who
 async def create_session(request: Request, data: SessionCreate, change: PublicChange, service: Sessions) -> Response:
     """Sign in. The answer has the tokens of a new session, and the session."""
     signed_in = await service.sign_in(change, data.email, data.password, client_of(request), data.code)
@@ -156,7 +157,7 @@ async def end_session(session_id: UUID, change: RecentChange, repository: Reposi
 )
 # These are an InvalidRequest and an InvalidGrant here.
 @operation(  # check: a password or a token says who
-    public=True, slow=True, repeatable=False, never=(InvalidInput, InvalidCredentials)
+    public=True, slow=True, repeatable=False, never=(InvalidInput, InvalidCredentials, SessionNotFound)
 )
 async def token(
     request: Request,

@@ -18,6 +18,7 @@ from modules.users.sessions.repository import Client, SessionRepository
 from modules.users.sessions.schemas import TokenRequest, Tokens
 from shared.auth import SCOPE, AccessTokens, Passwords, Principal, TooManySignIns
 from shared.errors import Unauthenticated
+from shared.keys import Keys
 from shared.reads import ListQuery, Page
 from shared.settings import Settings
 from shared.writes import Change
@@ -78,7 +79,7 @@ class SessionService:
         guesses: Guesses,
         second_factor: SecondFactor,
         access_tokens: AccessTokens,
-        refresh_key: bytes,
+        refresh_keys: Keys,
         lifetimes: Lifetimes,
         takes_passwords: bool,
     ) -> None:
@@ -88,7 +89,7 @@ class SessionService:
         self._guesses = guesses
         self._second_factor = second_factor
         self._access_tokens = access_tokens
-        self._refresh_key = refresh_key
+        self._refresh_keys = refresh_keys
         self._lifetimes = lifetimes
         self._takes_passwords = takes_passwords
 
@@ -179,10 +180,11 @@ class SessionService:
         return None
 
     async def _refresh(self, change: Change, token: str) -> Tokens | None:
-        successor = self._successor(token)
-        repeated = await self._sessions.repeated(_digest(token), _digest(successor), self._lifetimes.longest)
-        if repeated is not None:  # Without a lock, for which a crowd of them would wait on every connection.
-            return self._tokens(*repeated, successor)
+        successors = [_successor(key, token) for key in self._refresh_keys]
+        for successor in successors:
+            repeated = await self._sessions.repeated(_digest(token), _digest(successor), self._lifetimes.longest)
+            if repeated is not None:  # Without a lock, for which a crowd of them would wait on every connection.
+                return self._tokens(*repeated, successor)
         found = await self._sessions.lock(change, _digest(token))
         if found is None:
             raise InvalidGrant
@@ -196,13 +198,8 @@ class SessionService:
             return None
         expires_at = min(now + self._lifetimes.idle, ends_at)
         await self._sessions.prolong(change, _digest(token), used_at or now, session, expires_at)
-        await self._sessions.add_token(change, _digest(successor), session.id)
-        return self._tokens(session.user_id, session.id, successor)
-
-    def _successor(self, token: str) -> str:
-        """The same whenever the token is used: who asks again, as the answer was lost, does not fork the lineage."""
-        derived = hmac.digest(self._refresh_key, token.encode(), "sha256")
-        return base64.urlsafe_b64encode(derived).rstrip(b"=").decode()
+        await self._sessions.add_token(change, _digest(successors[0]), session.id)
+        return self._tokens(session.user_id, session.id, successors[0])
 
     def _tokens(self, user_id: UUID, session_id: UUID, refresh_token: str) -> Tokens:
         return Tokens(
@@ -211,6 +208,11 @@ class SessionService:
             expires_in=self._access_tokens.lifetime_seconds,
             scope=SCOPE,
         )
+
+
+def _successor(key: bytes, token: str) -> str:
+    """The same whenever the token is used: who asks again, as the answer was lost, does not fork the lineage."""
+    return base64.urlsafe_b64encode(hmac.digest(key, token.encode(), "sha256")).rstrip(b"=").decode()
 
 
 def _digest(token: str) -> bytes:
