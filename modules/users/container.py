@@ -17,6 +17,11 @@ from modules.users.guesses import Guesses
 from modules.users.keys.repository import KeyRepository
 from modules.users.keys.service import KeyService
 from modules.users.notices import Notices
+from modules.users.passwords import StrongPasswords
+from modules.users.proof import CurrentPassword
+from modules.users.recovery.confirmations import Confirmations
+from modules.users.recovery.repository import ConfirmationRepository
+from modules.users.recovery.service import RecoveryService
 from modules.users.repository import UserRepository
 from modules.users.service import UserService
 from modules.users.services.repository import ServiceRepository
@@ -43,6 +48,18 @@ class UsersContainer(containers.DeclarativeContainer):
         settings.provided.registrations_per_hour,
     )
     notices = providers.Singleton(Notices, kernel.events, kernel.mailer)
+    strong_passwords = providers.Singleton(StrongPasswords)
+    current_password = providers.Singleton(CurrentPassword, repository, kernel.passwords, guesses)
+    confirmation_repository = providers.Singleton(ConfirmationRepository, kernel.database)
+    confirmations = providers.Singleton(
+        Confirmations,
+        confirmation_repository,
+        kernel.database,
+        events=kernel.events,
+        mailer=kernel.mailer,
+        settings=settings,
+        site=kernel.settings.provided.public_url,
+    )
     factor_repository = providers.Singleton(FactorRepository, kernel.tools)
     recovery_codes = providers.Singleton(RecoveryCodes, kernel.database)
     sealing = providers.Singleton(Sealing, kernel.settings.provided.keys.call("second factors"))
@@ -53,6 +70,21 @@ class UsersContainer(containers.DeclarativeContainer):
         session_repository,
         key_repository,
         passwords=kernel.passwords,
+        strong=strong_passwords,
+        proof=current_password,
+        guesses=guesses,
+        confirmations=confirmations,
+        notices=notices,
+    )
+    recovery_service = providers.Factory(
+        RecoveryService,
+        repository,
+        session_repository,
+        confirmation_repository,
+        confirmations=confirmations,
+        passwords=kernel.passwords,
+        strong=strong_passwords,
+        proof=current_password,
         guesses=guesses,
         notices=notices,
     )

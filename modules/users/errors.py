@@ -1,6 +1,6 @@
 """What can go wrong with accounts."""
 
-from shared.errors import Conflict, Forbidden, NotFound, TooManyRequests
+from shared.errors import Conflict, Forbidden, Invalid, NotFound, TooManyRequests
 
 
 class UserNotFound(NotFound):
@@ -17,6 +17,16 @@ class EmailTaken(Conflict):
 
 class WrongPassword(Forbidden):
     """The current password is not right."""
+
+
+class WeakPassword(Invalid):
+    """This password is one that is tried first: among the most common ones, your e-mail address, your name, or one
+    character over and over. Choose another.
+    """
+
+
+class OwnAddress(Forbidden):
+    """You change your own e-mail address with your password, at `/users/me/email`."""
 
 
 class LastAdministrator(Conflict):
@@ -43,3 +53,7 @@ class TooManyAttempts(TooManyRequests):
     """Too many wrong passwords were tried. Wait for the seconds in the Retry-After header: until then even the right
     password is refused.
     """
+
+
+class TooManyMails(TooManyRequests):
+    """Too many mails were asked for, to this address or from yours. Wait for the seconds in the Retry-After header."""

@@ -6,6 +6,7 @@ from modules.users.container import UsersContainer
 from modules.users.factors.apps import AppService
 from modules.users.keys.repository import KNOWN_KEY
 from modules.users.notices import NoticeDue, Notices
+from modules.users.recovery.confirmations import ConfirmationDue, Confirmations
 from modules.users.repository import LIVE_SESSION, UserRepository
 from modules.users.router import router
 from modules.users.seeds import seed
@@ -19,9 +20,9 @@ module = Module(
     container=UsersContainer,
     router=router,
     resources=(UserRepository,),
-    publishes=(UserDeleted, UserRestored, NoticeDue),
+    publishes=(UserDeleted, UserRestored, NoticeDue, ConfirmationDue),
     periodic=(Periodic(AppService.seal_anew, every="hour"),),
-    later={NoticeDue: Notices.send_notice},
+    later={NoticeDue: Notices.send_notice, ConfirmationDue: Confirmations.send_confirmation},
     extends={live_sessions: LIVE_SESSION, known_keys: KNOWN_KEY},
     commands=(promote,),
     seed=seed,

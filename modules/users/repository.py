@@ -44,18 +44,21 @@ class Credentials(NamedTuple):
 
     user_id: UUID
     password_hash: str
+    email: str
+    full_name: str
 
 
 MAY_SIGN_IN = (col(User.deleted_at).is_(None), col(User.is_active), col(User.owner_id).is_(None))
 """The person of a live account. Nobody signs in to a service."""
 """The conditions of an account that may."""
-_CREDENTIALS = (col(User.id), col(User.password_hash))
+_CREDENTIALS = (col(User.id), col(User.password_hash), col(User.email), col(User.full_name))
 # PostgreSQL folds the case of both sides, as its index does.
 _FOLDED = func.lower(bindparam("email", type_=String()))
-_ONE_ROW = values(column("n", Integer()), name="one").data([(1,)])
+ONE_ROW = values(column("n", Integer()), name="one").data([(1,)])
+"""To join with what may not be there."""
 _CREDENTIALS_BY_EMAIL = Statement(
     select(_FOLDED, *_CREDENTIALS)
-    .select_from(_ONE_ROW)
+    .select_from(ONE_ROW)
     .outerjoin(User, and_(func.lower(col(User.email)) == _FOLDED, *MAY_SIGN_IN))
 )
 _CREDENTIALS_BY_ID = Statement(
@@ -102,8 +105,8 @@ class UserRepository(Repository[User]):
     async def credentials(self, email: str) -> tuple[str, Credentials | None]:
         """The address as it is compared, and what the account with it signs in with, if it may."""
         rows = await self._database.read(_CREDENTIALS_BY_EMAIL, {"email": normalised_email(email) or email})
-        folded, id, password_hash = rows[0]
-        return folded, None if id is None else Credentials(id, password_hash)
+        folded, *found = rows[0]
+        return folded, None if found[0] is None else Credentials(*found)
 
     async def credentials_of(self, id: UUID) -> tuple[str, Credentials] | None:
         """The same of the account with this id, if it may sign in."""

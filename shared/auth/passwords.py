@@ -14,6 +14,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import hash_secret_raw
 
 from shared.errors import Unavailable
+from shared.values import composed
 
 T = TypeVar("T")
 
@@ -61,20 +62,25 @@ class Passwords:
         self._costliest = _Cost(memory_kib, iterations)
 
     async def hash(self, password: str) -> str:
-        """The encoded hash, salt and parameters included."""
-        return await self._run(self._hasher.hash, password)
+        """The encoded hash of the password in NFC, salt and parameters included."""
+        return await self._run(self._hasher.hash, composed(password))
 
     async def matches(self, password: str, encoded: str | None) -> bool:
         """Whether the password is the hashed one; `encoded` is None if there is no such account.
 
         It always takes as long as the most expensive hash so far, so its time tells neither how a password is hashed
-        nor whether there is an account.
+        nor whether there is an account. A password that is not in NFC takes twice that: older hashes are of passwords
+        as they were sent.
         """
-        return await self._run(self._verify, password, encoded or "")
+        found = [await self._run(self._verify, form, encoded or "") for form in {composed(password), password}]
+        return any(found)
 
-    def is_outdated(self, encoded: str) -> bool:
-        """Whether the hash was made with other parameters than today's."""
-        return self._hasher.check_needs_rehash(encoded)
+    async def is_outdated(self, encoded: str, password: str) -> bool:
+        """Whether the hash of this password was made with other parameters than today's, or not of its NFC."""
+        if self._hasher.check_needs_rehash(encoded):
+            return True
+        in_nfc = composed(password)
+        return in_nfc != password and not await self._run(self._verify, in_nfc, encoded)
 
     @property
     def is_crowded(self) -> bool:

@@ -36,6 +36,12 @@ READY = {
 
 _PATHS = " ".join(DOCUMENT["paths"])
 _PROMOTED = text("UPDATE users SET role = 'admin' WHERE email = 'ada@example.com'")
+_MAILED = text("""
+    INSERT INTO confirmations (id, purpose, user_id, email, state, digest, expires_at)
+    SELECT gen_random_uuid(), purpose, users.id, email,
+        sha256(convert_to(password_hash || ' ' || lower(email), 'UTF8')), sha256(convert_to(:token, 'UTF8')), now() + interval '1 hour'
+    FROM users, (VALUES ('reset'), ('address')) AS wanted (purpose) WHERE email = 'ada@example.com'""")
+"""Links in mails to Ada have the token of the example."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +155,7 @@ class Reader:
         assert made.status_code == 201, made.text
         self._ada = made.json()["id"]
         await self._database.sql(_PROMOTED)
+        await self._database.sql(_MAILED, {"token": example_of({"schema": SCHEMAS["Reset"]["properties"]["token"]})})
         tokens = await self._sent(SIGN_IN, SIGN_IN.path)
         assert tokens.status_code == 200, tokens.text
         return anonymous(self._app, headers={"Authorization": f"Bearer {tokens.json()['access_token']}"})

@@ -28,8 +28,9 @@ WISHES = [(one, name) for one in CHANGES for name in one.parameters("query", "he
 
 
 @pytest.fixture
-def reader(app, database, admin):
-    return Reader(app, database, admin)
+def reader(keeping_app, database, admin):
+    """Where mail is kept: what mails is done, and a registration makes an account at once."""
+    return Reader(keeping_app, database, admin)
 
 
 def described(operation, answer):

@@ -167,11 +167,11 @@ class SessionService:
             await self._sessions.revoke(change, found.session)
 
     async def _renewed(self, encoded: str, password: str) -> str | None:
-        """A hash with today's parameters for one that was made with others. It is made before the account is locked,
-        since it takes a while, and not at all in a crowd: the next sign-in will do.
+        """A hash as it is made today for one that was made otherwise. It is made before the account is locked, since it
+        takes a while, and not at all in a crowd: the next sign-in will do.
         """
-        if self._passwords.is_outdated(encoded):
-            with suppress(TooManySignIns):
+        with suppress(TooManySignIns):
+            if await self._passwords.is_outdated(encoded, password):
                 return await self._passwords.hash(password)
         return None
 
