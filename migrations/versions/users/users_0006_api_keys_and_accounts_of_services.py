@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "users_0005"
-down_revision = "users_0004"
+revision = "users_0006"
+down_revision = "users_0005"
 branch_labels = None
 depends_on = None
 
