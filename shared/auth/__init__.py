@@ -1,7 +1,8 @@
 """Who calls, and what they may do.
 
-Access tokens, passwords, the principal, the gate by which a statement checks the session, and the policy table of a
-resource. It knows sessions and accounts only by the statement that their module contributes, and knows no HTTP.
+Access tokens, API keys and their scopes, passwords, the principal, the gate by which a statement checks the session,
+and the policy table of a resource. It knows sessions, keys and accounts only by the statements that their module
+contributes, and knows no HTTP.
 """
 
 from shared.auth.api_keys import PATTERN, SHOWN, digest_of, known_keys, new_key

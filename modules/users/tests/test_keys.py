@@ -13,6 +13,7 @@ from modules.users.models import UserSession
 from modules.users.tests.keys import is_problem, key_of, sent
 from shared.auth import PATTERN
 from shared.rows import table_of
+from shared.upkeep import Purge
 from tests.callers import signed_in
 from tests.jobs_done import do_jobs
 from tests.mails import text_of
@@ -265,6 +266,20 @@ class TestAKey:
             patch.setattr(type(database), "unit_of_work", lambda *_, **__: asked.append(1))
             is_problem(await client.get("/users/me", headers=headers), 401, "invalid_token")
         assert not asked
+
+
+class TestThePurge:
+    async def test_removes_what_has_expired_or_was_revoked(self, ann, database, settings):
+        expired, revoked, alive = [await key_of(ann) for _ in range(3)]
+        await expire(database, expired)
+        assert (await ann.delete(f"/auth/keys/{revoked['id']}")).status_code == 204
+        await database.sql(
+            SESSIONS.update()
+            .where(SESSIONS.c.revoked_at.is_not(None))
+            .values(revoked_at=text("now() - interval '1 s'"))
+        )
+        await Purge(database, settings).run()
+        assert [str(id) for (id,) in await database.sql(select(KEYS.c.id))] == [alive["id"]]
 
 
 class TestTheLastUse:

@@ -16,7 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.auth import Needed, Principal
-from shared.errors import Unauthenticated
+from shared.errors import DomainError
 from shared.http.edge.headers import bearer_token
 from shared.keys import Keys
 from shared.wire import Sight, sight
@@ -97,7 +97,7 @@ class ReadYourWrites:
 
     async def _session(self, headers: Headers) -> UUID | None:
         token = bearer_token(headers)
-        with suppress(Unauthenticated):
+        with suppress(DomainError):  # It is told by who asks next.
             return (await self._caller(token, frozenset())).session_id if token else None
         return None
 
