@@ -121,7 +121,7 @@ async def remove(factor_id: UUID, change: RecentChange, service: Factors) -> Non
 @_ONCE
 async def begin_passkey(change: RecentChange, service: Passkeys) -> Response:
     """Begin with a passkey: get the options for `navigator.credentials.create()`."""
-    return _never_stored(json.dumps(await service.begin(change)).encode())
+    return _never_stored((await service.begin(change)).encode())
 
 
 @router.post("/passkeys", status_code=201, response_model=FactorAdded, responses=_MADE_ONCE)
@@ -136,7 +136,7 @@ async def register_passkey(data: PasskeyCreate, change: RecentChange, service: P
 @operation(public=True, repeatable=False)  # check: it changes nothing; a browser needs it before anybody is known
 async def begin_sign_in(_: PublicChange, service: Passkeys) -> Response:
     """Begin to sign in with a passkey: get the options for `navigator.credentials.get()`."""
-    return _never_stored(json.dumps(service.begin_sign_in()).encode())
+    return _never_stored(service.begin_sign_in().encode())
 
 
 @router.post("/sessions/passkey", status_code=201, response_model=SignedIn, responses=_MADE_ONCE)
