@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from modules.users.container import UsersContainer
 from modules.users.factors.apps import AppService
+from modules.users.factors.errors import FactorNotFound
 from modules.users.factors.passkeys import PasskeyService
 from modules.users.factors.recovery_codes import RecoveryCodes as CodeRepository
 from modules.users.factors.repository import FactorRepository
@@ -52,6 +53,8 @@ FactorsQuery = Annotated[ListQuery, Depends(list_query(FACTORS))]
 
 _ONCE = operation(repeatable=False)
 """What answers with a secret is answered once."""
+_MADE = operation(repeatable=False, never=(FactorNotFound,))
+"""The one that was just made is there."""
 _MADE_ONCE: dict[int | str, dict[str, Any]] = {201: {"headers": {"Cache-Control": {}}}}
 
 router = APIRouter(
@@ -76,7 +79,7 @@ async def list(request: Request, caller: Caller, query: FactorsQuery, repository
 
 
 @router.post("/factors/totp", status_code=201, response_model=TotpSecret, responses=_MADE_ONCE)
-@_ONCE
+@_MADE
 async def begin_totp(data: TotpCreate, change: RecentChange, service: Apps) -> Response:
     """Begin with an authenticator app: show the secret to it, then confirm it with its first code, in ten minutes."""
     new = await service.begin(change, data)
@@ -125,7 +128,7 @@ async def begin_passkey(change: RecentChange, service: Passkeys) -> Response:
 
 
 @router.post("/passkeys", status_code=201, response_model=FactorAdded, responses=_MADE_ONCE)
-@_ONCE
+@_MADE
 async def register_passkey(data: PasskeyCreate, change: RecentChange, service: Passkeys) -> Response:
     """Register a passkey. From now on, a password alone does not sign in."""
     added = await service.register(change, data)
