@@ -29,6 +29,8 @@ T = TypeVar("T")
 
 VERIFIED = UserVerificationRequirement.REQUIRED
 """By a fingerprint, a face or a PIN: so a passkey is two factors, what one has and what one knows or is."""
+LONGEST_ID = 1023
+"""Bytes (WebAuthn Level 3 §7.1). The index by which a passkey is found would not take one that is much longer."""
 
 
 class NewPasskey(NamedTuple):
@@ -94,7 +96,7 @@ class RelyingParty:
                 require_user_verification=True,
             )
         )
-        if verified is None:
+        if verified is None or len(verified.credential_id) > LONGEST_ID:
             return None
         return NewPasskey(verified.credential_id, verified.credential_public_key, verified.sign_count)
 
