@@ -192,7 +192,7 @@ async def end_session(user_id: UUID, session_id: UUID, change: AdministratorsCha
 
 
 @users.delete("/{user_id}/factors", status_code=204)
-@operation(repeatable=False, never=(UserForbidden,))
+@_ADMINISTRATION
 async def remove_factors(user_id: UUID, change: RecentChange, _: Administrator, service: Factors) -> None:
     """Remove all second factors of an account whose owner has lost them. For administrators."""
     await service.remove_all(change, user_id)

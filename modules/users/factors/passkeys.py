@@ -1,6 +1,5 @@
 """Passkeys: how an account gets one, and how one signs in with it, without a password (W3C WebAuthn Level 3)."""
 
-from typing import Any
 from uuid import UUID
 
 from modules.users.factors.challenges import Challenges
@@ -34,7 +33,7 @@ class PasskeyService:
         self._sessions = sessions
         self._relying_party = relying_party
 
-    async def begin(self, change: Change) -> dict[str, Any]:
+    async def begin(self, change: Change) -> str:
         """The options for a new passkey of the caller's. Raises NoPasskeysHere, and InvalidToken."""
         user_id, party = change.caller.user_id, self._party()
         email = await self._service.hold(change)
@@ -63,7 +62,7 @@ class PasskeyService:
         )
         return await self._service.added(change, id, data.name, passkey.sign_count)
 
-    def begin_sign_in(self) -> dict[str, Any]:
+    def begin_sign_in(self) -> str:
         """The options for a sign-in, whoever it is. Raises NoPasskeysHere."""
         return self._party().request(self._challenges.fresh(_SIGN_IN))
 

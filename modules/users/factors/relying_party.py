@@ -1,9 +1,10 @@
 """The relying party: this site, as authenticators know it (W3C WebAuthn). The library webauthn is used here alone."""
 
 import ipaddress
+import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -11,10 +12,10 @@ from webauthn import (
     base64url_to_bytes,
     generate_authentication_options,
     generate_registration_options,
+    options_to_json,
     verify_authentication_response,
     verify_registration_response,
 )
-from webauthn.helpers import options_to_json_dict, parse_client_data_json
 from webauthn.helpers.structs import (
     AuthenticatorSelectionCriteria,
     PublicKeyCredentialDescriptor,
@@ -28,6 +29,8 @@ T = TypeVar("T")
 
 VERIFIED = UserVerificationRequirement.REQUIRED
 """By a fingerprint, a face or a PIN: so a passkey is two factors, what one has and what one knows or is."""
+LONGEST_ID = 1023
+"""Bytes (WebAuthn Level 3 §7.1). The index by which a passkey is found would not take one that is much longer."""
 
 
 class NewPasskey(NamedTuple):
@@ -59,8 +62,8 @@ class RelyingParty:
         port = f":{found.port}" if found.port else ""
         return cls(host, f"{found.scheme}://{host}{port}", timeout) if host else None
 
-    def creation(self, user_id: UUID, email: str, known: Sequence[bytes], challenge: bytes) -> dict[str, Any]:
-        """The options for a new passkey, on no authenticator that has one of those `known`."""
+    def creation(self, user_id: UUID, email: str, known: Sequence[bytes], challenge: bytes) -> str:
+        """The options for a new passkey, in JSON, on no authenticator that has one of those `known`."""
         options = generate_registration_options(
             rp_id=self._id,
             rp_name=self._id,
@@ -73,14 +76,14 @@ class RelyingParty:
             ),
             exclude_credentials=[PublicKeyCredentialDescriptor(id=id) for id in known],
         )
-        return options_to_json_dict(options)
+        return options_to_json(options)
 
-    def request(self, challenge: bytes) -> dict[str, Any]:
-        """The options for a sign-in, by whoever has a passkey of this site."""
+    def request(self, challenge: bytes) -> str:
+        """The options for a sign-in, in JSON, by whoever has a passkey of this site."""
         options = generate_authentication_options(
             rp_id=self._id, challenge=challenge, timeout=self._timeout, user_verification=VERIFIED
         )
-        return options_to_json_dict(options)
+        return options_to_json(options)
 
     def created(self, credential: Attestation, challenge: bytes) -> NewPasskey | None:
         """The new passkey; None when this does not show that there is one."""
@@ -93,7 +96,7 @@ class RelyingParty:
                 require_user_verification=True,
             )
         )
-        if verified is None:
+        if verified is None or len(verified.credential_id) > LONGEST_ID:
             return None
         return NewPasskey(verified.credential_id, verified.credential_public_key, verified.sign_count)
 
@@ -117,8 +120,8 @@ class RelyingParty:
 
 def challenge_in(credential: Attestation | Assertion) -> bytes:
     """The challenge that it says it answers; empty when it does not say."""
-    data = _checked(lambda: parse_client_data_json(base64url_to_bytes(credential.response.client_data_json)))
-    return data.challenge if data is not None else b""
+    told = credential.response.client_data_json
+    return _checked(lambda: base64url_to_bytes(json.loads(base64url_to_bytes(told))["challenge"])) or b""
 
 
 def id_of(credential: Assertion) -> bytes:

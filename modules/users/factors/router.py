@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from modules.users.container import UsersContainer
 from modules.users.factors.apps import AppService
+from modules.users.factors.errors import FactorNotFound
 from modules.users.factors.passkeys import PasskeyService
 from modules.users.factors.recovery_codes import RecoveryCodes as CodeRepository
 from modules.users.factors.repository import FactorRepository
@@ -52,6 +53,8 @@ FactorsQuery = Annotated[ListQuery, Depends(list_query(FACTORS))]
 
 _ONCE = operation(repeatable=False)
 """What answers with a secret is answered once."""
+_MADE = operation(repeatable=False, never=(FactorNotFound,))
+"""The one that was just made is there."""
 _MADE_ONCE: dict[int | str, dict[str, Any]] = {201: {"headers": {"Cache-Control": {}}}}
 
 router = APIRouter(
@@ -76,7 +79,7 @@ async def list(request: Request, caller: Caller, query: FactorsQuery, repository
 
 
 @router.post("/factors/totp", status_code=201, response_model=TotpSecret, responses=_MADE_ONCE)
-@_ONCE
+@_MADE
 async def begin_totp(data: TotpCreate, change: RecentChange, service: Apps) -> Response:
     """Begin with an authenticator app: show the secret to it, then confirm it with its first code, in ten minutes."""
     new = await service.begin(change, data)
@@ -121,11 +124,11 @@ async def remove(factor_id: UUID, change: RecentChange, service: Factors) -> Non
 @_ONCE
 async def begin_passkey(change: RecentChange, service: Passkeys) -> Response:
     """Begin with a passkey: get the options for `navigator.credentials.create()`."""
-    return _never_stored(json.dumps(await service.begin(change)).encode())
+    return _never_stored((await service.begin(change)).encode())
 
 
 @router.post("/passkeys", status_code=201, response_model=FactorAdded, responses=_MADE_ONCE)
-@_ONCE
+@_MADE
 async def register_passkey(data: PasskeyCreate, change: RecentChange, service: Passkeys) -> Response:
     """Register a passkey. From now on, a password alone does not sign in."""
     added = await service.register(change, data)
@@ -136,7 +139,7 @@ async def register_passkey(data: PasskeyCreate, change: RecentChange, service: P
 @operation(public=True, repeatable=False)  # check: it changes nothing; a browser needs it before anybody is known
 async def begin_sign_in(_: PublicChange, service: Passkeys) -> Response:
     """Begin to sign in with a passkey: get the options for `navigator.credentials.get()`."""
-    return _never_stored(json.dumps(service.begin_sign_in()).encode())
+    return _never_stored(service.begin_sign_in().encode())
 
 
 @router.post("/sessions/passkey", status_code=201, response_model=SignedIn, responses=_MADE_ONCE)

@@ -12,6 +12,7 @@ from pydantic.json_schema import SkipJsonSchema
 from starlette.exceptions import HTTPException
 
 from modules.users.container import UsersContainer
+from modules.users.factors.errors import SecondFactorRequired, SecondFactorWrong
 from modules.users.sessions.errors import InvalidCredentials, InvalidGrant, InvalidRequest, SessionNotFound
 from modules.users.sessions.repository import Client, SessionRepository
 from modules.users.sessions.schemas import (
@@ -156,7 +157,10 @@ async def end_session(session_id: UUID, change: RecentChange, repository: Reposi
 )
 # These are an InvalidRequest and an InvalidGrant here.
 @operation(  # check: a password or a token says who
-    public=True, slow=True, repeatable=False, never=(InvalidInput, InvalidCredentials, SessionNotFound)
+    public=True,
+    slow=True,
+    repeatable=False,
+    never=(InvalidInput, InvalidCredentials, SecondFactorRequired, SecondFactorWrong, SessionNotFound),
 )
 async def token(
     request: Request,

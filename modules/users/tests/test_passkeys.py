@@ -1,6 +1,7 @@
 """Passkeys (W3C WebAuthn): how one is registered, and how one signs in with it."""
 
 import copy
+import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -132,6 +133,14 @@ class TestRegistering:
         credential["response"][field] = value
         answer = await ann.post("/auth/passkeys", json={"credential": credential})
         assert is_refused(answer, 422, "passkey_invalid")
+
+    @pytest.mark.parametrize(("length", "status"), [(1023, 201), (1024, 422), (9000, 422)])
+    async def test_has_an_id_that_is_not_too_long(self, ann: Caller, length: int, status: int) -> None:
+        device = Device()
+        device.id = os.urandom(length)
+        credential = device.create(await options_of(ann))
+        credential["id"] = credential["rawId"] = "AAAA"
+        assert (await ann.post("/auth/passkeys", json={"credential": credential})).status_code == status
 
     async def test_keeps_no_more_than_it_needs_in_sight(self, ann: Caller, database: RolledBackDatabase) -> None:
         await register(ann, Device())
