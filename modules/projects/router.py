@@ -115,7 +115,7 @@ async def update(
 
 
 @router.patch("", openapi_extra=matching_described(PROJECTS))
-@operation(never=(ExternalIdTaken,))  # It is not among these members.
+@operation(never=(ExternalIdTaken,), cost=10)  # It is not among these members.
 async def update_all(
     change: CurrentChange, matching: Matching, data: ProjectsUpdate, repository: Repository
 ) -> Affected:
@@ -130,6 +130,7 @@ async def delete(project_id: UUID, change: CurrentChange, repository: Repository
 
 
 @router.delete("", openapi_extra=matching_described(PROJECTS))
+@operation(cost=10)
 async def delete_all(change: CurrentChange, matching: Matching, repository: Repository) -> Affected:
     """Delete all projects that match. Each can be restored."""
     return await repository.remove_all(change, matching)

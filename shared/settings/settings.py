@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings
 
 from shared.keys import derived, is_strong, kept_secret
+from shared.settings.clients import YEAR, ClientSettings
 from shared.settings.urls import URL_ADVICE, is_url
-from shared.settings.variables import SettingsError, told
+from shared.settings.variables import READING, SettingsError, told
 
 Environment = Literal["production", "development"]
 Seconds = Annotated[float, Field(ge=0.001, le=86_400, allow_inf_nan=False)]
 """At least a millisecond, PostgreSQL's unit of timeouts: 0 would mean no timeout."""
 Days = Annotated[int, Field(gt=0, le=36_500)]
-YEAR = 366 * 86_400
 
 ADVICE = "Set TRELLIS_SECRET to at least 32 random characters, for example the output of: openssl rand -base64 48"
 
@@ -45,13 +45,7 @@ def _drain_of(known: dict[str, Any]) -> float:
 class DatabaseSettings(BaseSettings):
     """Where data and secrets are, and how long one waits for PostgreSQL."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="trellis_",
-        env_ignore_empty=True,
-        frozen=True,
-        hide_input_in_errors=True,
-        use_attribute_docstrings=True,
-    )
+    model_config = READING
 
     database_url: str | None = Field(None, validation_alias="DATABASE_URL")
     """Your own PostgreSQL, as a URL for libpq. Without it, Trellis starts the embedded one in the data folder."""
@@ -185,9 +179,9 @@ class ServerSettings(DatabaseSettings):
         return seconds
 
 
-class Settings(ServerSettings):
-    """Every field is the environment variable `TRELLIS_<FIELD>`, but for `DATABASE_URL` and `PORT`. `trellis config`
-    shows a field's docstring.
+class Settings(ClientSettings, ServerSettings):
+    """Every field is the environment variable `TRELLIS_<FIELD>`, if it has no other name. `trellis config` shows a
+    field's docstring.
     """
 
     worker: bool | None = None

@@ -17,7 +17,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from shared.auth import Authenticator
 from shared.errors import TooManyRequests, Unauthenticated, Unavailable
-from shared.http.edge import bearer_token, kind_of, leave
+from shared.http.edge import bearer_token, charge_more, kind_of, leave
 from shared.http.imports.lines import I, batches, json_fields
 from shared.http.reads import CSV, NDJSON
 from shared.http.routes import Route
@@ -96,7 +96,7 @@ class ImportRoute(Route):
         return receive
 
 
-@dataclass(frozen=True)
+@dataclass
 class Upload:
     """A received upload."""
 
@@ -104,10 +104,12 @@ class Upload:
     media_type: str
     digest: Any
     """Of all of it, for the fingerprint of an idempotency key."""
+    lines: int = 0
 
     def add(self, chunk: bytes) -> None:
         """Append a received chunk."""
         self.file.write(chunk)
+        self.lines += chunk.count(b"\n")
         self.digest.update(chunk)
 
 
@@ -138,6 +140,7 @@ class Imports:
                 upload = Upload(file, media_type, hashlib.sha256(media_type.encode() + b"\n"))
                 async for chunk in request.stream():
                     await _added(upload, chunk)
+                charge_more(request.scope["state"], upload.lines)
                 leave(request.scope["state"])  # It has turns of its own, and takes as long as it is large.
                 async with turn(self._at_work, LONGEST_WAIT, _TOO_MANY_AT_WORK):
                     yield upload
