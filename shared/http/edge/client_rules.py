@@ -20,12 +20,14 @@ class ClientRules:
     """Of one application."""
 
     def __init__(
-        self, settings: Settings, caller: Callable[[str], Principal], is_urgent: Callable[[str, str], bool]
+        self, settings: Settings, known: Callable[[str], Principal], is_urgent: Callable[[str, str], bool]
     ) -> None:
-        """`is_urgent` tells, by method and path, what is served whatever else there is to do."""
+        """`known` gives the caller that a token names, where that can be told at once. `is_urgent` tells, by method and
+        path, what is served whatever else there is to do.
+        """
         self.proxies = Proxies(settings)
         self.origins = Origins(settings)
-        self._limits = Limits(settings, caller)
+        self._limits = Limits(settings, known)
         self._is_urgent = is_urgent
         self._hsts = (_HSTS, f"max-age={settings.hsts_seconds}; includeSubDomains".encode())  # ASVS 3.4.1
         self._is_strict = settings.hsts_seconds > 0

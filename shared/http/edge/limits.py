@@ -139,11 +139,11 @@ class Charge:
 class Limits:
     """The limits of a server: its part of those of all servers."""
 
-    def __init__(self, settings: Settings, caller: Callable[[str], Principal]) -> None:
-        """`caller` gives the caller that a token names. Raises, or has raised, Unauthenticated."""
+    def __init__(self, settings: Settings, known: Callable[[str], Principal]) -> None:
+        """`known` gives the caller that a token names, or raises Unauthenticated: at once, without asking anybody."""
         self._credentials = _buckets(CREDENTIAL, settings.credential_limit, settings.servers)
         self._addresses = _buckets(ADDRESS, settings.address_limit, settings.servers)
-        self._caller = caller
+        self._known = known
         # A token comes with many requests. Whether it has expired, the endpoint finds out.
         self._credential_of = lru_cache(maxsize=10_000)(self._known_credential)
 
@@ -174,7 +174,7 @@ class Limits:
         token = bearer_in(authorization.decode("latin-1"))
         if token is None:
             raise Unauthenticated
-        caller = self._caller(token)
+        caller = self._known(token)
         return (caller.session_id or caller.user_id).int
 
 
