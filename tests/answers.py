@@ -30,6 +30,7 @@ from shared.http.routes.mutations import TooManyChanges
 from shared.manifest import discover
 from shared.settings import Settings
 from shared.writes.preconditions import AlreadyThere, PreconditionRequired
+from shared.writes.room import TooMuchKept
 
 PROBLEM = "application/problem+json"
 
@@ -40,7 +41,7 @@ OF_ALL = {
     error.code
     for error in (
         *(MalformedRequest, HeadTooLarge, RequestTimeout, Unavailable, Contended, CommitInDoubt),
-        *(TooManyChanges, TooManySignIns, QuotaExceeded, AlreadyThere, PreconditionRequired),
+        *(TooManyChanges, TooManySignIns, QuotaExceeded, TooMuchKept, AlreadyThere, PreconditionRequired),
     )
 }
 """What the kernel answers for any operation of a kind, in one place: to see it once is enough."""

@@ -5,6 +5,7 @@ from dependency_injector import containers, providers
 from modules.projects.api import ProjectsApi
 from modules.projects.repository import ProjectRepository
 from modules.projects.service import ProjectService
+from modules.projects.settings import ProjectSettings
 from modules.tags.api import TagsApi
 from modules.users.api import UsersApi
 
@@ -13,9 +14,10 @@ class ProjectsContainer(containers.DeclarativeContainer):
     """Needs the kernel, users as members and tags to attach."""
 
     kernel = providers.DependenciesContainer()
+    settings = providers.Dependency(instance_of=ProjectSettings)
     users = providers.Dependency(instance_of=UsersApi)
     tags = providers.Dependency(instance_of=TagsApi)
 
-    repository = providers.Singleton(ProjectRepository, kernel.tools)
+    repository = providers.Singleton(ProjectRepository, kernel.tools, settings.provided.per_account)
     service = providers.Factory(ProjectService, repository, users=users, tags=tags)
     api = providers.Singleton(ProjectsApi, kernel.extensions)

@@ -6,6 +6,7 @@ from modules.projects.policy import count_carrying, tags_on_view
 from modules.projects.repository import ProjectRepository
 from modules.projects.router import router
 from modules.projects.seeds import seed
+from modules.projects.settings import ProjectSettings
 from modules.tags.api import project_counts, sharing
 from shared.manifest import Module
 
@@ -13,6 +14,7 @@ module = Module(
     name="projects",
     requires=("users", "tags"),
     container=ProjectsContainer,
+    settings=ProjectSettings,
     router=router,
     resources=(ProjectRepository,),
     publishes=(ProjectDeleted, ProjectRestored),

@@ -30,19 +30,20 @@ class Quota:
         some = (
             select(literal_column("1").label("one"))
             .where(rows.c[account] == _ACCOUNT, *counted)
-            .limit(_MOST)
+            .limit(_ENOUGH)
             .subquery("some")
         )
         self._count = Statement(select(func.count()).select_from(some))
 
     async def demand(self, change: Change, account: UUID, most: int, *, more: int = 1) -> None:
-        """There is room for `more` rows of the account. Raises the refusal when there is not.
+        """There is room for `more` rows of the account; with 0, for those that the change has just added. Raises the
+        refusal when there is not.
 
         Until the unit of work ends, others who ask for the same account wait: a row that is inserted meanwhile is
         counted by them. So two statements, and not one: the second one sees what was committed while the first waited.
         """
         await change.unit.send(_LOCK, {"lock": self._lock(account)})
-        ((present,),) = await change.unit.execute(self._count, {"account": account, "most": most})
+        ((present,),) = await change.unit.execute(self._count, {"account": account, "enough": most + 1})
         if present + more > most:
             raise self._refusal()
 
@@ -52,5 +53,5 @@ class Quota:
 
 
 _ACCOUNT: ColumnElement[UUID] = bindparam("account", type_=Uuid())
-_MOST: ColumnElement[int] = bindparam("most", type_=Integer())
+_ENOUGH: ColumnElement[int] = bindparam("enough", type_=Integer())
 _LOCK = Statement(select(func.pg_advisory_xact_lock(bindparam("lock", type_=BigInteger()))))

@@ -70,8 +70,16 @@ async def number(database, account):
     return found
 
 
+async def add_and_look(database, account, *, most=3):
+    """The same, with the look behind it."""
+    async with database.unit_of_work() as unit:
+        await unit.execute(NEW, {"id": uuid4(), "account": account, "is_revoked": False})
+        await QUOTA.demand(Change(unit), account, most, more=0)
+
+
 class TestQuota:
-    async def test_is_not_passed_by_parallel_changes(self, database):
+    @pytest.mark.parametrize("add", [add, add_and_look])
+    async def test_is_not_passed_by_parallel_changes(self, database, add):
         """Without the lock, each of them would see those that were there before all of them."""
         account = uuid4()
         outcomes = await asyncio.gather(*(add(database, account) for _ in range(8)), return_exceptions=True)

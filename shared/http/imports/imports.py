@@ -38,8 +38,6 @@ Mode = Annotated[
 IN_MEMORY = 1 << 20
 """Bytes up to which an upload is kept in memory."""
 
-MOST_OF_ONE = 2
-"""Imports of one account at once, including those that are still being received."""
 LONGEST_WAIT = 30.0
 """Seconds that an upload waits for its turn: long, since to send it again would cost more."""
 
@@ -119,9 +117,12 @@ class Imports:
     An upload waits on disk. One that stalls is dropped when the time for a body is over.
     """
 
-    def __init__(self, authenticator: Authenticator, most_at_work: int) -> None:
+    def __init__(self, authenticator: Authenticator, most_at_work: int, most_of_one: int) -> None:
+        """So many are at work at once, and so many of one account are there, including those that are still being
+        received.
+        """
         self._authenticator = authenticator
-        self._turns = Turns(MOST_OF_ONE, 0, _TOO_MANY_OF_ONE)
+        self._turns = Turns(most_of_one, 0, _TOO_MANY_OF_ONE)
         self._at_work = asyncio.Semaphore(most_at_work)
 
     @asynccontextmanager

@@ -66,6 +66,7 @@ class Problems:
             found |= self._raises.errors_of(Wishes.of if route.traits.repeatable else Wishes.none_in, Wishes)
         if route.changes and route.traits.repeatable:
             found |= self._raises.errors_of(Idempotency.begin, Idempotency)
+            found |= self._raises.errors_of(Idempotency.keep, Idempotency)
             if VersionMismatch not in found:  # There is no row that a precondition could be compared with.
                 found |= self._raises.errors_of(Change.demand_settled, Change)
         # A public operation goes on without a caller.

@@ -17,12 +17,11 @@ from shared.errors import TooManyRequests
 from shared.http.edge import NotAcceptable, charge_more, preferred
 from shared.http.reads.responses import PRIVATE
 from shared.reads import Collection, Documents
+from shared.settings import Settings
 from shared.turns import Turns
 
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
-MOST_OF_ONE = 2
-"""Exports of one account at once. All exports together have at most half of the read lane."""
 
 
 class ExportResponse(StreamingResponse):
@@ -74,10 +73,12 @@ def export_described(of: Collection) -> dict[str, Any]:
     }
 
 
-def export_turns() -> Turns:
-    """Of the exports of one account. An export lasts as long as its reader takes: no account may have all places."""
+def export_turns(settings: Settings) -> Turns:
+    """Of the exports of one account. An export lasts as long as its reader takes: no account may have all places. All
+    exports together have at most half of the read lane.
+    """
     refusal = partial(TooManyRequests, "You have as many exports running as one may.", retry_after=5)
-    return Turns(MOST_OF_ONE, 0, refusal)
+    return Turns(settings.exports_per_account, 0, refusal)
 
 
 async def _written(
