@@ -111,7 +111,7 @@ def create_app(
     inner: ASGIApp = Dispatch(app, app.otherwise)
     if settings.replica_urls is not None:
         inner = ReadYourWrites(inner, kernel.authenticator().caller, settings.key("consistency"))
-    app.rules = ClientRules(settings, kernel.authenticator().known, app.is_urgent)
+    app.rules = ClientRules(settings, kernel.authenticator().known, app.is_urgent, kernel.watch())
     app.front = RequestContext(
         inner,
         max_body_bytes=settings.max_body_bytes,

@@ -11,6 +11,7 @@ from shared.http.edge.forwarded import Proxies
 from shared.http.edge.headers import Fields
 from shared.http.edge.limits import LIMIT, Charge, Limits
 from shared.http.edge.origins import Origins
+from shared.observing import Watch
 from shared.settings import Settings
 
 _HSTS = b"strict-transport-security"
@@ -20,15 +21,16 @@ class ClientRules:
     """Of one application."""
 
     def __init__(
-        self, settings: Settings, known: Callable[[str], Principal], is_urgent: Callable[[str, str], bool]
+        self, settings: Settings, known: Callable[[str], Principal], is_urgent: Callable[[str, str], bool], watch: Watch
     ) -> None:
         """`known` gives the caller that a token names, where that can be told at once. `is_urgent` tells, by method and
-        path, what is served whatever else there is to do.
+        path, what is served whatever else there is to do. Refusals are told to `watch`.
         """
         self.proxies = Proxies(settings)
         self.origins = Origins(settings)
         self._limits = Limits(settings, known)
         self._is_urgent = is_urgent
+        self._watch = watch
         self._hsts = (_HSTS, f"max-age={settings.hsts_seconds}; includeSubDomains".encode())  # ASVS 3.4.1
         self._is_strict = settings.hsts_seconds > 0
 
@@ -50,6 +52,10 @@ class ClientRules:
         if charge is None or not charge.is_refused or self._is_urgent(scope["method"], scope["path"]):
             return None
         return charge
+
+    def count_refused(self, charge: Charge) -> None:
+        """The request was refused."""
+        self._watch.limited[charge.policy] += 1
 
     def fields(self, scope: Mapping[str, Any]) -> Fields:
         """What every answer to this request has, errors and those of the server itself included."""

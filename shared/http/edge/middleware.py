@@ -150,6 +150,7 @@ class RequestContext:
                 await Response(status_code=204, headers=PREFLIGHT)(scope, receive, answer.send)
                 return
             if (charge := self._rules.exceeded(scope)) is not None:
+                self._rules.count_refused(charge)
                 refusal = QuotaExceeded(charge.policy, charge.retry_after)
         if refusal is None and length.isdigit() and int(length[:20]) > limit:
             refusal = TooLarge()

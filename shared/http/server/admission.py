@@ -68,6 +68,7 @@ class GatedProtocol(RequestProtocol):
         if (charge := self.rules.exceeded(self.scope)) is not None:
             if not is_to_come or self._is_large():
                 super().admit()
+                self.rules.count_refused(charge)
                 self._refuse_with(self.exceeded[charge.policy], charge.retry_after)
             return
         is_free = self.gate.is_open or (is_to_come and self._is_urgent())
