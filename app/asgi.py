@@ -18,6 +18,7 @@ from app.observing import observed
 from app.pages import install_pages
 from shared.http.batch import install_batch
 from shared.http.edge import (
+    ClientRules,
     ReadYourWrites,
     RequestContext,
     health_router,
@@ -42,6 +43,7 @@ class Trellis(FastAPI):
     """FastAPI behind our edge and our table of routes. FastAPI's own middleware only sees what is passed to FastAPI."""
 
     front: ASGIApp
+    rules: ClientRules
     urgent: re.Pattern[str]
 
     def is_urgent(self, method: str, path: str) -> bool:
@@ -116,12 +118,14 @@ def create_app(
     inner: ASGIApp = Dispatch(app, app.otherwise)
     if settings.replica_urls is not None:
         inner = ReadYourWrites(inner, kernel.authenticator().caller, settings.keys("consistency"))
+    app.rules = ClientRules(settings, kernel.authenticator().known, app.is_urgent, kernel.watch())
     app.front = RequestContext(
         inner,
         max_body_bytes=settings.max_body_bytes,
         larger={route.path: settings.max_import_bytes for route in routes if isinstance(route, ImportRoute)},
         watch=kernel.watch(),
         lines=line_log("trellis.access") if settings.access_log else None,
+        rules=app.rules,
     )
     return app
 

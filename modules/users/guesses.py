@@ -8,13 +8,13 @@ like others. A right password within the wait is not looked at either; the answe
 
 import hashlib
 import hmac
-import ipaddress
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from modules.users.errors import TooManyAttempts, TooManyMails, TooManyRegistrations
 from modules.users.failures import FailureRepository
+from shared.addresses import place_of
 from shared.errors import TooManyRequests
 from shared.keys import Keys
 from shared.writes import Change
@@ -158,14 +158,3 @@ class Guesses:
 def digest(key: bytes, kind: str, *parts: str) -> bytes:
     """Under what is counted."""
     return hmac.digest(key, "\0".join((kind, *parts)).encode(), hashlib.sha256)
-
-
-def place_of(address: str) -> str:
-    """Where an address is: of IPv6 the network of 64 bits, of which one client has all (RFC 6177)."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:  # A Unix socket, or what a proxy made up.
-        return address
-    if isinstance(ip, ipaddress.IPv6Address):
-        return str(ip.ipv4_mapped or ipaddress.IPv6Network((int(ip) >> 64 << 64, 64)))
-    return str(ip)

@@ -72,6 +72,13 @@ class ApiKeys:
         self._statement = next((Statement(one) for one in extensions[known_keys]), None)
         self._known: OrderedDict[str, tuple[Principal, float]] = OrderedDict()
 
+    def known(self, token: str) -> Principal:
+        """Whom a key names that was looked up before. Raises InvalidToken for any other."""
+        principal, _ = self._known.get(token, (None, 0.0))
+        if principal is None:
+            raise InvalidToken
+        return principal
+
     async def caller(self, token: str) -> Principal:
         """Whom the key names; it may be revoked or expired. Raises InvalidToken for what is no key of ours."""
         known, since = self._known.get(token, (None, 0.0))

@@ -20,6 +20,7 @@ from shared.keys import Keys
 from shared.rows import Model, expiring, table_of
 from shared.wire import Database, Run, Statement, UnitOfWork
 from shared.writes.change import Permission
+from shared.writes.room import Room
 
 LIFETIME = timedelta(hours=24)
 
@@ -86,9 +87,10 @@ class Keyed:
 class Idempotency:
     """Finds and keeps answers by their keys."""
 
-    def __init__(self, database: Database, extensions: Extensions, keys: Keys) -> None:
+    def __init__(self, database: Database, extensions: Extensions, keys: Keys, bytes_per_account: int) -> None:
         self._database = database
         self._keys = keys
+        self._room = Room(bytes_per_account, LIFETIME)
         self._find = Statement(_find(gate(extensions)))
         self._find_unnamed = Statement(_find(TRUSTED))
 
@@ -130,7 +132,11 @@ class Idempotency:
         return None
 
     async def keep(self, unit: UnitOfWork, request: Keyed, answer: Answer) -> None:
-        """Keep the answer, in the unit of work. Raises Contended when another answer was kept meanwhile."""
+        """Keep the answer, in the unit of work. Raises Contended when another answer was kept meanwhile, and
+        TooMuchKept.
+        """
+        if request.caller is not None:
+            await self._room.demand(unit.execute, request.scopes[0], len(answer.content))
         values: Mapping[str, Any] = {
             "scope": request.scopes[0],
             "key": request.key,

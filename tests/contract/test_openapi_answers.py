@@ -14,7 +14,7 @@ EVERYWHERE = {
     *("referrer-policy", "x-content-type-options", "x-frame-options"),
 }
 """Headers of every answer, which tell a client of the API nothing."""
-SOMETIMES = {"content-encoding", "link", "idempotency-replayed", "preference-applied"}
+SOMETIMES = {"ratelimit", "ratelimit-policy", "content-encoding", "link", "idempotency-replayed", "preference-applied"}
 """Headers that depend on the request, or on what there is."""
 
 # The example of a batch is about projects. Without them, it is nobody's.

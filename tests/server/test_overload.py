@@ -15,7 +15,8 @@ from tests.server.test_slow_clients import NDJSON, bearer
 from tests.servers import await_lock, serving
 from tests.sockets import connected, request
 
-SETTINGS = {"TRELLIS_MAX_REQUESTS": "2", "TRELLIS_QUEUE_SECONDS": "0.3"}
+ORIGIN = "https://app.example.com"
+SETTINGS = {"TRELLIS_MAX_REQUESTS": "2", "TRELLIS_QUEUE_SECONDS": "0.3", "TRELLIS_CORS_ORIGINS": ORIGIN}
 PROBLEMS = request("GET /problems")
 
 
@@ -74,6 +75,16 @@ class TestARequestTooMany:
         assert refused.headers.keys() - other.headers.keys() == {"retry-after"}
         assert other.headers.keys() <= refused.headers.keys()
         assert refused.json().keys() == other.json().keys()
+
+    def test_can_be_read_by_a_page_that_may_call_and_its_browser_is_told_so_before(self, server, full):
+        fields = (f"Origin: {ORIGIN}", "Access-Control-Request-Method: GET")
+        with connected(server, request("GET /problems", fields[0])) as client:
+            refused = client.answer()
+            client.send(request("OPTIONS /problems", *fields))
+            preflight = client.answer()
+        full()
+        assert (refused.status, refused.headers["access-control-allow-origin"]) == (503, ORIGIN)
+        assert (preflight.status, preflight.headers["access-control-allow-origin"]) == (204, ORIGIN)
 
     def test_is_one_of_very_many_that_were_sent_ahead(self, server, full):
         with connected(server, request("HEAD /problems") + PROBLEMS * 3) as client:

@@ -6,7 +6,8 @@ go on to serve.
 """
 
 import asyncio
-from collections.abc import Callable
+import math
+from collections.abc import Mapping
 from typing import ClassVar
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
@@ -24,6 +25,10 @@ PostgreSQL, which a statement that is cut off costs.
 """
 
 
+RETRY_SECONDS = 1.0
+"""What `Retry-After` asks for at the least."""
+
+
 class GatedProtocol(RequestProtocol):
     """A connection whose requests pass the gate.
 
@@ -34,8 +39,8 @@ class GatedProtocol(RequestProtocol):
 
     gate: ClassVar[Gate]
     overloaded: ClassVar[PreparedProblem]
-    is_urgent: ClassVar[Callable[[str, str], bool]]
-    """Whether a request, by method and path, is served whatever else there is to do."""
+    exceeded: ClassVar[Mapping[str, PreparedProblem]]
+    """The answer to a client that has asked too much, by the name of the policy."""
 
     _is_abandoned = False
 
@@ -54,6 +59,12 @@ class GatedProtocol(RequestProtocol):
 
     def admit(self) -> None:
         is_to_come = self._phase is Phase.BODY
+        if (charge := self.rules.exceeded(self.scope)) is not None:
+            if not is_to_come or self._is_large():
+                super().admit()
+                self.rules.count_refused(charge)
+                self._refuse_with(self.exceeded[charge.policy], charge.retry_after)
+            return
         is_free = self.gate.is_open or (is_to_come and self._is_urgent())
         if is_to_come and not is_free and not self._is_large():
             return  # It is held on, and comes again with its body.
@@ -81,13 +92,16 @@ class GatedProtocol(RequestProtocol):
         super().begin()
 
     def shed(self) -> None:
-        """Answer that the server is overloaded, past the application."""
+        """Answer that the server is overloaded."""
+        self.gate.count_refused()
+        self._refuse_with(self.overloaded, math.ceil(RETRY_SECONDS))
+
+    def _refuse_with(self, problem: PreparedProblem, retry_after: int) -> None:
+        """Answer past the application."""
         cycle = self.cycle
         cycle.response_started = cycle.response_complete = True
-        self.transport.write(
-            self.overloaded.answer(self.scope, self.server_state.default_headers, is_kept=cycle.keep_alive)
-        )
-        self.gate.count_refused()
+        first = (*self.server_state.default_headers, *self.rules.fields(self.scope))
+        self.transport.write(problem.answer(self.scope, first, retry_after, is_kept=cycle.keep_alive))
         if cycle.keep_alive:
             self.on_response_complete()
         else:
@@ -99,7 +113,7 @@ class GatedProtocol(RequestProtocol):
         return self.expect_100_continue or self.flow.read_paused or int(announced) > HIGH_WATER_LIMIT
 
     def _is_urgent(self) -> bool:
-        return type(self).is_urgent(self.scope["method"], self.scope["path"])
+        return self.rules.is_urgent(self.scope)
 
     def _count_in(self) -> None:
         self.cycle.scope["state"][LEAVE] = self._leave
