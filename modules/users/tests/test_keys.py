@@ -169,17 +169,18 @@ class TestAdministrators:
         is_problem(await ann.delete(f"/users/{bob.id}/keys/{made['id']}"), 403, "administrators_only")
 
 
+SOMEBODY = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"
 FOR_PEOPLE: list[tuple[str, str, dict[str, Any] | None]] = [
     ("POST", "/auth/keys", {"name": "Another", "scopes": ["users:read"]}),
     ("GET", "/auth/keys", None),
-    ("DELETE", f"/auth/keys/{uuid7()}", None),
+    ("DELETE", f"/auth/keys/{SOMEBODY}", None),
     ("PUT", "/users/me/password", {"current_password": "correct horse battery", "new_password": "another horse"}),
     ("PATCH", "/users/me", {"email": "mallory@example.com"}),
     ("DELETE", "/users/me", None),
-    ("PATCH", f"/users/{uuid7()}", {"role": "admin"}),
-    ("DELETE", f"/users/{uuid7()}", None),
-    ("POST", f"/users/{uuid7()}/restore", None),
-    ("DELETE", f"/users/{uuid7()}/keys/{uuid7()}", None),
+    ("PATCH", f"/users/{SOMEBODY}", {"role": "admin"}),
+    ("DELETE", f"/users/{SOMEBODY}", None),
+    ("POST", f"/users/{SOMEBODY}/restore", None),
+    ("DELETE", f"/users/{SOMEBODY}/keys/{SOMEBODY}", None),
 ]
 
 

@@ -244,7 +244,7 @@ class TestEnding:
         assert statuses == [200 if n in remain else 401 for n in range(3)]
         assert (await bob.get("/users/me")).status_code == 200
 
-    @pytest.mark.parametrize("query", ["?except=", "?except=other", f"?except={uuid7()}"])
+    @pytest.mark.parametrize("query", ["?except=", "?except=other", "?except=017f22e2-79b0-7cc3-98c4-dc0c0c07398f"])
     async def test_all_but_what_is_not_known_ends_none(self, signed_in: SignIn, query: str) -> None:
         ann = await signed_in()
         assert refused(await ann.delete(f"/auth/sessions{query}"), 422, "invalid_input")
