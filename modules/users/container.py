@@ -27,7 +27,12 @@ class UsersContainer(containers.DeclarativeContainer):
     repository = providers.Singleton(UserRepository, kernel.tools)
     session_repository = providers.Singleton(SessionRepository, kernel.tools)
     failure_repository = providers.Singleton(FailureRepository, kernel.database)
-    guesses = providers.Singleton(Guesses, failure_repository, kernel.settings.provided.keys.call("guesses"))
+    guesses = providers.Singleton(
+        Guesses,
+        failure_repository,
+        kernel.settings.provided.keys.call("guesses"),
+        settings.provided.registrations_per_hour,
+    )
     notices = providers.Singleton(Notices, kernel.events, kernel.mailer)
     strong_passwords = providers.Singleton(StrongPasswords)
     current_password = providers.Singleton(CurrentPassword, repository, kernel.passwords, guesses)

@@ -4,7 +4,7 @@ from collections.abc import Set
 from dataclasses import replace
 from uuid import UUID
 
-from modules.users.errors import LastAdministrator, OwnAddress, TooManyMails, TooManyRegistrations
+from modules.users.errors import LastAdministrator, OwnAddress
 from modules.users.guesses import Guesses
 from modules.users.models import Role
 from modules.users.notices import Notice, Notices
@@ -46,13 +46,14 @@ class UserService:
 
     async def register(self, change: Change, data: UserCreate, address: str) -> Representation | None:
         """A new account; None where mail is sent: then its link makes the account, and nobody learns here whether the
-        address has one. `address` is the client's. Raises EmailTaken, WeakPassword, TooManyRegistrations,
-        TooManyMails.
+        address has one. `address` is the client's. Raises EmailTaken, WeakPassword, TooManyRegistrations, TooManyMails,
+        TooManySignIns.
         """
+        self._passwords.demand_room()
         self._strong.demand(data.password, data.email, data.full_name, "/password")
-        await self._guesses.count("registration", address, TooManyRegistrations)
+        await self._guesses.count_registration(data.email, address)
         if self._confirmations.reach_people:
-            await self._guesses.count("mail", address, TooManyMails, mailbox=data.email.casefold())
+            await self._guesses.count_mail(data.email.casefold(), address)
         password_hash = await self._passwords.hash(data.password)
         if self._confirmations.reach_people:
             await self._confirmations.ask_registration(change, data.email, data.full_name, password_hash)

@@ -4,8 +4,9 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 from argon2 import PasswordHasher, Type, extract_parameters
@@ -20,6 +21,8 @@ T = TypeVar("T")
 THREADS = 2
 QUEUE = 32
 """Hashes that wait or run at once. Beyond that, sign-ins are refused, so that a flood does not stall other requests."""
+CROWD = QUEUE // 2
+"""So many sign-ins at once make a crowd: the rest of the room is for those who are known."""
 NICENESS = 19
 """Of these threads: on a busy processor, requests go first. A hash takes 45 ms anyway."""
 
@@ -55,6 +58,7 @@ class Passwords:
         self._hasher = PasswordHasher(time_cost=iterations, memory_cost=memory_kib, parallelism=1, type=Type.ID)
         self._threads = ThreadPoolExecutor(THREADS, "passwords", _give_way)
         self._under_way = 0
+        self._signing_in = 0
         self._costliest = _Cost(memory_kib, iterations)
 
     async def hash(self, password: str) -> str:
@@ -77,6 +81,22 @@ class Passwords:
             return True
         in_nfc = composed(password)
         return in_nfc != password and not await self._run(self._verify, in_nfc, encoded)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether there is room for those alone who signed in before: a flood of strangers neither keeps them out, nor
+        is at all that a server works on.
+        """
+        return self._signing_in >= CROWD
+
+    @contextmanager
+    def sign_in(self) -> Iterator[None]:
+        """Somebody signs in, from before their password is looked at until after."""
+        self._signing_in += 1
+        try:
+            yield
+        finally:
+            self._signing_in -= 1
 
     def demand_room(self) -> None:
         """Raises TooManySignIns if no other password can be checked now. Call it before any statement."""

@@ -29,7 +29,8 @@ _PROMOTED = text("UPDATE users SET role = 'admin' WHERE email = 'ada@example.com
 _MAILED = text("""
     INSERT INTO confirmations (id, purpose, user_id, email, state, digest, expires_at)
     SELECT gen_random_uuid(), purpose, users.id, email,
-        sha256(convert_to(password_hash || ' ' || lower(email), 'UTF8')), sha256(convert_to(:token, 'UTF8')), now() + interval '1 hour'
+        sha256(convert_to(password_hash || ' ' || lower(email), 'UTF8')), sha256(convert_to(:token, 'UTF8')),
+        now() + interval '1 hour'
     FROM users, (VALUES ('reset'), ('address')) AS wanted (purpose) WHERE email = 'ada@example.com'""")
 """Links in mails to Ada have the token of the example."""
 

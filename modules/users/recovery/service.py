@@ -1,6 +1,5 @@
 """The rules of recovery: a forgotten password, and addresses that are shown to be somebody's."""
 
-from modules.users.errors import TooManyMails
 from modules.users.guesses import Guesses
 from modules.users.models import Role, User
 from modules.users.notices import Notice, Notices
@@ -83,7 +82,7 @@ class RecoveryService:
         """
         me = change.caller.user_id
         if self._confirmations.is_configured:
-            await self._guesses.count("mail", address, TooManyMails, mailbox=data.email.casefold())
+            await self._guesses.count_mail(data.email.casefold(), address)
         known = await self._proof.demand(change, data.current_password, address)
         await self._proof.hold(change, known)
         user = await self._users.lock(change.about(me), me, "change")
@@ -126,4 +125,4 @@ class RecoveryService:
     async def _demand_mail(self, mailbox: str, address: str) -> None:
         if not self._confirmations.is_configured:
             raise MailNotConfigured
-        await self._guesses.count("mail", address, TooManyMails, mailbox=mailbox)
+        await self._guesses.count_mail(mailbox, address)

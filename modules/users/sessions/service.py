@@ -99,8 +99,12 @@ class SessionService:
         """A new session for good credentials. Raises InvalidCredentials, TooManyAttempts, TooManySignIns."""
         self._passwords.demand_room()
         account, known = await self._users.credentials(email)
+        if self._passwords.is_crowded and not await self._guesses.knows(account, client.address):
+            raise TooManySignIns
         matches = partial(self._passwords.matches, password, known and known.password_hash)
-        if not await self._guesses.judged(account, client.address, matches) or known is None:
+        with self._passwords.sign_in():
+            is_right = await self._guesses.judged(account, client.address, matches)
+        if not is_right or known is None:
             raise InvalidCredentials
         renewed = await self._renewed(known.password_hash, password)
         if code is not None:

@@ -3,14 +3,17 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient, Response
 from sqlalchemy import text
 
+from app.container import Application
 from modules.users import guesses
-from modules.users.guesses import ADDRESS, REGISTRATIONS, SHARD, Limit
+from modules.users.guesses import SHARD, Limit
+from modules.users.settings import UsersSettings
 from modules.users.tests.factories import PASSWORD, UserFactory
 from tests.callers import BASE
 from tests.database import RolledBackDatabase
@@ -33,8 +36,9 @@ async def register(app: FastAPI, database: RolledBackDatabase) -> AsyncIterator[
 
 
 @pytest.fixture
-def little(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guesses, "REGISTRATIONS", Limit(free=4, fade=REGISTRATIONS.fade))
+def little(application: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+    counting: Any = application.containers["users"].providers["guesses"]()
+    monkeypatch.setattr(counting, "_registrations", Limit(free=4, fade=900))
 
 
 def wait(answer: Response) -> int:
@@ -94,7 +98,4 @@ class TestAllRegistrations:
 
 class TestTheLimit:
     def test_does_not_stop_an_office_behind_one_address(self) -> None:
-        """A hundred at once, and as many in each hour after."""
-        assert REGISTRATIONS.free >= 100
-        assert 3600 / REGISTRATIONS.fade >= 100
-        assert ADDRESS.free >= 100
+        assert UsersSettings().registrations_per_hour >= 100
