@@ -55,8 +55,6 @@ CODE = ACCOUNT
 """For the codes of an account's second factor, wherever they are tried: there are but a million of them."""
 MAILBOX = ACCOUNT
 """For mails that anybody may have sent to somebody."""
-MAILS = Limit(free=100, fade=36)
-"""From an address: a hundred mails at once, and then a hundred an hour."""
 SHARDS = 16
 SHARD = Limit(free=64, fade=SHARDS, longest=SHARDS)
 """Of all guesses together, by many addresses at many accounts (credential stuffing): a thousand at once, and then one a
@@ -103,14 +101,14 @@ class Guesses:
         await self._count(limits, TooManyRegistrations)
 
     async def count_mail(self, mailbox: str, address: str) -> None:
-        """Count one that anybody may have sent to a mailbox, which is a folded address or an account: by that, by the
+        """Count a mail that somebody asks for, to a mailbox, which is a folded address or an account; by that, by the
         client's address and in all. Raises TooManyMails.
         """
         limits: dict[bytes, Limit] = {}
         for key in self._keys:
             to = digest(key, "mailbox", mailbox)
             shard = digest(key, "mails shard", str(to[0] % SHARDS))
-            limits |= {to: MAILBOX, digest(key, "mails", place_of(address)): MAILS, shard: SHARD}
+            limits |= {to: MAILBOX, digest(key, "mails", place_of(address)): ADDRESS, shard: SHARD}
         await self._count(limits, TooManyMails)
 
     async def count_code(self, account: str) -> None:

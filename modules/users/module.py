@@ -26,5 +26,4 @@ module = Module(
     extends={live_sessions: LIVE_SESSION, known_keys: KNOWN_KEY},
     commands=(promote,),
     seed=seed,
-    settings=UsersSettings,
 )

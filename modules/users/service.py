@@ -49,11 +49,11 @@ class UserService:
 
     async def register(self, change: Change, data: UserCreate, address: str) -> Representation | None:
         """A new account; None where mail is sent: then its link makes the account, and nobody learns here whether the
-        address has one. `address` is the client's. Raises EmailTaken, WeakPassword, TooManyRegistrations,
-        TooManyMails, TooManySignIns.
+        address has one. `address` is the client's. Raises EmailTaken, WeakPassword, TooManyRegistrations, TooManyMails,
+        TooManySignIns.
         """
-        self._strong.demand(data.password, data.email, data.full_name, "/password")
         self._passwords.demand_room()
+        self._strong.demand(data.password, data.email, data.full_name, "/password")
         await self._guesses.count_registration(data.email, address)
         if self._confirmations.reach_people:
             await self._guesses.count_mail(data.email.casefold(), address)
