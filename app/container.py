@@ -12,6 +12,7 @@ from shared.container import KernelContainer
 from shared.events import Event, Events, Handler
 from shared.extensions import Extensions
 from shared.http.container import HttpContainer
+from shared.http.reads import JOURNAL_SCOPE
 from shared.jobs import Key, Payloads, Run, delivery, leaving
 from shared.manifest import ManifestError, Module
 from shared.reads import faults
@@ -76,6 +77,7 @@ def compose(settings: Settings, modules: Sequence[Module]) -> Application:
         settings=providers.Object(settings),
         extensions=providers.Object(Extensions(pair for module in modules for pair in module.extends.items())),
         events=providers.Object(Events(handlers)),
+        scopes=providers.Object(frozenset({JOURNAL_SCOPE}.union(*(module.scopes() for module in modules)))),
         repositories=providers.Object(tuple(resource for module in modules for resource in module.resources)),
     )
     composed: dict[str, Container] = {}

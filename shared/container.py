@@ -21,6 +21,7 @@ class KernelContainer(containers.DeclarativeContainer):
     extensions = providers.Dependency(instance_of=Extensions)
     events = providers.Dependency(instance_of=Events)
     repositories = providers.Dependency(instance_of=tuple)
+    scopes = providers.Dependency(instance_of=frozenset)
 
     watch = providers.Singleton(Watch)
     database = providers.Singleton(Database, settings)
@@ -33,7 +34,13 @@ class KernelContainer(containers.DeclarativeContainer):
     passwords = providers.Singleton(Passwords, settings.provided.argon2_memory_kib, settings.provided.argon2_iterations)
     mailer = providers.Singleton(Mailer, settings)
     authenticator = providers.Singleton(Authenticator, database, access_tokens, extensions)
-    idempotency = providers.Singleton(Idempotency, database, extensions, settings.provided.keys.call("idempotency"))
+    idempotency = providers.Singleton(
+        Idempotency,
+        database,
+        extensions,
+        settings.provided.keys.call("idempotency"),
+        settings.provided.idempotency_bytes_per_account,
+    )
     resources = providers.Singleton(Resources, repositories, extensions)
     journal = providers.Singleton(Journal, database, projector, cursors)
     changes = providers.Singleton(

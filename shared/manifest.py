@@ -59,6 +59,10 @@ class Module:
     """Fills the module's tables for `trellis seed`; runs after those of the modules it requires. The first line of its
     docstring is the help of `--<name>`, the option that says how many rows."""
 
+    def scopes(self) -> frozenset[str]:
+        """Those that its routes ask of keys."""
+        return frozenset[str]().union(*(getattr(route, "needed", None) or () for route in self.router.routes))
+
     def makes(self) -> Mapping[str, type[Any]]:
         """The classes of what its container makes, by the names there."""
         return {

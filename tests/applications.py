@@ -34,7 +34,7 @@ async def client_of(router: APIRouter, database: Database) -> AsyncIterator[Asyn
     mutations = Mutations(
         database,
         Authenticator(database, AccessTokens([key], 900), extensions),
-        Idempotency(database, extensions, [key]),
+        Idempotency(database, extensions, [key], 1 << 20),
         Resources((), extensions),
         Turns(100, PATIENCE, TooManyChanges),
         require_if_match=False,

@@ -99,6 +99,15 @@ async def mailing_application(settings: Settings, application: Application, _mai
 
 
 @pytest.fixture(scope="session")
+def keeping_app(settings: Settings, application: Application, tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
+    """The ASGI application as it is over the embedded database: mail goes to a folder."""
+    mail = {"mail_url": tmp_path_factory.mktemp("mail").as_uri(), "mail_from": "no-reply@example.org"}
+    keeping = compose(settings.model_copy(update={**mail, "public_url": SITE}), discover())
+    keeping.kernel.database.override(application.kernel.database())
+    return create_app(keeping)
+
+
+@pytest.fixture(scope="session")
 def mailing_app(mailing_application: Application) -> FastAPI:
     """Its ASGI application."""
     return create_app(mailing_application)

@@ -189,7 +189,8 @@ class TestProjectOfADeletedAccount:
     """A project always keeps an owner, one that is there."""
 
     async def test_a_co_owner_does_not_bring_it_back_without_one(self, world: World) -> None:
-        await world.ann.put(f"/projects/{world.own.id}/members/{world.bob.id}", json={"role": "owner"})
+        given = await world.ann.put(f"/projects/{world.own.id}/members/{world.bob.id}", json={"role": "owner"})
+        assert given.status_code == 204
         await delete_account(world.ann)
         await world.bob.post(f"/projects/{world.own.id}/restore")
         assert None not in await members(world.bob, world.own)

@@ -17,11 +17,6 @@ from shared.settings import ModuleSettings, Settings, files_of, settings_of, str
 MASK = "********"
 
 _OTHERS = {
-    "FORWARDED_ALLOW_IPS": (
-        "uvicorn",
-        "127.0.0.1",
-        "The proxies whose X-Forwarded-For is believed. Behind another one, all clients count as one address.",
-    ),
     "TMPDIR": ("Python", None, "The folder in which a file to import waits until all of it is there."),
 }
 """Variables that are read by others: by whom, what they take in its place, and what it means."""

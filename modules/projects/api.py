@@ -1,24 +1,22 @@
 """What other modules may know of projects. What crosses this border is frozen and small."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
-from pydantic import Field
-
 from modules.projects.errors import ProjectNotFound
-from modules.projects.models import Project
 from modules.projects.repository import ProjectRepository
-from shared.events import Deleted, Restored
-from shared.reads import Summary
+from modules.projects.schemas import ProjectSummary
+from shared.events import Deleted, Event, Restored
 from shared.writes import Api
 
-__all__ = ["ProjectDeleted", "ProjectNotFound", "ProjectRestored", "ProjectSummary", "ProjectsApi"]
+__all__ = ["MemberInvited", "ProjectDeleted", "ProjectNotFound", "ProjectRestored", "ProjectSummary", "ProjectsApi"]
 
 
-class ProjectSummary(Summary, of=Project):
-    """A project as other documents embed it."""
+@dataclass(frozen=True)
+class MemberInvited(Event):
+    """Somebody was invited to a project."""
 
-    id: UUID
-    name: str = Field(description="What it is called.")
+    invitation_id: UUID
 
 
 class ProjectDeleted(Deleted, of="projects"):

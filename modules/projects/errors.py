@@ -12,11 +12,39 @@ class ProjectForbidden(Forbidden):
 
 
 class MemberNotFound(NotFound):
-    """Nobody with this id is a member of this project."""
+    """Nobody with this id is a member of this project. Who is to become one is invited: POST …/invitations."""
+
+
+class InvitationNotFound(NotFound):
+    """No open invitation with this id is visible to you."""
+
+
+class InvitationForbidden(Forbidden):
+    """The invited person accepts or declines an invitation. Owners of the project take it back."""
+
+
+class AlreadyMember(Conflict):
+    """This person is a member of the project already. Change their role among its members."""
+
+
+class AlreadyInvited(Conflict):
+    """This person has an open invitation to the project. Take it back to invite them anew."""
+
+
+class TooManyInvitations(Conflict):
+    """The project has as many open invitations as it may have. Take some back, or wait until they are answered."""
+
+
+class OneAddressee(Invalid, constraint="ck_invitations_one_addressee"):
+    """An invitation is for a `user_id` or for an `email`: give one of them."""
 
 
 class ExternalIdTaken(Conflict):
     """Another of the owner's projects has this external_id."""
+
+
+class TooManyProjects(Conflict):
+    """You own as many projects as one account may. Delete some first."""
 
 
 class DatesOutOfOrder(Invalid, constraint="ck_projects_dates_in_order"):

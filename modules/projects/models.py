@@ -1,23 +1,26 @@
-"""The tables of projects, their members, and the tags that they carry."""
+"""The tables of projects, their members, the invitations to become one, and the tags that they carry."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, func
+from sqlalchemy import CheckConstraint, Index, func, text
 from sqlmodel import Field
 
-from modules.projects.errors import ExternalIdTaken
+from modules.projects.errors import AlreadyInvited, ExternalIdTaken
 from shared.rows import (
     Model,
     Resource,
     SoftDeletable,
     choice,
+    expiring,
     live_unique,
     owned_by,
+    part_of,
     recorded_with,
     searchable,
     shared_by,
+    table_of,
 )
 
 
@@ -72,6 +75,32 @@ class ProjectMember(Model, SoftDeletable, table=True):
 
 
 recorded_with(ProjectMember, "project_id")
+
+
+class Invitation(Model, Resource, table=True):
+    """An offer of a role in a project, open until it is accepted, declined, taken back, or expires. What is no longer
+    open is deleted.
+    """
+
+    __tablename__ = "invitations"
+    __table_args__ = (
+        CheckConstraint("num_nonnulls(user_id, email) = 1", name="one_addressee"),
+        live_unique("project_id", "user_id", raises=AlreadyInvited),
+        live_unique("project_id", text("lower(email)"), name="uq_invitations_project_id_email", raises=AlreadyInvited),
+        Index("ix_invitations_email", text("lower(email)"), postgresql_where=text("deleted_at IS NULL")),
+    )
+
+    project_id: UUID = part_of("projects")
+    inviter_id: UUID = Field(foreign_key="users.id", index=True, ondelete="CASCADE")
+    user_id: UUID | None = Field(default=None, index=True)
+    """Whom it is for. No foreign key: whether there is such an account is nothing that the project learns."""
+    email: str | None = Field(default=None, max_length=254)
+    """The address of whom it is for, if it names no account: whoever has it by then."""
+    role: Role = Field(sa_type=choice(Role))
+    expires_at: datetime = Field(index=True)
+
+
+expiring(Invitation, table_of(Invitation).c.expires_at, lambda _: timedelta(0))
 
 
 class ProjectTag(Model, table=True):

@@ -1,17 +1,21 @@
-"""The HTTP side of projects."""
+"""The HTTP side of projects, and of invitations to them."""
 
 from typing import Annotated
 from uuid import UUID
 
 from dependency_injector.wiring import Provide
-from fastapi import Depends, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from modules.projects.container import ProjectsContainer
 from modules.projects.errors import ExternalIdTaken
-from modules.projects.repository import ProjectRepository
+from modules.projects.invitations import InvitationService
+from modules.projects.repository import InvitationRepository, ProjectRepository
 from modules.projects.schemas import (
+    INVITATIONS,
     MEMBERS,
     PROJECTS,
+    InvitationCreate,
+    InvitationRead,
     MemberRead,
     MemberWrite,
     ProjectCreate,
@@ -57,20 +61,31 @@ Matching = Annotated[ListQuery, Depends(matching_query(PROJECTS))]
 ProjectLines = Annotated[Import[ProjectCreate], Depends(lines_of(ProjectCreate))]
 ExternalId = Annotated[str, Depends(path_key("external_id"))]
 
-router = resource_router(
+Invitations = Annotated[InvitationRepository, Provide[ProjectsContainer.invitation_repository]]
+Inviting = Annotated[InvitationService, Provide[ProjectsContainer.invitation_service]]
+InvitationsQuery = Annotated[ListQuery, Depends(list_query(INVITATIONS))]
+
+projects = resource_router(
     "/projects",
-    about="Projects, with their members and tags. An owner shares a project by giving others a role in it. A deleted "
-    "one is in the trash until it is purged, and can be restored.",
+    about="Projects, with their members and tags. An owner shares a project by inviting others to a role in it. A "
+    "deleted one is in the trash until it is purged, and can be restored.",
+)
+invitations = resource_router(
+    "/invitations",
+    about="Invitations to projects. An owner invites by account or by address; the answer is the same whether or not "
+    "there is such an account. An invitation to an address is for the account that has it. Until it is accepted, the "
+    "invited person sees the project's name and who invites, and the project does not see who they are. An invitation "
+    "ends when it is accepted, declined or taken back, when it expires, and when who invited is an owner no more.",
 )
 
 
-@router.post("", status_code=201, response_model=ProjectRead)
+@projects.post("", status_code=201, response_model=ProjectRead)
 async def create(request: Request, data: ProjectCreate, change: CurrentChange, service: Service) -> Response:
     """Create a project."""
     return created_response(request, await service.create(change, data))
 
 
-@router.get(
+@projects.get(
     "/export",
     status_code=200,
     response_class=ExportResponse,
@@ -82,14 +97,16 @@ async def export(request: Request, principal: CurrentPrincipal, query: ExportQue
     return await export_response(request, principal, repository.export(principal, query), columns, "projects")
 
 
-@importing(router, ProjectCreate, {"external_id": "crm/43", "name": "Relaunch", "due_on": "2026-12-31", "tag_ids": []})
+@importing(
+    projects, ProjectCreate, {"external_id": "crm/43", "name": "Relaunch", "due_on": "2026-12-31", "tag_ids": []}
+)
 async def import_(lines: ProjectLines, change: CurrentChange, service: Service) -> Imported:
     """Create many projects from a file."""
     return await service.import_(change, lines)
 
 
 # Before the paths that have an id in place of `by-external-id`: a key may contain slashes and look like their rest.
-@router.put(
+@projects.put(
     "/by-external-id/{external_id:key}",
     response_model=ProjectRead,
     responses={201: {"model": ProjectRead, "description": "The project is new."}},
@@ -103,10 +120,10 @@ async def upsert(
     return created_response(request, document) if is_new else document_response(request, document)
 
 
-reads(router, PROJECTS, Repository, listed="the projects that you own or are a member of")
+reads(projects, PROJECTS, Repository, listed="the projects that you own or are a member of")
 
 
-@router.patch("/{project_id}", response_model=ProjectRead)
+@projects.patch("/{project_id}", response_model=ProjectRead)
 async def update(
     request: Request, project_id: UUID, data: ProjectUpdate, change: CurrentChange, service: Service
 ) -> Response:
@@ -114,8 +131,8 @@ async def update(
     return document_response(request, await service.change(change, project_id, data))
 
 
-@router.patch("", openapi_extra=matching_described(PROJECTS))
-@operation(never=(ExternalIdTaken,))  # It is not among these members.
+@projects.patch("", openapi_extra=matching_described(PROJECTS))
+@operation(never=(ExternalIdTaken,), cost=10)  # It is not among these members.
 async def update_all(
     change: CurrentChange, matching: Matching, data: ProjectsUpdate, repository: Repository
 ) -> Affected:
@@ -123,39 +140,40 @@ async def update_all(
     return await repository.change_all(change, matching, **data.changes())
 
 
-@router.delete("/{project_id}", status_code=204)
+@projects.delete("/{project_id}", status_code=204)
 async def delete(project_id: UUID, change: CurrentChange, repository: Repository) -> None:
     """Delete a project. It can be restored."""
     await repository.remove(change, project_id)
 
 
-@router.delete("", openapi_extra=matching_described(PROJECTS))
+@projects.delete("", openapi_extra=matching_described(PROJECTS))
+@operation(cost=10)
 async def delete_all(change: CurrentChange, matching: Matching, repository: Repository) -> Affected:
     """Delete all projects that match. Each can be restored."""
     return await repository.remove_all(change, matching)
 
 
-@router.post("/{project_id}/restore", response_model=ProjectRead)
+@projects.post("/{project_id}/restore", response_model=ProjectRead)
 async def restore(request: Request, project_id: UUID, change: CurrentChange, repository: Repository) -> Response:
     """Restore a deleted project."""
     return document_response(request, await repository.bring_back(change, project_id))
 
 
-@router.put("/{project_id}/tags/{tag_id}", status_code=204)
+@projects.put("/{project_id}/tags/{tag_id}", status_code=204)
 @operation(about="project_id")
 async def attach_tag(project_id: UUID, tag_id: UUID, change: CurrentChange, service: Service) -> None:
     """Put a tag on a project: your own, or one of the project's owner."""
     await service.attach(change, project_id, tag_id)
 
 
-@router.delete("/{project_id}/tags/{tag_id}", status_code=204)
+@projects.delete("/{project_id}/tags/{tag_id}", status_code=204)
 @operation(about="project_id")
 async def detach_tag(project_id: UUID, tag_id: UUID, change: CurrentChange, service: Service) -> None:
     """Take a tag off a project."""
     await service.detach(change, project_id, tag_id)
 
 
-@router.get("/{project_id}/members", response_model=PageOf[MemberRead], openapi_extra=described(MEMBERS))
+@projects.get("/{project_id}/members", response_model=PageOf[MemberRead], openapi_extra=described(MEMBERS))
 async def list_members(
     request: Request, project_id: UUID, caller: Caller, query: MembersQuery, repository: Repository
 ) -> Response:
@@ -163,17 +181,57 @@ async def list_members(
     return page_response(request, await repository.members(project_id, caller, query))
 
 
-@router.put("/{project_id}/members/{user_id}", status_code=204)
+@projects.put("/{project_id}/members/{user_id}", status_code=204)
 @operation(about="project_id")
 async def set_member(
     project_id: UUID, user_id: UUID, data: MemberWrite, change: CurrentChange, service: Service
 ) -> None:
-    """Give somebody a role in a project."""
+    """Give a member of a project another role."""
     await service.set_member(change, project_id, user_id, data.role)
 
 
-@router.delete("/{project_id}/members/{user_id}", status_code=204)
+@projects.delete("/{project_id}/members/{user_id}", status_code=204)
 @operation(about="project_id")
 async def remove_member(project_id: UUID, user_id: UUID, change: CurrentChange, service: Service) -> None:
     """Remove a member of a project, or leave it."""
     await service.remove_member(change, project_id, user_id)
+
+
+@projects.post("/{project_id}/invitations", status_code=201, response_model=InvitationRead)
+async def invite(
+    request: Request, project_id: UUID, data: InvitationCreate, change: CurrentChange, service: Inviting
+) -> Response:
+    """Invite somebody to a project. They become a member when they accept."""
+    return created_response(request, await service.invite(change, project_id, data), invitations)
+
+
+@projects.get("/{project_id}/invitations", response_model=PageOf[InvitationRead], openapi_extra=described(INVITATIONS))
+async def list_invitations(
+    request: Request, project_id: UUID, caller: Caller, query: InvitationsQuery, repository: Invitations
+) -> Response:
+    """List the open invitations to a project, newest first. For those who manage it."""
+    return page_response(request, await repository.of_project(project_id, caller, query))
+
+
+@projects.delete("/{project_id}/invitations/{invitation_id}", status_code=204)
+async def withdraw_invitation(project_id: UUID, invitation_id: UUID, change: CurrentChange, service: Inviting) -> None:
+    """Take an invitation to a project back."""
+    await service.withdraw(change, project_id, invitation_id)
+
+
+reads(invitations, INVITATIONS, Invitations, listed="the open invitations that are for you")
+
+
+@invitations.post("/{invitation_id}/accept", status_code=204)
+async def accept(invitation_id: UUID, change: CurrentChange, service: Inviting) -> None:
+    """Accept an invitation: become a member of its project."""
+    await service.accept(change, invitation_id)
+
+
+@invitations.post("/{invitation_id}/decline", status_code=204)
+async def decline(invitation_id: UUID, change: CurrentChange, service: Inviting) -> None:
+    """Decline an invitation."""
+    await service.decline(change, invitation_id)
+
+
+router = APIRouter(routes=[*projects.routes, *invitations.routes])

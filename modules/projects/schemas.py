@@ -8,14 +8,14 @@ from uuid import UUID
 from pydantic import Field
 from sqlalchemy import func, literal, select, union_all
 
-from modules.projects.models import Project, ProjectMember, ProjectTag, Role, Status
+from modules.projects.models import Invitation, Project, ProjectMember, ProjectTag, Role, Status
 from modules.projects.policy import carries, role_of_caller
 from modules.tags.api import TagSummary
 from modules.users.api import UserSummary
 from shared.auth import ADMIN
-from shared.reads import Collection, CustomFilter, Derived, Document, Each, Many, One, OnRequest, flat
+from shared.reads import Collection, CustomFilter, Derived, Document, Each, Many, One, OnRequest, Summary, flat
 from shared.rows import live, table_of
-from shared.schemas import UNCHANGED, Date, Input, Key, Line, Patch, Text
+from shared.schemas import UNCHANGED, Date, Email, Input, Key, Line, Patch, Text
 
 Name = Annotated[Line, Field(description="What it is called, on one line.", examples=["Relaunch"])]
 Description = Annotated[Text, Field(max_length=10_000)]
@@ -107,6 +107,39 @@ PROJECTS = Collection(
 )
 
 
+class ProjectSummary(Summary, of=Project):
+    """A project as other documents embed it."""
+
+    id: UUID
+    name: str = Field(description="What it is called.")
+
+
+class InvitationRead(Document, of=Invitation):
+    """An invitation. It offers a role in a project."""
+
+    id: UUID
+    project_id: UUID = Field(description="The project.")
+    project: Annotated[ProjectSummary, One("project_id")] = Field(
+        description="What the invited person sees of the project."
+    )
+    user_id: UUID | None = Field(description="Whom it is for; null when it is for an address.")
+    email: str | None = Field(description="The address of whom it is for; null when it is for an account.")
+    role: Role = Field(description="What they are to be to the project.")
+    inviter_id: UUID = Field(description="Who invites.")
+    inviter: Annotated[UserSummary | None, One("inviter_id")] = Field(description="The account of who invites.")
+    expires_at: datetime = Field(description="Until when it can be accepted.")
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+
+INVITATIONS = Collection(
+    InvitationRead,
+    filters=("id", "project_id", "role", "inviter_id", "expires_at", "created_at"),
+    sorts=("created_at", "expires_at"),
+)
+
+
 class ProjectReplace(Input):
     """A whole project, without its `external_id`."""
 
@@ -145,7 +178,18 @@ class ProjectsUpdate(Patch):
     due_on: Annotated[Date | None, Due] = UNCHANGED
 
 
-class MemberWrite(Input):
-    """The role to give somebody in a project."""
+MembersRole = Annotated[Role, Field(description="What they are to be to the project.", examples=["editor"])]
 
-    role: Role = Field(description="What they are to be to the project.", examples=["editor"])
+
+class MemberWrite(Input):
+    """Another role for a member of a project."""
+
+    role: MembersRole
+
+
+class InvitationCreate(Input):
+    """Whom to invite, by `user_id` or by `email`, and to what role."""
+
+    user_id: UUID | None = Field(None, description="Their account.")
+    email: Email | None = Field(None, description="Their e-mail address.", examples=["ada@example.com"])
+    role: MembersRole

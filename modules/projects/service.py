@@ -5,10 +5,10 @@ from uuid import UUID
 
 from modules.projects.errors import DatesOutOfOrder, LastOwner, MemberNotFound, TagNotAttachable
 from modules.projects.models import Project, Role
-from modules.projects.repository import ProjectRepository
+from modules.projects.repository import InvitationRepository, ProjectRepository
 from modules.projects.schemas import ProjectCreate, ProjectReplace, ProjectUpdate
 from modules.tags.api import TagNotFound, TagsApi
-from modules.users.api import UserNotFound, UsersApi
+from modules.users.api import UserDeleted, UsersApi
 from shared.errors import DomainError
 from shared.reads import Representation
 from shared.writes import Change, Import, Imported
@@ -17,8 +17,11 @@ from shared.writes import Change, Import, Imported
 class ProjectService:
     """Makes, changes and shares projects."""
 
-    def __init__(self, projects: ProjectRepository, users: UsersApi, tags: TagsApi) -> None:
+    def __init__(
+        self, projects: ProjectRepository, invitations: InvitationRepository, users: UsersApi, tags: TagsApi
+    ) -> None:
         self._projects = projects
+        self._invitations = invitations
         self._users = users
         self._tags = tags
 
@@ -83,7 +86,9 @@ class ProjectService:
         await self._projects.detach(change, id, tag_id)
 
     async def set_member(self, change: Change, id: UUID, user_id: UUID, role: Role) -> None:
-        """Give somebody a role. Raises ProjectNotFound, ProjectForbidden, UserNotFound, LastOwner, ExternalIdTaken."""
+        """Give a member another role; who is none is invited. Raises ProjectNotFound, ProjectForbidden, MemberNotFound,
+        LastOwner, ExternalIdTaken.
+        """
         project = await self._projects.lock(change, id, "manage")
         if project.owner_id == user_id:
             if role is not Role.OWNER:
@@ -93,14 +98,13 @@ class ProjectService:
             return
         present = await self._projects.memberships.find(change, project_id=id, user_id=user_id)
         if present is None:
-            if not await self._users.hold_live(change, [user_id]):
-                raise UserNotFound
-            await self._projects.memberships.insert(change, project_id=id, user_id=user_id, role=role)
-        elif present.role is not role:
-            await self._projects.memberships.update(change, present, role=role)
-        else:
+            raise MemberNotFound
+        if present.role is role:
             return
+        await self._projects.memberships.update(change, present, role=role)
         await self._projects.update(change, project, touched=True)
+        if present.role is Role.OWNER:
+            await self._invitations.withdraw_of(change, id, user_id)
 
     async def remove_member(self, change: Change, id: UUID, user_id: UUID) -> None:
         """Somebody leaves. Everyone may do so on their own. Raises ProjectNotFound, ProjectForbidden, MemberNotFound,
@@ -114,6 +118,11 @@ class ProjectService:
         else:
             await self._projects.memberships.remove(change, project_id=id, user_id=user_id)
             await self._projects.update(change, project, touched=True)
+            await self._invitations.withdraw_of(change, id, user_id)
+
+    async def withdraw_invitations(self, change: Change, _: UserDeleted) -> None:
+        """Nobody is invited any more by who is gone."""
+        await self._invitations.withdraw_of_deleted(change)
 
     async def _set_tags(self, change: Change, id: UUID, tag_ids: Sequence[UUID], owner_ids: Collection[UUID]) -> bool:
         """Have the project carry just these tags, new ones being of these owners. Whether that changed anything."""
@@ -140,6 +149,7 @@ class ProjectService:
             raise LastOwner
         await self._projects.memberships.remove(change, project_id=project.id, user_id=heir.user_id)
         await self._projects.update(change, project, owner_id=heir.user_id, owner_since=heir.created_at)
+        await self._invitations.withdraw_of(change, project.id, project.owner_id)
 
 
 def _wrong(project: ProjectCreate, tags: Collection[UUID]) -> DomainError | None:

@@ -1,6 +1,6 @@
 """What can go wrong with accounts."""
 
-from shared.errors import Conflict, Forbidden, NotFound, TooManyRequests
+from shared.errors import Conflict, Forbidden, Invalid, NotFound, TooManyRequests
 
 
 class UserNotFound(NotFound):
@@ -19,11 +19,41 @@ class WrongPassword(Forbidden):
     """The current password is not right."""
 
 
+class WeakPassword(Invalid):
+    """This password is one that is tried first: among the most common ones, your e-mail address, your name, or one
+    character over and over. Choose another.
+    """
+
+
+class OwnAddress(Forbidden):
+    """You change your own e-mail address with your password, at `/users/me/email`."""
+
+
 class LastAdministrator(Conflict):
     """This is the last administrator who can sign in. Make another account an administrator first."""
+
+
+class OwnAccount(Conflict):
+    """Nobody takes the rights of an administrator from themselves, or stops their own account: another administrator
+    does.
+    """
+
+
+class ServiceNoAdministrator(Conflict, constraint="ck_users_service_no_administrator"):
+    """A service is no administrator. It acts for the person who owns it."""
+
+
+class TooManyRegistrations(TooManyRequests):
+    """Too many accounts were registered lately, from your address or in all. Wait for the seconds in the Retry-After
+    header.
+    """
 
 
 class TooManyAttempts(TooManyRequests):
     """Too many wrong passwords were tried. Wait for the seconds in the Retry-After header: until then even the right
     password is refused.
     """
+
+
+class TooManyMails(TooManyRequests):
+    """Too many mails were asked for, to this address or from yours. Wait for the seconds in the Retry-After header."""

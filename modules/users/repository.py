@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Integer, Select, String, Uuid, and_, bindparam, column, func, select, update, values
+from sqlalchemy import Integer, Select, String, Uuid, and_, bindparam, column, exists, func, or_, select, update, values
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from modules.users.errors import UserForbidden, UserNotFound
@@ -16,6 +17,7 @@ from shared.values import normalised_email
 from shared.wire import Statement
 from shared.writes import Change, Repository
 
+_owner = aliased(User)
 LIVE_SESSION: Select[bool, datetime] = (
     select((col(User.role) == Role.ADMIN).label("is_admin"), col(UserSession.created_at).label("signed_in_at"))
     .join(UserSession, col(UserSession.user_id) == col(User.id))
@@ -26,9 +28,15 @@ LIVE_SESSION: Select[bool, datetime] = (
         col(UserSession.expires_at) > func.now(),
         col(User.deleted_at).is_(None),
         col(User.is_active),
+        or_(
+            col(User.owner_id).is_(None),
+            exists().where(
+                col(_owner.id) == col(User.owner_id), col(_owner.deleted_at).is_(None), col(_owner.is_active)
+            ),
+        ),
     )
 )
-"""Contributed to `shared.auth.authentication.live_sessions`."""
+"""Contributed to `shared.auth.authentication.live_sessions`. A service acts while its owner may."""
 
 
 class Credentials(NamedTuple):
@@ -36,17 +44,21 @@ class Credentials(NamedTuple):
 
     user_id: UUID
     password_hash: str
+    email: str
+    full_name: str
 
 
-MAY_SIGN_IN = (col(User.deleted_at).is_(None), col(User.is_active))
+MAY_SIGN_IN = (col(User.deleted_at).is_(None), col(User.is_active), col(User.owner_id).is_(None))
+"""The person of a live account. Nobody signs in to a service."""
 """The conditions of an account that may."""
-_CREDENTIALS = (col(User.id), col(User.password_hash))
+_CREDENTIALS = (col(User.id), col(User.password_hash), col(User.email), col(User.full_name))
 # PostgreSQL folds the case of both sides, as its index does.
 _FOLDED = func.lower(bindparam("email", type_=String()))
-_ONE_ROW = values(column("n", Integer()), name="one").data([(1,)])
+ONE_ROW = values(column("n", Integer()), name="one").data([(1,)])
+"""To join with what may not be there."""
 _CREDENTIALS_BY_EMAIL = Statement(
     select(_FOLDED, *_CREDENTIALS)
-    .select_from(_ONE_ROW)
+    .select_from(ONE_ROW)
     .outerjoin(User, and_(func.lower(col(User.email)) == _FOLDED, *MAY_SIGN_IN))
 )
 _CREDENTIALS_BY_ID = Statement(
@@ -93,8 +105,8 @@ class UserRepository(Repository[User]):
     async def credentials(self, email: str) -> tuple[str, Credentials | None]:
         """The address as it is compared, and what the account with it signs in with, if it may."""
         rows = await self._database.read(_CREDENTIALS_BY_EMAIL, {"email": normalised_email(email) or email})
-        folded, id, password_hash = rows[0]
-        return folded, None if id is None else Credentials(id, password_hash)
+        folded, *found = rows[0]
+        return folded, None if found[0] is None else Credentials(*found)
 
     async def credentials_of(self, id: UUID) -> tuple[str, Credentials] | None:
         """The same of the account with this id, if it may sign in."""

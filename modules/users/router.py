@@ -7,15 +7,21 @@ from dependency_injector.wiring import Provide
 from fastapi import APIRouter, Depends, Request, Response
 
 from modules.users.container import UsersContainer
-from modules.users.errors import LastAdministrator, UserForbidden, UserNotFound
+from modules.users.errors import LastAdministrator, OwnAccount, ServiceNoAdministrator, UserForbidden, UserNotFound
 from modules.users.factors.router import Factors
 from modules.users.factors.router import router as factors
+from modules.users.keys.router import router as keys
+from modules.users.recovery.router import Recovery
+from modules.users.recovery.router import router as recovery
+from modules.users.recovery.schemas import AddressChange
 from modules.users.repository import UserRepository
 from modules.users.schemas import USERS, PasswordChange, UserAdministration, UserCreate, UserRead, UserUpdate
 from modules.users.service import UserService
+from modules.users.services.router import router as services
 from modules.users.sessions.router import Sessions, SessionsQuery, client_of
 from modules.users.sessions.router import router as sessions
 from modules.users.sessions.schemas import SESSIONS, SessionRead
+from shared.auth import READS
 from shared.http.reads import (
     HistoryQuery,
     PageOf,
@@ -44,18 +50,25 @@ UsersQuery = Annotated[ListQuery, Depends(list_query(USERS))]
 UserView = Annotated[View, Depends(document_view(UserRead))]
 
 
+_WHEN_CONFIRMED = "A mail is on its way to the new address. Until its link was used, nothing changes."
+_BY_MAIL = (
+    "A mail is on its way, whether or not the address has an account: it has the link, or says that there is one."
+)
+
 users = resource_router(
     "/users",
     about="Accounts. Anybody may register one, and finds it at `/users/me`. All else is for administrators.",
+    keys=(READS,),
 )
 
 
-@users.post("", status_code=201, response_model=UserRead)
+@users.post("", status_code=201, response_model=UserRead, responses={202: {"description": _BY_MAIL}})
 # Nobody asks again as the one who was made.
 @operation(public=True, slow=True, never=(UserNotFound,))  # check: who has no account makes one
 async def register(request: Request, data: UserCreate, change: PublicChange, service: Users) -> Response:
-    """Register an account."""
-    return created_response(request, await service.register(change, data))
+    """Register an account. Where this server sends mail, the account is there once the link in a mail was used."""
+    registered = await service.register(change, data, client_of(request).address)
+    return Response(status_code=202) if registered is None else created_response(request, registered)
 
 
 # Whose account is deleted has no session any more, and one is allowed everything here.
@@ -70,7 +83,7 @@ async def get_me(request: Request, caller: Caller, view: UserView, repository: R
 
 
 @users.patch("/me", response_model=UserRead)
-@operation(never=(*_OWN.never, LastAdministrator))
+@operation(never=(*_OWN.never, LastAdministrator, OwnAccount, ServiceNoAdministrator))
 async def update_me(request: Request, data: UserUpdate, change: CurrentChange, service: Users) -> Response:
     """Change your own profile."""
     me = change.caller.user_id
@@ -79,8 +92,10 @@ async def update_me(request: Request, data: UserUpdate, change: CurrentChange, s
 
 @users.delete("/me", status_code=204)
 @_OWN
-async def delete_me(change: CurrentChange, service: Users) -> None:
-    """Delete your own account, with your projects and tags, and end every session."""
+async def delete_me(change: RecentChange, service: Users) -> None:
+    """Delete your own account, with your projects and tags, and end every session. Only a session of the last five
+    minutes may do it.
+    """
     me = change.caller.user_id
     await service.delete(change.about(me), me)
 
@@ -90,6 +105,16 @@ async def delete_me(change: CurrentChange, service: Users) -> None:
 async def change_password(request: Request, data: PasswordChange, change: CurrentChange, service: Users) -> None:
     """Change your password, and end your other sessions."""
     await service.change_password(change, data, client_of(request).address)
+
+
+@users.put("/me/email", status_code=204, responses={202: {"description": _WHEN_CONFIRMED}})
+@operation(slow=True, never=_OWN.never)
+async def change_email(request: Request, data: AddressChange, change: CurrentChange, service: Recovery) -> Response:
+    """Change your e-mail address. Where this server sends mail, the change takes effect when the link in a mail to the
+    new address was used, and the old one is told.
+    """
+    is_done = await service.change_address(change, data, client_of(request).address)
+    return Response(status_code=204 if is_done else 202)
 
 
 @users.get("", response_model=PageOf[UserRead], openapi_extra=described(USERS))
@@ -173,4 +198,6 @@ async def remove_factors(user_id: UUID, change: RecentChange, _: Administrator, 
     await service.remove_all(change, user_id)
 
 
-router = APIRouter(routes=[*users.routes, *sessions.routes, *factors.routes])
+router = APIRouter(
+    routes=[*users.routes, *sessions.routes, *keys.routes, *services.routes, *factors.routes, *recovery.routes]
+)

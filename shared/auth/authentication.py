@@ -6,7 +6,9 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, DateTime, FromClause, Select, cast, false, literal_column, null, select
 
+from shared.auth.api_keys import PREFIX, ApiKeys
 from shared.auth.principal import CALLER_IS_ADMIN, Principal
+from shared.auth.scopes import InsufficientScope, Needed
 from shared.auth.tokens import AccessTokens, InvalidToken
 from shared.extensions import ExtensionPoint, Extensions
 from shared.observing import current_activity
@@ -39,25 +41,48 @@ class Authenticator:
     def __init__(self, database: Database, tokens: AccessTokens, extensions: Extensions) -> None:
         self._database = database
         self._tokens = tokens
+        self._keys = ApiKeys(database, extensions)
         self._statement = Statement(select(CALLER_IS_ADMIN, _SIGNED_IN_AT).select_from(gate(extensions)))
 
-    def caller(self, token: str) -> Principal:
-        """The caller that the token names. The session is checked with the first statement: by the gate of a read, by
-        the demand of a change. Raises InvalidToken.
+    async def caller(self, token: str, needed: Needed) -> Principal:
+        """The caller that the token names, who has the scopes that a key needs. The session is checked with the first
+        statement: by the gate of a read, by the demand of a change. Raises InvalidToken, InsufficientScope and
+        KeyRefused.
         """
+        if token.startswith(PREFIX):
+            return await self._of_key(token, needed)
         claims = self._tokens.verify(token)
         current_activity.get().principal = claims.user_id
+        return Principal(claims.user_id, claims.session_id)
+
+    def known(self, token: str) -> Principal:
+        """The caller that the token names, where that can be told without asking anybody: a key that was used lately,
+        too. Raises InvalidToken.
+        """
+        if token.startswith(PREFIX):
+            return self._keys.known(token)
+        claims = self._tokens.verify(token)
         return Principal(claims.user_id, claims.session_id)
 
     def demand(self, caller: Principal) -> Demand:
         """That the caller's session and account are alive, as the unit of work begins."""
         return Demand(self._statement, caller.parameters(), InvalidToken)
 
-    async def principal(self, token: str) -> Principal:
-        """The caller, whose session and account are alive now. Raises InvalidToken."""
-        return await self.checked(self.caller(token))
+    async def principal(self, token: str, needed: Needed) -> Principal:
+        """The same, whose session and account are alive now. Raises InvalidToken, InsufficientScope and KeyRefused."""
+        return await self.checked(await self.caller(token, needed))
 
     async def checked(self, caller: Principal) -> Principal:
         """The same caller, whose session and account are alive now. Raises InvalidToken."""
         ((is_admin, signed_in_at),) = admitted(await self._database.read(self._statement, caller.parameters()))
         return replace(caller, is_admin=is_admin, signed_in_at=signed_in_at)
+
+    async def _of_key(self, token: str, needed: Needed) -> Principal:
+        caller = await self._keys.caller(token)
+        current_activity.get().principal = caller.user_id
+        try:
+            caller.require_scopes(needed)
+        except InsufficientScope:
+            await self.checked(caller)  # Of a key that is revoked, nothing else is told.
+            raise
+        return caller

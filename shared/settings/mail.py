@@ -3,6 +3,7 @@
 from email.headerregistry import Address
 from email.utils import getaddresses
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import url2pathname
 
@@ -10,6 +11,7 @@ from email_validator import validate_email
 from pydantic import ValidationInfo, field_validator
 from pydantic_settings import BaseSettings
 
+from shared.settings.files import IN_FILE
 from shared.settings.variables import KERNEL
 
 MAIL_ADVICE = (
@@ -29,7 +31,7 @@ class MailSettings(BaseSettings):
     """Whom mail is from: an address, or `Name <address>`."""
     public_url: str | None = None
     """Where people open your site: links in mails lead to `/verify-email` and `/password-reset` below it."""
-    mail_url: str | None = None
+    mail_url: Annotated[str | None, IN_FILE] = None
     """The server that takes mail: `smtp://user:password@host:587`, which has to offer TLS where credentials are sent,
     or `smtps://…`, which is TLS from the first byte. `file:///folder` keeps mail there, and sends none."""
 

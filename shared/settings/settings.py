@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from shared.keys import Keys, derived, is_strong, kept_secret
+from shared.settings.clients import YEAR, ClientSettings
 from shared.settings.files import IN_FILE, Files
 from shared.settings.mail import MailSettings, folder_of
 from shared.settings.urls import URL_ADVICE, is_url
@@ -18,7 +19,6 @@ Environment = Literal["production", "development"]
 Seconds = Annotated[float, Field(ge=0.001, le=86_400, allow_inf_nan=False)]
 """At least a millisecond, PostgreSQL's unit of timeouts: 0 would mean no timeout."""
 Days = Annotated[int, Field(gt=0, le=36_500)]
-YEAR = 366 * 86_400
 MAIL = "mail"
 """The folder of mail in the data folder."""
 
@@ -209,9 +209,9 @@ class ServerSettings(DatabaseSettings):
         return seconds
 
 
-class Settings(MailSettings, ServerSettings):
-    """Every field is the environment variable `TRELLIS_<FIELD>`, but for `DATABASE_URL` and `PORT`. `trellis config`
-    shows a field's docstring.
+class Settings(MailSettings, ClientSettings, ServerSettings):
+    """Every field is the environment variable `TRELLIS_<FIELD>`, if it has no other name. `trellis config` shows a
+    field's docstring.
     """
 
     worker: bool | None = None

@@ -20,6 +20,7 @@ from shared.keys import Keys
 from shared.rows import Model, expiring, table_of
 from shared.wire import Database, Run, Statement, UnitOfWork
 from shared.writes.change import Permission
+from shared.writes.room import Room
 
 LIFETIME = timedelta(hours=24)
 
@@ -86,14 +87,19 @@ class Keyed:
 class Idempotency:
     """Finds and keeps answers by their keys."""
 
-    def __init__(self, database: Database, extensions: Extensions, keys: Keys) -> None:
+    def __init__(self, database: Database, extensions: Extensions, keys: Keys, bytes_per_account: int) -> None:
         self._database = database
         self._keys = keys
+        self._room = Room(bytes_per_account, LIFETIME)
         self._find = Statement(_find(gate(extensions)))
         self._find_unnamed = Statement(_find(TRUSTED))
 
     def keyed(self, key: str, caller: Principal | None, *parts: bytes) -> Keyed:
-        """A request that consists of these parts."""
+        """A request that consists of these parts, and of the scopes of an API key: what those allowed is not given
+        again to who has others.
+        """
+        scopes = () if caller is None or caller.scopes is None else sorted(caller.scopes)
+        parts = (*parts, *(scope.encode() for scope in scopes))
         return Keyed(key, caller, [_fingerprint(one, parts) for one in self._keys])
 
     async def begin(self, unit: UnitOfWork, request: Keyed) -> Answer | None:
@@ -126,7 +132,11 @@ class Idempotency:
         return None
 
     async def keep(self, unit: UnitOfWork, request: Keyed, answer: Answer) -> None:
-        """Keep the answer, in the unit of work. Raises Contended when another answer was kept meanwhile."""
+        """Keep the answer, in the unit of work. Raises Contended when another answer was kept meanwhile, and
+        TooMuchKept.
+        """
+        if request.caller is not None:
+            await self._room.demand(unit.execute, request.scopes[0], len(answer.content))
         values: Mapping[str, Any] = {
             "scope": request.scopes[0],
             "key": request.key,

@@ -175,12 +175,15 @@ FEED = """
                 ("PATCH", f"/projects/{project}", {"description": "It is not in them."}, set()),
                 ("DELETE", member, None, {None}),
                 ("PATCH", f"/projects/{project}", {"name": "Shed"}, set()),
-                ("PUT", member, {"role": "viewer"}, {comment}),
+                ("share", member, None, {comment}),
                 ("DELETE", f"/projects/{project}", None, {None}),
                 ("POST", f"/projects/{project}/restore", None, {comment}),
             ):
                 start = await latest(bob)
-                assert (await ann.request(method, path, json=body)).is_success
+                if method == "share":
+                    await share(ann, project, bob)
+                else:
+                    assert (await ann.request(method, path, json=body)).is_success
                 found, _ = await follow(bob, start)
                 assert {item["id"] for item in found if item["resource"] == "comments"} == told, (method, path)
 """

@@ -50,7 +50,7 @@ class Deleting(Promises):
             counted = done(await self.keeper.get(self.face.path, params=params | {"count": "exact"})).json()["count"]
             assert counted == len(found), "`count` counts what the pages have."
 
-    @needs("list")
+    @needs("list", "restore")
     async def test_the_trash_tells_since_when_and_until_when(self):
         """A deleted row carries `deleted_at` and `purge_at`; of a live one in the same list they are null."""
         gone = await self.deleted()
@@ -63,7 +63,7 @@ class Deleting(Promises):
             assert live.get("deleted_at") is live.get("purge_at") is None
         assert not {"deleted_at", "purge_at"} & (await self.document(self.row)).keys()
 
-    @needs("list")
+    @needs("list", "restore")
     async def test_the_trash_is_walked_through_in_pages(self):
         """Like every list."""
         rows = await self.saved_all([{"deleted_at": NOON, "deletion_id": uuid7()} for _ in range(5)])

@@ -36,6 +36,13 @@ READY = {
 
 _PATHS = " ".join(DOCUMENT["paths"])
 _PROMOTED = text("UPDATE users SET role = 'admin' WHERE email = 'ada@example.com'")
+_MAILED = text("""
+    INSERT INTO confirmations (id, purpose, user_id, email, state, digest, expires_at)
+    SELECT gen_random_uuid(), purpose, users.id, email,
+        sha256(convert_to(password_hash || ' ' || lower(email), 'UTF8')), sha256(convert_to(:token, 'UTF8')),
+        now() + interval '1 hour'
+    FROM users, (VALUES ('reset'), ('address')) AS wanted (purpose) WHERE email = 'ada@example.com'""")
+"""Links in mails to Ada have the token of the example."""
 
 
 @dataclass(frozen=True)
@@ -149,17 +156,24 @@ class Reader:
         assert made.status_code == 201, made.text
         self._ada = made.json()["id"]
         await self._database.sql(_PROMOTED)
+        await self._database.sql(_MAILED, {"token": example_of({"schema": SCHEMAS["Reset"]["properties"]["token"]})})
         tokens = await self._sent(SIGN_IN, SIGN_IN.path)
         assert tokens.status_code == 200, tokens.text
         return anonymous(self._app, headers={"Authorization": f"Bearer {tokens.json()['access_token']}"})
 
     async def _filled(self, operation: Operation) -> str:
         """The path, with ids of rows that are made for it; the account is Ada's own."""
-        names, values = operation.parameters("path"), {"user_id": self._ada}
+        names, values, ada = operation.parameters("path"), {"user_id": self._ada}, self._caller
         if "user_id" in names:
             self._caller = self._admin
         for name, parameter in names.items():
             values[name] = await self._made(name, values) or example_of(parameter)
+        if "/members/" in operation.path:  # Who is to be a member is invited, and accepts.
+            above = operation.path.partition("/members/")[0].format(**values)
+            invite = next(one for one in OPERATIONS if one.path.endswith("/invitations") and one.method == "POST")
+            invited = await self._sent(invite, f"{above}/invitations")
+            accepted = await ada.post(f"{SERVER}{invited.headers['Location']}/accept")
+            assert accepted.status_code == 204, accepted.text
         return operation.path.format(**values)
 
     async def _made(self, name: str, values: dict[str, str]) -> str | None:
@@ -168,8 +182,11 @@ class Reader:
             return values[name]
         above = [path.removesuffix(f"/{{{name}}}") for path in DOCUMENT["paths"] if path.endswith(f"/{{{name}}}")]
         for create in OPERATIONS:
-            if create.method == "POST" and create.path in above and create.parameters("path").keys() <= values.keys():
-                made = await self._sent(create, create.path.format(**values))
+            if create.method != "POST" or create.path not in above:
+                continue
+            around = {one: await self._made(one, values) for one in create.parameters("path")}
+            if None not in around.values():
+                made = await self._sent(create, create.path.format(**around))
                 assert made.status_code == 201, made.text
                 return str(made.headers["Location"].rpartition("/")[2])
         return None

@@ -98,4 +98,9 @@ async def make(caller, name="Relaunch", path="/projects", **fields):
 
 
 async def share(owner, project, member, role="viewer"):
-    assert (await owner.put(f"/projects/{project}/members/{member.id}", json={"role": role})).status_code == 204
+    """The member has accepted; or is one, and gets another role."""
+    from modules.projects.tests.joining import join  # Where there are projects.
+
+    present = await owner.put(f"/projects/{project}/members/{member.id}", json={"role": role})
+    if present.status_code == 404:
+        await join(owner, project, member, role)

@@ -61,16 +61,19 @@ class TestResults:
         assert (project["name"], project["tags"], project["version"]) == ("Moved", [], 6)
 
     async def test_members_come_change_and_go(self, ann, bob):
-        member = f"/projects/{{/0/id}}/members/{bob.id}"
+        project = await ProjectFactory.saved(owner_id=ann.id)
+        await MemberFactory.saved(project_id=project.id, user_id=bob.id, role=Role.VIEWER)
+        member = f"/projects/{project.id}/members/{bob.id}"
+        invitation = {"user_id": str(bob.id), "role": "viewer"}
         results = await done(
             ann,
-            {"method": "POST", "path": "/projects", "body": {"name": "Shared"}},
-            {"method": "PUT", "path": member, "body": {"role": "viewer"}},
-            {"method": "DELETE", "path": member},
+            {"method": "PUT", "path": member, "body": {"role": "owner"}},
             {"method": "PUT", "path": member, "body": {"role": "editor"}},
-            {"method": "PUT", "path": member, "body": {"role": "viewer"}},
+            {"method": "DELETE", "path": member},
+            {"method": "POST", "path": f"/projects/{project.id}/invitations", "body": invitation},
         )
-        document = (await bob.get(f"/projects/{results[0]['body']['id']}")).json()
+        await done(bob, {"method": "POST", "path": f"/invitations/{results[3]['body']['id']}/accept"})
+        document = (await bob.get(f"/projects/{project.id}")).json()
         assert (document["my_role"], document["version"]) == ("viewer", 5)
 
     async def test_a_hundred_operations_are_taken(self, ann, rows):
@@ -114,9 +117,10 @@ class TestFailure:
     @pytest.mark.parametrize("others", [[], [TAG]], ids=["the last", "one before another"])
     async def test_of_a_statement_that_nobody_waits_for_has_its_index(self, ann, bob, database, rows, others):
         """A member's row goes along with what is executed next; that is not the next operation's."""
-        await database.script("ALTER TABLE project_members ADD CONSTRAINT ck_planted CHECK (false) NOT VALID")
         project = await ProjectFactory.saved(owner_id=ann.id)
-        member = {"method": "PUT", "path": f"/projects/{project.id}/members/{bob.id}", "body": {"role": "viewer"}}
+        await MemberFactory.saved(project_id=project.id, user_id=bob.id, role=Role.VIEWER)
+        await database.script("ALTER TABLE project_members ADD CONSTRAINT ck_planted CHECK (false) NOT VALID")
+        member = {"method": "PUT", "path": f"/projects/{project.id}/members/{bob.id}", "body": {"role": "editor"}}
         failed(await run(ann, TAG, member, *others), 422, 1, "invalid")
         assert await rows("tags") == 0
 
@@ -329,8 +333,8 @@ class TestTwoThatMeet:
             async with httpx2.AsyncClient(base_url=f"{server.url}/api/v1", timeout=PATIENCE) as http:
                 account = {"email": "ann@example.com", "password": "correct horse battery"}
                 await http.post("/users", json={**account, "full_name": "Ann"})
-                form = {"grant_type": "password", "username": account["email"], "password": account["password"]}
-                tokens = (await http.post("/auth/token", data=form)).json()
+                body = {"email": account["email"], "password": account["password"]}
+                tokens = (await http.post("/auth/sessions", json=body)).json()
                 http.headers["Authorization"] = f"Bearer {tokens['access_token']}"
                 made = await done(http, *({"method": "POST", "path": "/tags", "body": {"name": n}} for n in "ab"))
                 first, second = (result["body"]["id"] for result in made)

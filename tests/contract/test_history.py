@@ -5,7 +5,8 @@ from datetime import datetime
 import pytest
 
 from modules.projects.models import Role
-from modules.projects.tests.factories import ProjectFactory
+from modules.projects.tests.factories import MemberFactory, ProjectFactory
+from modules.projects.tests.joining import join
 from modules.tags.tests.factories import TagFactory
 from tests.contract.reading import items, refused, shared_with, walk
 from tests.contract.test_plans import executed, sequential_scans
@@ -47,7 +48,7 @@ class TestTheHistoryOfAProject:
         path = f"/projects/{project['id']}"
         tag = (await ann.post("/tags", json={"name": "Urgent"})).json()
         await ann.put(f"{path}/tags/{tag['id']}")
-        await ann.put(f"{path}/members/{bob.id}", json={"role": "viewer"})
+        await join(ann, project["id"], bob)
         await ann.put(f"{path}/members/{bob.id}", json={"role": "editor"})
         parts = [item for item in items(await ann.get(f"{path}/history")) if item["part"]]
         assert [(item["part"], item["action"]) for item in parts] == [
@@ -73,7 +74,7 @@ class TestTheHistoryOfAProject:
 
     async def test_can_be_narrowed(self, ann, bob, project):
         path = f"/projects/{project['id']}"
-        await ann.put(f"{path}/members/{bob.id}", json={"role": "editor"})
+        await MemberFactory.saved(project_id=project["id"], user_id=bob.id, role="editor")
         between = items(await ann.get(f"{path}/history"))[0]["at"]
         await bob.patch(path, json={"name": "Bob's"})
         history = f"{path}/history"
@@ -96,7 +97,7 @@ class TestTheHistoryOfAProject:
     async def test_has_cursors_for_its_caller_and_project_only(self, ann, bob, project):
         other = (await ann.post("/projects", json={"name": "Other"})).json()
         for one in (project, other):
-            await ann.put(f"/projects/{one['id']}/members/{bob.id}", json={"role": "viewer"})
+            await join(ann, one["id"], bob)
         first = await ann.get(f"/projects/{project['id']}/history", params={"limit": 1})
         cursor = {"cursor": first.json()["next_cursor"]}
         for caller, one in ((bob, project), (ann, other)):

@@ -14,7 +14,7 @@ EVERYWHERE = {
     *("referrer-policy", "x-content-type-options", "x-frame-options"),
 }
 """Headers of every answer, which tell a client of the API nothing."""
-SOMETIMES = {"content-encoding", "link", "idempotency-replayed", "preference-applied"}
+SOMETIMES = {"ratelimit", "ratelimit-policy", "content-encoding", "link", "idempotency-replayed", "preference-applied"}
 """Headers that depend on the request, or on what there is."""
 
 # The example of a batch is about projects. Without them, it is nobody's.
@@ -28,8 +28,9 @@ WISHES = [(one, name) for one in CHANGES for name in one.parameters("query", "he
 
 
 @pytest.fixture
-def reader(app, database, admin):
-    return Reader(app, database, admin)
+def reader(keeping_app, database, admin):
+    """Where mail is kept: what mails is done, and a registration makes an account at once."""
+    return Reader(keeping_app, database, admin)
 
 
 def described(operation, answer):
@@ -143,12 +144,14 @@ class TestRowsThatThereAre:
 
     @pytest.fixture
     async def project(self, admin, bob):
-        from modules.projects.tests.factories import ProjectFactory
+        from modules.projects.tests.factories import MemberFactory, ProjectFactory
         from tests.contract.reading import NOON
 
         project = await ProjectFactory.saved(owner_id=admin.id)
         await admin.patch(f"/projects/{project.id}", json={"name": "renamed", "due_on": "2027-01-01"})
-        await admin.put(f"/projects/{project.id}/members/{bob.id}", json={"role": "editor"})
+        await MemberFactory.saved(project_id=project.id, user_id=bob.id, role="editor")
+        invitation = {"email": "ada@example.com", "role": "viewer"}
+        assert (await admin.post(f"/projects/{project.id}/invitations", json=invitation)).status_code == 201
         tag = (await admin.post("/tags", json={"name": "a tag"})).json()
         await admin.put(f"/projects/{project.id}/tags/{tag['id']}")
         await admin.delete(f"/projects/{project.id}")
@@ -161,7 +164,13 @@ class TestRowsThatThereAre:
         [
             *("/projects", "/projects?deleted=include", "/projects?deleted=only&fields=id", "/tags", "/users"),
             *("/projects?include=owner,members&count=exact", "/journal", "/projects/{id}/history"),
-            *("/projects/{id}", "/projects/{id}/members", "/users/{user}/history", "/tags?deleted=include"),
+            *(
+                "/projects/{id}",
+                "/projects/{id}/members",
+                "/projects/{id}/invitations",
+                "/users/{user}/history",
+                "/tags?deleted=include",
+            ),
         ],
     )
     async def test_are_described(self, admin, project, path):

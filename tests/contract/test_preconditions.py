@@ -116,7 +116,7 @@ class TestATagThatMatches:
 
     async def test_holds_no_more_when_the_members_or_tags_have_changed(self, admin, world):
         path = f"/projects/{world.project.id}"
-        for change in ("a new member", "a tag put on a project"):
+        for change in ("a member's new role", "a tag put on a project"):
             etag = (await admin.get(path)).headers["ETag"]
             assert (await ROW_CHANGES[change](world).by(admin, If_Match=etag)).status_code == 204
             refused = await admin.delete(path, headers={"If-Match": etag})
@@ -261,8 +261,8 @@ class TestWhereOneIsRequired:
         assert (await CREATES[what](world).by(admin)).status_code == 201
 
     async def test_signing_in_needs_none(self, client, ann):
-        form = {"grant_type": "password", "username": "ann@example.com", "password": PASSWORD}
-        assert (await client.post("/auth/token", data=form)).status_code == 200
+        body = {"email": "ann@example.com", "password": PASSWORD}
+        assert (await client.post("/auth/sessions", json=body)).status_code == 201
 
     async def test_who_may_not_change_it_at_all_is_told_that(self, bob, project):
         is_problem(await patched(bob, project), 404, "project_not_found")

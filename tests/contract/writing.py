@@ -10,7 +10,7 @@ import httpx2
 from sqlalchemy import text
 
 from modules.projects.models import Role
-from modules.projects.tests.factories import MemberFactory, ProjectFactory, ProjectTagFactory
+from modules.projects.tests.factories import InvitationFactory, MemberFactory, ProjectFactory, ProjectTagFactory
 from modules.tags.tests.factories import TagFactory
 from modules.users.tests.factories import PASSWORD, UserFactory
 from shared.rows.models import Model
@@ -45,6 +45,7 @@ class World:
     user: Any
     member: Any
     deleted_user: Any
+    invitation: Any
 
     @classmethod
     async def made_by(cls, admin):
@@ -62,6 +63,9 @@ class World:
             user=await UserFactory.saved(),
             member=member,
             deleted_user=await UserFactory.saved(deleted_at=NOON, deletion_id=project.id),
+            invitation=await InvitationFactory.saved(
+                project_id=project.id, inviter_id=admin.id, email="ada@example.com"
+            ),
         )
 
 
@@ -69,6 +73,9 @@ CREATES: dict[str, Callable[[World], Write]] = {
     "a new project": lambda _: Write("POST", "/projects", {"name": "new"}),
     "a new tag": lambda _: Write("POST", "/tags", {"name": "new"}),
     "a new project of a key": lambda _: Write("PUT", "/projects/by-external-id/new", {"name": "new"}),
+    "an invitation": lambda w: Write(
+        "POST", f"/projects/{w.project.id}/invitations", {"user_id": str(w.user.id), "role": "editor"}
+    ),
     "a registration": lambda _: Write(
         "POST", "/users", {"email": "new@example.com", "password": PASSWORD, "full_name": "New"}
     ),
@@ -88,12 +95,12 @@ DOCUMENT_CHANGES: dict[str, Callable[[World], Write]] = {
 
 SILENT_CHANGES: dict[str, Callable[[World], Write]] = {
     "a project's deletion": lambda w: Write("DELETE", f"/projects/{w.project.id}"),
-    "a new member": lambda w: Write("PUT", f"/projects/{w.project.id}/members/{w.user.id}", {"role": "editor"}),
     "a member's new role": lambda w: Write("PUT", f"/projects/{w.project.id}/members/{w.member.id}", {"role": "owner"}),
     "a member's removal": lambda w: Write("DELETE", f"/projects/{w.project.id}/members/{w.member.id}"),
     "a tag put on a project": lambda w: Write("PUT", f"/projects/{w.project.id}/tags/{w.tag.id}"),
     "a tag taken off a project": lambda w: Write("DELETE", f"/projects/{w.project.id}/tags/{w.attached_tag.id}"),
     "a tag's deletion": lambda w: Write("DELETE", f"/tags/{w.tag.id}"),
+    "an invitation's withdrawal": lambda w: Write("DELETE", f"/projects/{w.project.id}/invitations/{w.invitation.id}"),
     "an account's deletion": lambda w: Write("DELETE", f"/users/{w.user.id}"),
 }
 """Of rows, answered with nothing."""
@@ -123,7 +130,7 @@ async def signed_in_at(server):
     async with httpx2.AsyncClient(base_url=f"{server.url}/api/v1", timeout=PATIENCE, limits=limits) as http:
         account = {"email": f"{uuid4().hex}@example.com", "password": PASSWORD}
         await http.post("/users", json=account | {"full_name": "Ann"})
-        form = {"grant_type": "password", "username": account["email"], "password": PASSWORD}
-        token = (await http.post("/auth/token", data=form)).json()["access_token"]
+        body = {"email": account["email"], "password": PASSWORD}
+        token = (await http.post("/auth/sessions", json=body)).json()["access_token"]
         http.headers["Authorization"] = f"Bearer {token}"
         yield http

@@ -131,22 +131,25 @@ class TestARequest:
         assert restored.after == {"deleted_at": None, "deletion_id": None, "version": 3}
 
     async def test_tells_of_members_as_parts_of_the_project(self, ann, bob, entries, project):
+        invitation = {"user_id": str(bob.id), "role": "viewer"}
+        invited = (await ann.post(f"/projects/{project.id}/invitations", json=invitation)).json()["id"]
         await entries()
         path = f"/projects/{project.id}/members/{bob.id}"
         steps = (
-            (lambda: ann.put(path, json={"role": "viewer"}), "created", None, "viewer"),
+            (lambda: bob.post(f"/invitations/{invited}/accept"), "created", None, "viewer"),
             (lambda: ann.put(path, json={"role": "editor"}), "changed", "viewer", "editor"),
             (lambda: ann.delete(path), "deleted", "editor", None),
         )
         for request, action, before, after in steps:
             assert (await request()).status_code == 204
-            parts = {entry.part: entry for entry in await entries()}
+            parts = {entry.part: entry for entry in await entries() if entry.resource == "projects"}
             assert parts.keys() == {None, "project_members"}
             assert about(parts[None]) == ("projects", None, project.id, "changed")  # Its version alone.
             assert parts[None].after.keys() == {"version"}
             part = parts["project_members"]
             assert about(part) == ("projects", "project_members", project.id, action)
-            assert by(part)[:2] == (ann.id, ann.session_id)
+            who = bob if action == "created" else ann
+            assert by(part)[:2] == (who.id, who.session_id)
             assert (part.before and part.before["role"], part.after and part.after["role"]) == (before, after)
             assert (part.before or part.after)["user_id"] == str(bob.id)
 

@@ -10,6 +10,7 @@ from uuid_utils.compat import uuid7
 
 from shared.auth.policy import Policy
 from shared.auth.principal import RECENT, AdministratorsOnly, Principal, StepUpRequired
+from shared.auth.scopes import InsufficientScope, KeyRefused
 from shared.errors import Forbidden
 from tests.database import RolledBackDatabase
 
@@ -63,7 +64,30 @@ class TestPrincipal:
             "caller_id": id,
             "session_id": None,
             "caller_is_admin": True,
+            "caller_scopes": None,
         }
+        assert Principal(id, scopes=frozenset({"tags:read"})).parameters()["caller_scopes"] == ["tags:read"]
+
+    def test_without_a_key_needs_no_scope(self) -> None:
+        for needed in (None, frozenset[str](), frozenset({"tags:read"})):
+            Principal(uuid7()).require_scopes(needed)
+
+    def test_with_a_key_needs_the_scope_of_each_thing(self) -> None:
+        key = Principal(uuid7(), scopes=frozenset({"tags:read"}))
+        key.require_scopes(frozenset())
+        key.require_scopes(frozenset({"tags:read"}))
+        with pytest.raises(InsufficientScope) as refused:
+            key.require_scopes(frozenset({"tags:write"}))
+        assert (refused.value.scope, type(refused.value)) == ("tags:write", InsufficientScope)
+
+    def test_with_a_key_is_refused_where_nobody_said_that_keys_may(self) -> None:
+        with pytest.raises(KeyRefused):
+            Principal(uuid7(), scopes=frozenset({"tags:read"})).require_scopes(None)
+
+    def test_with_a_key_never_signed_in(self) -> None:
+        key = Principal(uuid7(), uuid7(), True, datetime.now(UTC), frozenset({"tags:read"}))
+        with pytest.raises(StepUpRequired):
+            key.require_recent_sign_in()
 
     def test_cannot_become_somebody_else(self) -> None:
         principal = Principal(uuid7())

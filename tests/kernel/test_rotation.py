@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient
 from pydantic import SecretStr
 from starlette.datastructures import Headers
+from uuid_utils.compat import uuid7
 
 from app.asgi import create_app
 from app.container import compose
@@ -24,7 +26,7 @@ SIGN_IN = {"email": ANN["email"], "password": ANN["password"]}
 
 
 @pytest.fixture
-async def start(settings) -> AsyncIterator[Callable]:
+async def start(settings) -> AsyncIterator[Callable[..., Any]]:
     """Starts the application with other settings, in the place of the one before, on the same database."""
     with clone("rotated") as url:
 
@@ -113,8 +115,11 @@ class TestARotation:
                 assert again["refresh_token"] == renewed["refresh_token"]
 
     async def test_keeps_what_a_reader_has_to_see(self):
-        def reader(*keys: bytes) -> ReadYourWrites:
-            return ReadYourWrites(None, lambda _: Principal(None), keys)
+        def reader(*keys):
+            async def caller(*_):
+                return Principal(uuid7())
+
+            return ReadYourWrites(FastAPI(), caller, keys)
 
         header = reader(b"old").sign(4711)
         for keys, needed in (((b"new", b"old"), 4711), ((b"new",), None)):

@@ -83,7 +83,7 @@ class TestVerify:
         """RFC 8725 §3.1."""
         claims = jwt.decode(signed(), options={"verify_signature": False})
         with pytest.raises(InvalidToken):
-            tokens.verify(jwt.encode(claims, None, "none", {"typ": TYPE}))
+            tokens.verify(jwt.encode(claims, "", "none", {"typ": TYPE}))
 
     def test_refuses_another_algorithm_with_the_same_key(self, tokens: AccessTokens) -> None:
         claims = jwt.decode(signed(), options={"verify_signature": False})

@@ -52,12 +52,12 @@ class World:
 
     def sign_in(self, http: httpx2.Client, account: Account) -> None:
         """A new token for it, be the server down for a while."""
-        form = {"grant_type": "password", "username": account.email, "password": PASSWORD}
+        body = {"email": account.email, "password": PASSWORD}
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             with suppress(httpx2.TransportError):
-                answer = http.post("/auth/token", data=form)
-                if answer.status_code == 200:
+                answer = http.post("/auth/sessions", json=body)
+                if answer.status_code == 201:
                     account.token = answer.json()["access_token"]
                     return
             time.sleep(PAUSE)
@@ -175,8 +175,16 @@ class Writer(Thread):
 
     def _share(self) -> None:
         id, account = self._some(self._world.projects)
-        path = f"/projects/{id}/members/{self._anybody().id}"
-        self._ask(account, "PUT", path, json={"role": self._chance.choice(ROLES)})
+        self._join(account, id, self._anybody(), self._chance.choice(ROLES))
+
+    def _join(self, account: Account, id: str, member: Account, role: str) -> None:
+        """A member gets the role; who is none is invited, and accepts."""
+        answer = self._ask(account, "PUT", f"/projects/{id}/members/{member.id}", json={"role": role})
+        if answer.status_code == 404:
+            body = {"user_id": member.id, "role": role}
+            invited = self._ask(account, "POST", f"/projects/{id}/invitations", json=body)
+            if invited.status_code == 201:
+                self._ask(member, "POST", f"/invitations/{invited.json()['id']}/accept")
 
     def _unshare(self) -> None:
         id, account = self._some(self._world.projects)
@@ -185,7 +193,7 @@ class Writer(Thread):
     def _hand_over(self) -> None:
         id, account = self._some(self._world.projects)
         heir = self._anybody()
-        self._ask(account, "PUT", f"/projects/{id}/members/{heir.id}", json={"role": "owner"})
+        self._join(account, id, heir, "owner")
         self._ask(account, "DELETE", f"/projects/{id}/members/{account.id}")
 
     def _trash(self) -> None:
@@ -218,7 +226,11 @@ class Writer(Thread):
             {"method": "POST", "path": "/tags", "body": {"name": self._text()}},
             {"method": "POST", "path": "/projects", "body": {"name": self._text()}},
             {"method": "PUT", "path": "/projects/{/1/id}/tags/{/0/id}"},
-            {"method": "PUT", "path": f"/projects/{{/1/id}}/members/{member.id}", "body": {"role": "editor"}},
+            {
+                "method": "POST",
+                "path": "/projects/{/1/id}/invitations",
+                "body": {"user_id": member.id, "role": "editor"},
+            },
             {"method": "PATCH", "path": "/tags/{/0/id}", "body": {"name": self._text()}},
         ]
         answer = self._ask(account, "POST", "/batch", json={"operations": operations})
@@ -226,6 +238,8 @@ class Writer(Thread):
             tag, project = (result["body"]["id"] for result in answer.json()["results"][:2])
             self._world.tags.append((tag, account))
             self._world.projects.append((project, account))
+            invitation = answer.json()["results"][3]["body"]["id"]
+            self._ask(member, "POST", f"/invitations/{invitation}/accept")
 
     def _import(self) -> None:
         account = self._anybody()

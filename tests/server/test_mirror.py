@@ -41,7 +41,7 @@ class Cast:
 
     def make(self, account: Account, path: str, **fields: object) -> str:
         """The id of something new."""
-        id: str = self.ask(account, "POST", path, {"name": "x"} | fields)["id"]
+        id: str = self.ask(account, "POST", path, fields if "role" in fields else {"name": "x"} | fields)["id"]
         return id
 
     def acts(self):
@@ -51,9 +51,13 @@ class Cast:
             self.make(maker, "/tags", name=name) for maker, name in ((ann, "1"), (ann, "2"), (cem, "3"))
         )
         project, far = self.make(ann, "/projects", tag_ids=[tag]), self.make(ann, "/projects", tag_ids=[tag])
+        invited = [
+            self.make(ann, f"/projects/{project}/invitations", user_id=who.id, role=role)
+            for who, role in ((bob, "viewer"), (cem, "owner"), (ada, "editor"))
+        ]
         for who, *act in (
-            (ann, "PUT", f"/projects/{project}/members/{bob.id}", {"role": "viewer"}),
-            (ann, "PUT", f"/projects/{project}/members/{cem.id}", {"role": "owner"}),
+            (bob, "POST", f"/invitations/{invited[0]}/accept"),
+            (cem, "POST", f"/invitations/{invited[1]}/accept"),
             (cem, "PUT", f"/projects/{project}/tags/{cems}"),
             (ann, "PATCH", f"/tags/{tag}", {"name": "New"}),
             (ann, "PATCH", f"/projects/{project}", {"name": "New"}),
@@ -65,7 +69,7 @@ class Cast:
             (ann, "POST", f"/projects/{far}/restore"),
             (ada, "DELETE", f"/users/{cem.id}"),
             (ada, "POST", f"/users/{cem.id}/restore"),
-            (ann, "PUT", f"/projects/{project}/members/{ada.id}", {"role": "editor"}),
+            (ada, "POST", f"/invitations/{invited[2]}/accept"),
             (ann, "DELETE", f"/projects/{project}/members/{ann.id}"),
             (ada, "DELETE", f"/projects/{project}/members/{bob.id}"),
         ):

@@ -36,8 +36,8 @@ async def http(server):
 
 async def sign_in(http, **account):
     await http.post("/users", json=ANN | account)
-    form = {"grant_type": "password", "username": (ANN | account)["email"], "password": ANN["password"]}
-    tokens = (await http.post("/auth/token", data=form)).json()
+    body = {"email": (ANN | account)["email"], "password": ANN["password"]}
+    tokens = (await http.post("/auth/sessions", json=body)).json()
     http.headers["Authorization"] = f"Bearer {tokens['access_token']}"
     return tokens["refresh_token"]
 
@@ -121,7 +121,10 @@ class TestAtOnce:
         theirs = dict(http.headers)
         co_owner = (await http.get("/users/me")).json()["id"]
         members = f"/projects/{project}/members"
-        assert (await http.put(f"{members}/{co_owner}", json={"role": "owner"}, headers=mine)).status_code == 204
+        invitation = {"user_id": co_owner, "role": "owner"}
+        invited = await http.post(f"/projects/{project}/invitations", json=invitation, headers=mine)
+        accepted = await http.post(f"/invitations/{invited.json()['id']}/accept", headers=theirs)
+        assert accepted.status_code == 204
         leaving = (
             http.delete(f"{members}/{owner}", headers=mine),
             http.delete(f"{members}/{co_owner}", headers=theirs),

@@ -1,8 +1,10 @@
 """Rows of the projects module."""
 
+from datetime import UTC, datetime
+
 from factory import Faker, SelfAttribute, Sequence
 
-from modules.projects.models import Project, ProjectMember, ProjectTag
+from modules.projects.models import Invitation, Project, ProjectMember, ProjectTag, Role
 from tests.factories import RowFactory
 
 
@@ -30,3 +32,13 @@ class ProjectTagFactory(RowFactory[ProjectTag]):
 
     class Meta:
         model = ProjectTag
+
+
+class InvitationFactory(RowFactory[Invitation]):
+    """Invitations; give the project_id, the inviter_id, and a user_id or an email."""
+
+    class Meta:
+        model = Invitation
+
+    role = Role.VIEWER
+    expires_at = datetime(2200, 1, 1, tzinfo=UTC)

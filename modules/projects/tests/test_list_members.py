@@ -67,10 +67,10 @@ class TestList:
         assert found == [("Ann", "owner"), ("Cid", "viewer"), ("Bob", "owner")]
 
     async def test_the_owner_comes_first_among_those_of_the_same_moment(self, ann: Caller, bob: Caller) -> None:
-        """As when one transaction makes the project and shares it."""
-        id = (await ann.post("/projects", json={"name": "Relaunch"})).json()["id"]
-        await ann.put(f"/projects/{id}/members/{bob.id}", json={"role": "viewer"})
-        assert roles(await ann.get(f"/projects/{id}/members")) == [("Ann", "owner"), ("Bob", "viewer")]
+        """As an import by an operator may have it."""
+        project = await ProjectFactory.saved(owner_id=ann.id, created_at=MARCH)
+        await MemberFactory.saved(project_id=project.id, user_id=bob.id, role=Role.VIEWER, created_at=MARCH)
+        assert roles(await ann.get(f"/projects/{project.id}/members")) == [("Ann", "owner"), ("Bob", "viewer")]
 
     @pytest.mark.parametrize("role", [Role.VIEWER, Role.EDITOR])
     async def test_every_member_sees_it(self, ann: Caller, bob: Caller, project: Project, role: Role) -> None:

@@ -1,4 +1,4 @@
-"""Sharing a project: giving roles and taking them, and who may."""
+"""The members of a project: giving them other roles, taking these away, and who may."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 
 from modules.projects.models import Project, Role
 from modules.projects.tests.factories import MemberFactory, ProjectFactory
+from modules.projects.tests.joining import join
 from modules.users.models import Role as AccountRole
 from modules.users.tests.factories import UserFactory
 from tests.callers import Caller
@@ -44,7 +45,7 @@ def roles(page: Response) -> list[tuple[str, str]]:
 class TestPut:
     @pytest.mark.parametrize("role", ["viewer", "editor", "owner"])
     async def test_it_gives_a_role(self, ann: Caller, bob: Caller, project: Project, role: str) -> None:
-        assert (await bob.get(f"/projects/{project.id}")).status_code == 404
+        await MemberFactory.saved(project_id=project.id, user_id=bob.id, role=Role.VIEWER)
         given = await ann.put(f"/projects/{project.id}/members/{bob.id}", json={"role": role})
         assert given.status_code == 204
         assert given.content == b""
@@ -65,6 +66,7 @@ class TestPut:
     async def test_a_change_raises_the_projects_version_once_and_a_repetition_not(
         self, ann: Caller, bob: Caller, project: Project
     ) -> None:
+        await MemberFactory.saved(project_id=project.id, user_id=bob.id, role=Role.OWNER)
         versions = []
         for role in ("viewer", "viewer", "editor", "editor", "owner", "owner"):
             await ann.put(f"/projects/{project.id}/members/{bob.id}", json={"role": role})
@@ -86,12 +88,15 @@ class TestPut:
         assert refused.status_code == 422
         assert [error["pointer"] for error in refused.json()["errors"]] == ["/since"]
 
-    async def test_nobody_who_is_not_there_becomes_a_member(self, ann: Caller, project: Project) -> None:
+    async def test_nobody_becomes_a_member_by_it(self, ann: Caller, bob: Caller, project: Project) -> None:
+        """Who is none is invited. Nothing tells whether there is such an account."""
         deleted = await UserFactory.saved(deleted_at=JANUARY)
-        for id in (uuid4(), deleted.id):
+        for id in (bob.id, uuid4(), deleted.id):
             refused = await ann.put(f"/projects/{project.id}/members/{id}", json={"role": "viewer"})
             assert refused.status_code == 404
-            assert refused.json()["code"] == "user_not_found"
+            assert refused.json()["code"] == "member_not_found"
+            assert "invitations" in refused.json()["detail"]
+        assert (await bob.get(f"/projects/{project.id}")).status_code == 404
         assert roles(await ann.get(f"/projects/{project.id}/members")) == [("Ann", "owner")]
 
 
@@ -108,7 +113,7 @@ class TestRemove:
     async def test_they_may_come_back(self, ann: Caller, bob: Caller, project: Project) -> None:
         await MemberFactory.saved(project_id=project.id, user_id=bob.id, role=Role.EDITOR)
         await ann.delete(f"/projects/{project.id}/members/{bob.id}")
-        assert (await ann.put(f"/projects/{project.id}/members/{bob.id}", json={"role": "viewer"})).status_code == 204
+        await join(ann, project.id, bob)
         assert (await bob.get(f"/projects/{project.id}")).json()["my_role"] == "viewer"
 
     async def test_who_is_no_member_is_not_found(self, ann: Caller, bob: Caller, project: Project) -> None:
@@ -151,6 +156,7 @@ class TestWhoMay:
         cora = await signed_in(full_name="Cora", role=account)
         if account is AccountRole.USER:
             await MemberFactory.saved(project_id=project.id, user_id=cora.id, role=Role.OWNER)
+        await MemberFactory.saved(project_id=project.id, user_id=bob.id, role=Role.EDITOR)
         assert (await cora.put(f"/projects/{project.id}/members/{bob.id}", json={"role": "viewer"})).status_code == 204
         assert ("Bob", "viewer") in roles(await ann.get(f"/projects/{project.id}/members"))
         assert (await cora.delete(f"/projects/{project.id}/members/{bob.id}")).status_code == 204

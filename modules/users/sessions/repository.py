@@ -27,6 +27,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col
 from uuid_utils.compat import uuid7
 
+from modules.users.keys.models import is_of_key
 from modules.users.models import REUSE_LEEWAY, RefreshToken, User, UserSession
 from modules.users.repository import MAY_SIGN_IN
 from modules.users.sessions.errors import SessionNotFound
@@ -44,7 +45,7 @@ def _role(sessions: FromClause, _: Extensions) -> ColumnElement[Any]:
 
 
 def _alive(sessions: FromClause) -> ColumnElement[bool]:
-    return and_(sessions.c.revoked_at.is_(None), sessions.c.expires_at > func.now())
+    return and_(sessions.c.revoked_at.is_(None), sessions.c.expires_at > func.now(), ~is_of_key(sessions.c.id))
 
 
 POLICY = Policy(
@@ -94,6 +95,7 @@ _REVOKE_ALL = Statement(
         col(UserSession.user_id) == bindparam("of_user", type_=Uuid()),
         col(UserSession.id).is_distinct_from(bindparam("but", type_=Uuid())),
         col(UserSession.revoked_at).is_(None),
+        ~is_of_key(col(UserSession.id)),
     )
     .values(revoked_at=bindparam("now", type_=DateTime(timezone=True)))
 )
@@ -103,6 +105,7 @@ _END = Statement(
         col(UserSession.id) == bindparam("id", type_=Uuid()),
         col(UserSession.user_id) == bindparam("of_user", type_=Uuid()),
         col(UserSession.revoked_at).is_(None),
+        ~is_of_key(col(UserSession.id)),
         col(UserSession.expires_at) > func.now(),
     )
     .values(revoked_at=bindparam("now", type_=DateTime(timezone=True)))
@@ -198,7 +201,7 @@ class SessionRepository:
             raise SessionNotFound
 
     async def revoke_all(self, change: Change, user_id: UUID, *, but: UUID | None = None) -> None:
-        """End every session of an account, or every other one."""
+        """End every session of an account, or every other one. Its keys go on."""
         await change.unit.execute(_REVOKE_ALL, {"of_user": user_id, "but": but, "now": datetime.now(UTC)})
 
     def _compile(self, view: View) -> Statement:

@@ -86,8 +86,8 @@ class OAuthRoute(Route):
         return handle_form
 
 
-sessions = resource_router("/auth", about=ABOUT)
-oauth = resource_router("/auth", OAuthRoute, about=ABOUT)
+sessions = resource_router("/auth", about=ABOUT, keys=())
+oauth = resource_router("/auth", OAuthRoute, about=ABOUT, keys=())
 
 _ENDING = operation(urgent=True, repeatable=False)
 
@@ -98,7 +98,8 @@ _ENDING = operation(urgent=True, repeatable=False)
     response_model=SignedIn,
     responses={201: {"headers": {"Cache-Control": {}}}},
 )
-@operation(public=True, slow=True, repeatable=False)  # check: a password says who
+# Nobody ends it before it is answered.
+@operation(public=True, slow=True, repeatable=False, never=(SessionNotFound,))  # check: a password says who
 async def create_session(request: Request, data: SessionCreate, change: PublicChange, service: Sessions) -> Response:
     """Sign in. The answer has the tokens of a new session, and the session."""
     signed_in = await service.sign_in(change, data.email, data.password, client_of(request), data.code)
@@ -159,7 +160,7 @@ async def end_session(session_id: UUID, change: RecentChange, repository: Reposi
     public=True,
     slow=True,
     repeatable=False,
-    never=(InvalidInput, InvalidCredentials, SecondFactorRequired, SecondFactorWrong),
+    never=(InvalidInput, InvalidCredentials, SecondFactorRequired, SecondFactorWrong, SessionNotFound),
 )
 async def token(
     request: Request,

@@ -9,7 +9,7 @@ from pydantic.json_schema import SkipJsonSchema
 from sqlalchemy import ColumnElement, FromClause, Uuid, bindparam, func
 
 from modules.users.models import UserSession
-from modules.users.schemas import EMAIL, LONGEST_PASSWORD, PASSWORD
+from modules.users.schemas import EMAIL, PASSWORD, GivenPassword
 from shared.extensions import Extensions
 from shared.reads import Collection, Derived, Document
 from shared.schemas import Input, Text
@@ -17,7 +17,6 @@ from shared.values import LONGEST_EMAIL
 
 _LONGEST_CODE = 100
 """Longer than any code of a second factor."""
-GivenPassword = Annotated[Text, Field(max_length=LONGEST_PASSWORD, json_schema_extra={"format": "password"})]
 RefreshTokenText = Annotated[Text, Field(max_length=1000)]
 """Longer than our tokens, so that an access token sent by mistake is a bad grant, not a bad request."""
 

@@ -89,8 +89,12 @@ class SessionService:
         """A new session for good credentials. Raises InvalidCredentials, TooManyAttempts, TooManySignIns."""
         self._passwords.demand_room()
         account, known = await self._users.credentials(email)
+        if self._passwords.is_crowded and not await self._guesses.knows(account, client.address):
+            raise TooManySignIns
         matches = partial(self._passwords.matches, password, known and known.password_hash)
-        if not await self._guesses.judged(account, client.address, matches) or known is None:
+        with self._passwords.sign_in():
+            is_right = await self._guesses.judged(account, client.address, matches)
+        if not is_right or known is None:
             raise InvalidCredentials
         renewed = await self._renewed(known.password_hash, password)
         if code is not None:
@@ -163,11 +167,11 @@ class SessionService:
             await self._sessions.revoke(change, found.session)
 
     async def _renewed(self, encoded: str, password: str) -> str | None:
-        """A hash with today's parameters for one that was made with others. It is made before the account is locked,
-        since it takes a while, and not at all in a crowd: the next sign-in will do.
+        """A hash as it is made today for one that was made otherwise. It is made before the account is locked, since it
+        takes a while, and not at all in a crowd: the next sign-in will do.
         """
-        if self._passwords.is_outdated(encoded):
-            with suppress(TooManySignIns):
+        with suppress(TooManySignIns):
+            if await self._passwords.is_outdated(encoded, password):
                 return await self._passwords.hash(password)
         return None
 

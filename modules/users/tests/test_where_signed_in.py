@@ -16,6 +16,7 @@ from app.container import Application
 from modules.users.guesses import ACCOUNT
 from modules.users.models import User, UserSession
 from modules.users.tests.factories import PASSWORD, UserFactory
+from shared.auth import passwords
 from shared.auth.principal import RECENT
 from tests.callers import BASE, Caller
 from tests.database import RolledBackDatabase
@@ -100,6 +101,18 @@ class TestSigningIn:
                 answer = await client.post("/auth/sessions", json=body, headers=[(b"user-agent", given)])
                 session = answer.json()["session"]
                 assert (session["address"], session["client"]) == ("2001:db8::1", shown)
+
+    async def test_in_a_crowd_is_for_those_who_are_known(
+        self, client: AsyncClient, app: FastAPI, user: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A flood of strangers does not keep the owner out, where they signed in before."""
+        assert (await sign_in(client, user.email)).status_code == 201
+        monkeypatch.setattr(passwords, "CROWD", 0)
+        transport = ASGITransport(app=app, client=("203.0.113.1", 4711))
+        async with AsyncClient(transport=transport, base_url=BASE) as stranger:
+            assert refused(await sign_in(stranger, user.email), 503, "too_many_sign_ins")
+        assert refused(await sign_in(client, "nobody@example.com"), 503, "too_many_sign_ins")
+        assert (await sign_in(client, user.email)).status_code == 201
 
     @pytest.mark.parametrize(
         "columns", [{"email": "else@example.com"}, {"is_active": False}, {"deleted_at": datetime.now(UTC)}]

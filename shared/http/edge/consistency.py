@@ -8,15 +8,15 @@ import base64
 import hashlib
 import hmac
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from uuid import UUID
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.auth import Principal
-from shared.errors import Unauthenticated
+from shared.auth import Needed, Principal
+from shared.errors import DomainError
 from shared.http.edge.headers import bearer_token
 from shared.keys import Keys
 from shared.wire import Sight, sight
@@ -51,7 +51,7 @@ class Positions:
 class ReadYourWrites:
     """Pure ASGI, where there are replicas."""
 
-    def __init__(self, app: ASGIApp, caller: Callable[[str], Principal], keys: Keys) -> None:
+    def __init__(self, app: ASGIApp, caller: Callable[[str, Needed], Awaitable[Principal]], keys: Keys) -> None:
         self._app = app
         self._caller = caller
         self._keys = keys
@@ -60,7 +60,7 @@ class ReadYourWrites:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, with what it has to see in `sight`. Health is the primary's."""
         headers = Headers(scope=scope)
-        session = self._session(headers)
+        session = await self._session(headers)
         is_read = scope["method"] in READS and not scope["path"].startswith("/health/")
         seen = Sight(self._needed(headers, session) if is_read else None)
 
@@ -95,10 +95,10 @@ class ReadYourWrites:
             return None
         return max(needed, int.from_bytes(signed[8:]))
 
-    def _session(self, headers: Headers) -> UUID | None:
+    async def _session(self, headers: Headers) -> UUID | None:
         token = bearer_token(headers)
-        with suppress(Unauthenticated):
-            return self._caller(token).session_id if token else None
+        with suppress(DomainError):  # It is told by who asks next.
+            return (await self._caller(token, frozenset())).session_id if token else None
         return None
 
 

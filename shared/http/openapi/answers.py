@@ -23,9 +23,20 @@ _HEADERS: dict[str, tuple[str, str]] = {
     "Vary": ("The headers of the request that decided what is sent.", "Accept"),
     "Content-Encoding": ("How it is compressed, for those who take it so.", "gzip"),
     "Content-Disposition": ("The name to save it under.", 'attachment; filename="export.ndjson"'),
+    "RateLimit-Policy": (
+        "Your quota, as units and a window in seconds (draft-ietf-httpapi-ratelimit-headers-11), if there is one.",
+        '"credential";q=1000;w=10',
+    ),
+    "RateLimit": (
+        "How many units you have left, and the seconds for which they last at the pace at which they come back.",
+        '"credential";r=997;t=10',
+    ),
     "Retry-After": ("Seconds to wait before the next attempt.", "5"),
     "WWW-Authenticate": ("How to sign in (RFC 6750).", 'Bearer realm="trellis"'),
 }
+
+
+_OF_ALL = ("X-Request-ID", "RateLimit", "RateLimit-Policy")
 
 
 def describe_answers(route: APIRoute, operation: dict[str, Any]) -> None:
@@ -74,7 +85,8 @@ def add_headers(document: dict[str, Any]) -> None:
     for operations in document["paths"].values():
         for operation in operations.values():
             for answer in operation["responses"].values():
-                answer.setdefault("headers", {})["X-Request-ID"] = {"$ref": "#/components/headers/X-Request-ID"}
+                of_all = {name: {"$ref": f"#/components/headers/{name}"} for name in _OF_ALL}
+                answer["headers"] = answer.get("headers", {}) | of_all
                 used |= answer["headers"].keys()
     document["components"]["headers"] = {
         name: {"description": words, "schema": {"type": "string"}, "example": example}

@@ -3,7 +3,7 @@
 from shared.http.reads.contents import Content
 from shared.http.reads.exports import CSV, NDJSON, ExportResponse, export_response, export_turns
 from shared.http.reads.filters import RESERVED
-from shared.http.reads.journal import HistoryQuery, journal_router
+from shared.http.reads.journal import JOURNAL_SCOPE, HistoryQuery, journal_router
 from shared.http.reads.queries import (
     CONDITIONAL,
     described,
@@ -18,6 +18,7 @@ from shared.http.reads.responses import PageOf, created_response, document_respo
 __all__ = [
     "CONDITIONAL",
     "CSV",
+    "JOURNAL_SCOPE",
     "NDJSON",
     "RESERVED",
     "Content",

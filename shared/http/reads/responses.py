@@ -3,7 +3,7 @@
 from typing import Generic, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode
 
-from fastapi import Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from shared.http.edge import JSON, document_tag, page_tag, tags_in
@@ -34,11 +34,13 @@ def document_response(request: Request, representation: Representation) -> Respo
     return unless_known(request, representation.content, {**PRIVATE, "ETag": tag})
 
 
-def created_response(request: Request, representation: Representation) -> Response:
-    """201 with the new document and its location, which is that of its resource (RFC 9110 §15.3.2)."""
+def created_response(request: Request, representation: Representation, of: APIRouter | None = None) -> Response:
+    """201 with the new document and its location, which is that of its resource (RFC 9110 §15.3.2). `of` is the router
+    of the resource, where that is not the route's own.
+    """
     tag = document_tag(representation.version, representation.content)
     route: Route = request.scope["route"]
-    headers = {**PRIVATE, "Location": route.location(representation.id), "ETag": tag}
+    headers = {**PRIVATE, "Location": route.location(representation.id, of), "ETag": tag}
     return Response(representation.content, 201, headers, "application/json")
 
 
