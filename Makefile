@@ -16,7 +16,7 @@ unexport PYTHONPATH PYTHONHOME
 export TRELLIS_ENVIRONMENT ?= development
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test openapi apis crashes terminations jobs reliability alerts mirror scaffolds mutants clients \
+.PHONY: help serve test openapi apis crashes terminations jobs reliability alerts mirror security scaffolds mutants clients \
 	lint format \
 	bench bench-profile bench-growth \
 	lock licences clean
@@ -53,6 +53,9 @@ alerts: .venv/installed  ## Cause what each alert rule of ops/ is for, and wait 
 
 mirror: .venv/installed  ## Follow the guide's recipe for MINUTES=5 while others write and the server is killed, and compare.
 	@$(BIN)/python -m tests.server.mirror --minutes $(or $(MINUTES),5) $(MIRROR)
+
+security: .venv/installed  ## Try the authorisation matrix, forged tokens and cursors, and all of the hostile corpus; print the figures of docs/SECURITY.md.
+	@SECURITY=whole $(BIN)/pytest tests/security --no-cov $(PYTEST)
 
 scaffolds: .venv/installed  ## Make COUNT=10 modules with random fields in a copy of the tree, and run their tests; SEED=1.
 	@$(BIN)/python -m tests.development.scaffolds --count $(or $(COUNT),10) --seed $(or $(SEED),1)

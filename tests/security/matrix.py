@@ -1,7 +1,7 @@
 """The authorisation matrix: what each operation answers to each kind of caller. `matrix.txt` states it, beside this
 file for the kernel's operations, and among a module's tests for its own.
 
-`python -m tests.security.matrix` prints it as Markdown, for docs/SECURITY.md.
+`python -m tests.security.matrix` prints it as Markdown, `--write` puts it into docs/SECURITY.md.
 """
 
 import sys
@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 OWN = ROOT / "tests/security/matrix.txt"
 """Has the columns, too."""
+DOCUMENT, BEGIN, END = ROOT / "docs/SECURITY.md", "<!-- the matrix -->", "<!-- until here -->"
 
 WORDS = {
     "ok": "It is done.",
@@ -60,5 +61,14 @@ def as_markdown() -> str:
     return "\n".join([*lines, "", *(f"- `{word}`: {meaning}" for word, meaning in WORDS.items())])
 
 
+def documented(text: str) -> str:
+    """A text of docs/SECURITY.md, with the matrix of now."""
+    before, _, rest = text.partition(BEGIN)
+    return f"{before}{BEGIN}\n\n{as_markdown()}\n\n{END}{rest.partition(END)[2]}"
+
+
 if __name__ == "__main__":
-    sys.stdout.write(f"{as_markdown()}\n")
+    if sys.argv[1:] == ["--write"]:
+        DOCUMENT.write_text(documented(DOCUMENT.read_text()))
+    else:
+        sys.stdout.write(f"{as_markdown()}\n")

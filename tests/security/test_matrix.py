@@ -1,5 +1,6 @@
 """The authorisation matrix, cell by cell: each is a real request, and a new operation without a row fails here."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from shared.http.routes import Route
 from shared.manifest import discover
 from tests.contract.described import OPERATIONS, Operation
 from tests.security import matrix
-from tests.security.matrix import Row, line_of, rows
+from tests.security.matrix import DOCUMENT, Row, line_of, rows
 from tests.security.world import World, key_of
 
 pytestmark = pytest.mark.needs("projects")
@@ -61,6 +62,18 @@ class TestTheTable:
         gone = STATED.keys() - {key_of(operation) for operation in OPERATIONS}
         assert not gone, f"matrix.txt has rows of operations that are not there: take them out: {', '.join(gone)}."
 
+    def test_stands_in_the_document(self) -> None:
+        """As it is; a module that came since, or went, may be missing or there. If it does not stand there:
+        `python -m tests.security.matrix --write`.
+        """
+        told = re.findall(r"^\| `(\w+ (/[\w-]+).*?)` \| (.*) \|$", DOCUMENT.read_text(), re.MULTILINE)
+        paths = {path for _, path, _ in told}
+        assert {operation: cells for operation, _, cells in told if operation in STATED} == {
+            operation: " | ".join(row.values())
+            for operation, row in STATED.items()
+            if re.split(r"(?<=\w)/|\s", operation)[1] in paths
+        }
+
     def test_opens_nothing_to_who_has_no_session(self) -> None:
         """Whoever reads the table may trust this: but for public operations, these columns say 401."""
         for operation in OPERATIONS:
@@ -76,14 +89,14 @@ class TestTheTests:
         line = line_of("GET /tags", STATED["GET /tags"])
         monkeypatch.delitem(STATED, "GET /tags")
         with pytest.raises(pytest.fail.Exception, match=r"has no row in modules/tags/tests/matrix\.txt\.") as failure:
-            await TestAnOperation().test_answers_everybody_as_stated(world, OF["GET /tags"])
+            await TestAnOperation().test_answers_everybody_as_stated(world, OF["GET /tags"], print)
         assert line in str(failure.value)
 
     async def test_find_a_cell_that_is_not_true(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         for key, actor, word in (("GET /tags", "outsider", "shows"), ("GET /tags/{tag_id}", "viewer", "404")):
             monkeypatch.setitem(STATED, key, STATED[key] | {actor: word})
             with pytest.raises(AssertionError):
-                await TestAnOperation().test_answers_everybody_as_stated(world, OF[key])
+                await TestAnOperation().test_answers_everybody_as_stated(world, OF[key], print)
 
     async def test_find_an_answer_that_tells_that_there_is_a_row(self, world: World) -> None:
         for key, actor in (("GET /tags/{tag_id}", "owner"), ("PATCH /tags/{tag_id}", "viewer")):
@@ -103,7 +116,7 @@ class TestTheTests:
 
 class TestAnOperation:
     @pytest.mark.parametrize("operation", OPERATIONS, ids=key_of)
-    async def test_answers_everybody_as_stated(self, world: World, operation: Operation) -> None:
+    async def test_answers_everybody_as_stated(self, world: World, operation: Operation, record_property: Any) -> None:
         """And where it refuses who does not see the row, or is not known, it answers to the byte what it answers about
         a row that never was.
         """
@@ -112,6 +125,7 @@ class TestAnOperation:
         if stated is None:
             pytest.fail(_advice(world, operation, found))
         assert found == stated, {actor: answers[actor].text for actor in found if found[actor] != stated[actor]}
+        record_property("figure", f"{len(found)} cells of the authorisation matrix, each as stated")
         for actor, answer in answers.items():
             if answer.status_code in {401, 404}:
                 code = {"anonymous": "unauthenticated"}.get(actor, "invalid_token")
