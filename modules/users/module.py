@@ -20,6 +20,7 @@ module = Module(
     container=UsersContainer,
     router=router,
     resources=(UserRepository,),
+    settings=UsersSettings,
     publishes=(UserDeleted, UserRestored, NoticeDue, ConfirmationDue),
     periodic=(Periodic(AppService.seal_anew, every="hour"),),
     later={NoticeDue: Notices.send_notice, ConfirmationDue: Confirmations.send_confirmation},
