@@ -62,12 +62,12 @@ _PASSKEY = Statement(
     .where(col(Factor.credential_id) == bindparam("credential_id"), *MAY_SIGN_IN)
     .with_for_update(key_share=True, of=[User])
 )
-_KEY_NAME = func.substring(col(Factor.key_material), 1, NAME_BYTES, type_=LargeBinary())
+_key_name = func.substring(col(Factor.key_material), 1, NAME_BYTES, type_=LargeBinary())
 _SEALED_BY = Statement(
     select(col(Factor.id), col(Factor.user_id), col(Factor.key_material))
     .where(
         col(Factor.kind) == FactorKind.TOTP,
-        any_(bindparam("names", type_=ARRAY(LargeBinary()))) == _KEY_NAME,
+        _key_name == any_(bindparam("names", type_=ARRAY(LargeBinary()))),
     )
     .limit(BATCH)
     .with_for_update(skip_locked=True)
