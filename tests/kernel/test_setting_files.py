@@ -12,6 +12,7 @@ VALUES = {
     "DATABASE_URL": ("database_url", URL),
     "TRELLIS_POOLED_URL": ("pooled_url", URL),
     "TRELLIS_REPLICA_URLS": ("replica_urls", f"{URL} {URL}"),
+    "TRELLIS_MAIL_URL": ("mail_url", "smtp://ann:p%40ss@mail.example.com:587"),
     "TRELLIS_SECRET": ("secret", STRONG),
     "TRELLIS_SECRET_PREVIOUS": ("secret_previous", STRONG),
 }
@@ -50,6 +51,8 @@ class TestASettingInAFile:
         """An editor leaves a line break at the end."""
         if variable != "DATABASE_URL":
             monkeypatch.setenv("DATABASE_URL", "postgresql://x/y")
+        monkeypatch.setenv("TRELLIS_MAIL_FROM", "trellis@example.com")
+        monkeypatch.setenv("TRELLIS_PUBLIC_URL", "https://www.example.com")
         name, value = VALUES[variable]
         write(f"{variable}_FILE", value.encode() + ending)
         found = getattr(Settings.load(), name)
