@@ -127,11 +127,15 @@ class TestDeleting:
             is_problem(await caller.delete(f"/auth/services/{ann.id}"), 404, "user_not_found")
         assert (await ann.get("/users/me")).status_code == 200
 
-    async def test_of_its_owner_takes_it_along_and_brings_it_back_without_its_keys(self, ann, admin, client):
-        made = await service_of(ann)
-        key = sent(await key_of(ann, account_id=made["id"]))
+    async def test_of_its_owner_takes_it_along_and_ends_its_keys(self, ann, admin, client):
+        """Each comes back by itself, as its own row of the trash, and without its keys."""
+        first, second = await service_of(ann), await service_of(ann)
+        key = sent(await key_of(ann, account_id=first["id"]))
         assert (await admin.delete(f"/users/{ann.id}")).status_code == 204
-        is_problem(await admin.get(f"/users/{made['id']}"), 404, "user_not_found")
-        assert (await admin.post(f"/users/{ann.id}/restore")).status_code == 200
-        assert (await admin.get(f"/users/{made['id']}")).json()["is_active"] is True
+        for made in (first, second):
+            is_problem(await admin.get(f"/users/{made['id']}"), 404, "user_not_found")
+        for id in (ann.id, first["id"]):
+            assert (await admin.post(f"/users/{id}/restore")).status_code == 200
+        assert (await admin.get(f"/users/{first['id']}")).json()["is_active"] is True
+        is_problem(await admin.get(f"/users/{second['id']}"), 404, "user_not_found")
         is_problem(await client.get("/users/me", headers=key), 401, "invalid_token")
