@@ -17,7 +17,6 @@ from shared.rows import (
     expiring,
     live_unique,
     searchable,
-    shared_by,
     table_of,
 )
 
@@ -52,9 +51,9 @@ class User(Model, Resource, table=True):
     role: Role = Field(default=Role.USER, sa_type=choice(Role))
     is_active: bool = True
     email_verified: bool = False
-    owner_id: UUID | None = shared_by("users", default=None)
-    """Of a service the person who answers for it; None of a person. It goes with that one's account and comes back with
-    it."""
+    owner_id: UUID | None = Field(default=None, foreign_key="users.id", index=True)
+    """Of a service the person who answers for it; None of a person. It does not belong to that one in the kernel's
+    sense: then whoever holds an account would keep it from signing in."""
 
     @property
     def is_administrator(self) -> bool:

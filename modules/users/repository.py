@@ -76,6 +76,12 @@ _LOCK_BY_EMAIL = Statement(
     .where(func.lower(col(User.email)) == _FOLDED, col(User.deleted_at).is_(None))
     .with_for_update()
 )
+_LOCK_SERVICES = Statement(
+    select(*loaded_columns(User))
+    .where(col(User.owner_id) == bindparam("owner_id", type_=Uuid()), col(User.deleted_at).is_(None))
+    .order_by(col(User.id))
+    .with_for_update()
+)
 _HOLD = Statement(
     select(col(User.id))
     .where(
@@ -128,6 +134,10 @@ class UserRepository(Repository[User]):
         ends. Always in the same order, so that two who demote each other do not wait for each other.
         """
         return {id for (id,) in await change.unit.execute(_HOLD_ADMINISTRATORS, {"id": id})}
+
+    async def lock_services(self, change: Change, owner_id: UUID) -> list[User]:
+        """The live services of an account."""
+        return [self._frozen(row) for row in await change.unit.execute(_LOCK_SERVICES, {"owner_id": owner_id})]
 
     async def promote(self, change: Change, email: str) -> None:
         """Make the live account with this address an administrator. Raises UserNotFound."""

@@ -112,12 +112,15 @@ class UserService:
         await self._sessions.revoke_all(change, known.user_id, but=change.caller.session_id)
 
     async def delete(self, change: Change, id: UUID) -> None:
-        """Delete an account, with what belongs to it. Raises UserNotFound, UserForbidden, LastAdministrator."""
+        """Delete an account and its services, each with what belongs to it. Raises UserNotFound, UserForbidden,
+        LastAdministrator.
+        """
         administrators = await self._users.hold_administrators(change, id)
         user = await self._users.lock(change, id, "delete")
         if user.is_administrator:
             _demand_another(id, administrators)
-        await self._users.delete(change, user)
+        for one in (user, *await self._users.lock_services(change, id)):
+            await self._users.delete(change, one)
         await self._end_all(change, id)
 
     async def _end_all(self, change: Change, id: UUID) -> None:

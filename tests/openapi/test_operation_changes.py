@@ -185,8 +185,8 @@ OPERATIONS = [
     ),
     Planted(sets("/", servers=[{"url": "/"}, {"url": "/v2"}]), "added: server /v2", False, "removed: server /v2", True),
     Planted(
-        lambda document: document["components"]["securitySchemes"].update(ApiKey={"type": "http", "scheme": "basic"}),
-        *("added: security scheme `ApiKey`", False, "removed: security scheme `ApiKey`", True),
+        lambda document: document["components"]["securitySchemes"].update(Another={"type": "http", "scheme": "basic"}),
+        *("added: security scheme `Another`", False, "removed: security scheme `Another`", True),
     ),
     Planted(
         lambda document: document["components"]["securitySchemes"]["Planted"].update(type="http"),

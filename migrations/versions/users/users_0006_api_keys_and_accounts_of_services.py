@@ -30,19 +30,14 @@ def upgrade() -> None:
     # about half a second for a million rows.
     op.create_check_constraint(op.f("ck_users_service_no_administrator"), "users", "owner_id IS NULL OR role = 'user'")
     # Writes to the table wait while the index is built, about a second for a million rows.
-    op.create_index(
-        "ix_users_owner_id_created_at_id",
-        "users",
-        ["owner_id", sa.literal_column("created_at DESC"), sa.literal_column("id DESC")],
-        unique=False,
-    )
+    op.create_index(op.f("ix_users_owner_id"), "users", ["owner_id"], unique=False)
     # PostgreSQL reads the whole table for it, and writes to both tables wait meanwhile.
     op.create_foreign_key(op.f("fk_users_owner_id"), "users", "users", ["owner_id"], ["id"])
 
 
 def downgrade() -> None:
     op.drop_constraint(op.f("fk_users_owner_id"), "users", type_="foreignkey")
-    op.drop_index("ix_users_owner_id_created_at_id", table_name="users")
+    op.drop_index(op.f("ix_users_owner_id"), table_name="users")
     op.drop_constraint(op.f("ck_users_service_no_administrator"), "users", type_="check")
     op.drop_column("users", "owner_id")
     op.drop_index(op.f("ix_api_keys_digest"), table_name="api_keys")

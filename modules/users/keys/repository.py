@@ -116,13 +116,16 @@ class KeyRepository:
     async def add(
         self, change: Change, key: str, account_id: UUID, expires_at: datetime, **columns: Any
     ) -> tuple[UUID, bytes]:
-        """Keep a key of the caller's, which acts as the account: its id and its document."""
+        """Keep a key of the caller's, which acts as the account: its id and its document. Raises InvalidToken when the
+        caller's session has ended meanwhile.
+        """
         id, caller = uuid7(), change.caller
         times = {"created_at": datetime.now(UTC), "expires_at": expires_at}
         await self._sessions.insert(change, id=id, user_id=account_id, **times)
         kept = columns | {"owner_id": caller.user_id, "digest": digest_of(key), "first_characters": key[:SHOWN]}
         await self._keys.insert(change, id=id, **kept)
-        ((document,),) = await change.unit.execute(self._documents(WHOLE), caller.parameters() | {"key_id": id})
+        values = caller.parameters() | {"key_id": id}
+        ((document,),) = admitted(await change.unit.execute(self._documents(WHOLE), values))
         return id, document
 
     async def revoke(self, change: Change, id: UUID, owner_id: UUID) -> None:

@@ -59,14 +59,13 @@ class ServiceRepository:
 
     async def add(self, change: Change, full_name: str) -> tuple[UUID, int, bytes]:
         """Keep a new one of the caller's: its id, version and document. It has an address that nobody has (RFC 2606
-        §2), and no password.
+        §2), and no password. Raises InvalidToken when the caller's account has gone meanwhile.
         """
         email, nothing = f"{uuid4()}@service.invalid", ""
         owned = {"owner_id": change.caller.user_id, "role": Role.USER, "is_active": True, "email_verified": False}
         id = await self._users.add(change, email=email, full_name=full_name, password_hash=nothing, **owned)
-        ((version, content),) = await change.unit.execute(
-            self._documents(WHOLE), change.caller.parameters() | {"id": id}
-        )
+        values = change.caller.parameters() | {"id": id}
+        ((version, content),) = admitted(await change.unit.execute(self._documents(WHOLE), values))
         return id, version, content
 
     async def hold(self, change: Change, id: UUID) -> bool:

@@ -30,7 +30,7 @@ ServiceView = Annotated[View, Depends(document_view(ServiceRead))]
 
 _ABOUT = (
     "Accounts of services: machines that act by themselves and not as a person. You own those that you make, and make "
-    "keys for them; nobody signs in to one. A service stops with your account, and goes and comes back with it."
+    "keys for them; nobody signs in to one. A service stops with your account, and is deleted with it."
 )
 router = resource_router("/auth/services", about=_ABOUT, keys=())
 

@@ -21,9 +21,6 @@ class TestUsers(ResourceContract):
     async def context(self, owner: Caller) -> dict[str, Any]:
         return {}
 
-    async def _apart(self, column: str) -> dict[str, Any]:
-        return {column: (await self.outsider()).id}
-
     async def actor(self, role: str, row: User) -> Caller:
         """An account is itself; whoever deleted it has no session, so another one calls in its place."""
         if role == OWNER:

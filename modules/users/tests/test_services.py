@@ -1,14 +1,15 @@
 """Accounts of services: who makes, sees, stops and deletes them, and what they may do."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 from uuid_utils.compat import uuid7
 
 from modules.users.models import User
 from modules.users.tests.keys import is_problem, key_of, sent
 from shared.rows import table_of
+from shared.upkeep import Purge
 
 USERS = table_of(User)
 
@@ -127,11 +128,26 @@ class TestDeleting:
             is_problem(await caller.delete(f"/auth/services/{ann.id}"), 404, "user_not_found")
         assert (await ann.get("/users/me")).status_code == 200
 
-    async def test_of_its_owner_takes_it_along_and_brings_it_back_without_its_keys(self, ann, admin, client):
-        made = await service_of(ann)
-        key = sent(await key_of(ann, account_id=made["id"]))
+    async def test_of_its_owner_takes_it_along_and_ends_its_keys(self, ann, admin, client):
+        """Each comes back by itself, as its own row of the trash, and without its keys."""
+        first, second = await service_of(ann), await service_of(ann)
+        key = sent(await key_of(ann, account_id=first["id"]))
         assert (await admin.delete(f"/users/{ann.id}")).status_code == 204
-        is_problem(await admin.get(f"/users/{made['id']}"), 404, "user_not_found")
-        assert (await admin.post(f"/users/{ann.id}/restore")).status_code == 200
-        assert (await admin.get(f"/users/{made['id']}")).json()["is_active"] is True
+        for made in (first, second):
+            is_problem(await admin.get(f"/users/{made['id']}"), 404, "user_not_found")
+        for id in (ann.id, first["id"]):
+            assert (await admin.post(f"/users/{id}/restore")).status_code == 200
+        assert (await admin.get(f"/users/{first['id']}")).json()["is_active"] is True
+        is_problem(await admin.get(f"/users/{second['id']}"), 404, "user_not_found")
         is_problem(await client.get("/users/me", headers=key), 401, "invalid_token")
+
+
+class TestThePurge:
+    async def test_takes_a_service_with_its_owner(self, ann, database, settings):
+        made = await service_of(ann)
+        await key_of(ann, account_id=made["id"])
+        assert (await ann.delete("/users/me")).status_code == 204
+        long_ago = {"deleted_at": datetime.now(UTC) - settings.retention - timedelta(days=1)}
+        await database.sql(update(USERS).where(USERS.c.id.in_([ann.id, made["id"]])).values(**long_ago))
+        await Purge(database, settings).run()
+        assert (await database.sql(select(USERS.c.id).where(USERS.c.id.in_([ann.id, made["id"]])))).all() == []
