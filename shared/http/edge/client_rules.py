@@ -40,15 +40,15 @@ class ClientRules:
         """
         return self._is_urgent(scope["method"], scope["path"]) or self.origins.is_preflight(scope)
 
-    def charge(self, scope: Mapping[str, Any]) -> Charge | None:
-        """Charge the request, once; None where there is no limit. Browsers send preflights of their own accord."""
-        if scope["method"] == "OPTIONS" and self.origins.is_preflight(scope):
-            return None
-        return self._limits.charge(scope)
-
     def exceeded(self, scope: Mapping[str, Any]) -> Charge | None:
-        """The charge of a request that is refused, because its client has asked too much."""
-        charge = self.charge(scope)
+        """The charge of a request that is refused, because its client has asked too much. The request is charged once.
+        Preflights are not, as browsers send them of their own accord.
+        """
+        state = scope["state"]
+        if LIMIT not in state:
+            is_free = scope["method"] == "OPTIONS" and self.origins.is_preflight(scope)
+            state[LIMIT] = None if is_free else self._limits.charge(scope)
+        charge: Charge | None = state[LIMIT]
         if charge is None or not charge.is_refused or self._is_urgent(scope["method"], scope["path"]):
             return None
         return charge

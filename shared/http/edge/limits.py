@@ -8,7 +8,7 @@ Of the library `limits`, no strategy is a token bucket, and one takes 5 µs to d
 """
 
 import math
-from collections.abc import Callable, Hashable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import lru_cache
 from time import monotonic
 from typing import Any
@@ -75,7 +75,7 @@ class Buckets:
         kept = self._full_at.get(client)
         if kept is None:
             kept = self._before.get(client, now)
-        return max(now, kept)
+        return kept if kept > now else now  # noqa: FURB136 (a call would cost more)
 
     def keep(self, client: Hashable, full_at: float, now: float) -> None:
         """Remember when it will be full."""
@@ -88,19 +88,17 @@ class Buckets:
 class Charge:
     """What a request costs its client."""
 
-    __slots__ = ("_buckets", "_client", "is_refused")
+    __slots__ = ("_buckets", "_client", "_full_at", "is_refused")
 
     def __init__(self, buckets: Buckets, client: Hashable) -> None:
         """It costs one unit, or nothing where there is none left."""
         self._buckets = buckets
         self._client = client
-        self.is_refused = False
-        """Whether there was no unit left."""
         now = monotonic()
-        full_at = buckets.full_at(client, now) + buckets.step
-        if full_at > now + buckets.window + _ROUNDING:
-            self.is_refused = True
-        else:
+        self._full_at = full_at = buckets.full_at(client, now) + buckets.step
+        self.is_refused = full_at > now + buckets.window + _ROUNDING
+        """Whether there was no unit left."""
+        if not self.is_refused:
             buckets.keep(client, full_at, now)
 
     @property
@@ -119,21 +117,22 @@ class Charge:
         """
         buckets, now = self._buckets, monotonic()
         full_at = buckets.full_at(self._client, now) + buckets.step * min(units, buckets.units)
-        buckets.keep(self._client, min(full_at, now + 2 * buckets.window), now)
+        self._full_at = min(full_at, now + 2 * buckets.window)
+        buckets.keep(self._client, self._full_at, now)
 
     def fields(self) -> Fields:
         """`RateLimit` and `RateLimit-Policy`. For `t` seconds, the units that are left last at the pace at which they
         come back: who divides the one by the other asks no faster than that (draft 11 §8.5).
         """
         buckets, now = self._buckets, monotonic()
-        left = int((buckets.window - (buckets.full_at(self._client, now) - now)) / buckets.step + _ROUNDING)
-        if left > 0 and not self.is_refused:
-            return buckets.policy_field, (b"ratelimit", buckets.limit_format % (left, math.ceil(left * buckets.step)))
-        return buckets.policy_field, (b"ratelimit", buckets.limit_format % (0, self._wait(now)))
+        left = int((now + buckets.window - self._full_at) / buckets.step + _ROUNDING)
+        seconds = math.ceil(left * buckets.step) if left > 0 else self._wait(now)
+        return buckets.policy_field, (b"ratelimit", buckets.limit_format % (max(0, min(left, buckets.units)), seconds))
 
     def _wait(self, now: float) -> int:
-        buckets = self._buckets
-        return max(1, math.ceil(buckets.full_at(self._client, now) + buckets.step - buckets.window - now))
+        """It would have been full at that time with this request, or is with this one, and has to take another."""
+        full_at = self._full_at if self.is_refused else self._full_at + self._buckets.step
+        return max(1, math.ceil(full_at - self._buckets.window - now - _ROUNDING))
 
 
 class Limits:
@@ -148,14 +147,7 @@ class Limits:
         self._credential_of = lru_cache(maxsize=10_000)(self._known_credential)
 
     def charge(self, scope: Mapping[str, Any]) -> Charge | None:
-        """Charge a request, once; None where there is no limit."""
-        state: MutableMapping[str, Any] = scope["state"]
-        if LIMIT not in state:
-            state[LIMIT] = self._charge(scope)
-        charge: Charge | None = state[LIMIT]
-        return charge
-
-    def _charge(self, scope: Mapping[str, Any]) -> Charge | None:
+        """Charge a request; None where there is no limit."""
         authorization = value_of(scope["headers"], b"authorization")
         if authorization:
             try:
