@@ -93,7 +93,7 @@ class TestDependencies:
             compose(settings, [planted])
 
     def test_of_every_container_are_met_by_its_manifest(self, application):
-        """What a container asks of other modules is what the manifest requires, no less; and the kernel, and settings."""
+        """What a container asks of other modules is what the manifest requires, no less; beside kernel and settings."""
         for module in application.modules:
             asked = {name for name, made in module.container.providers.items() if isinstance(made, GIVEN)}
             assert asked - {"kernel", "settings"} <= set(module.requires), module.name
