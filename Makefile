@@ -25,7 +25,7 @@ help:  ## Tell what can be made.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 serve: .venv/installed  ## Serve on http://127.0.0.1:8000, over the embedded PostgreSQL unless DATABASE_URL is set.
-	@if [ -n "$$DATABASE_URL" ]; then $(BIN)/trellis migrate; fi
+	@if [ -n "$$DATABASE_URL$$DATABASE_URL_FILE" ]; then $(BIN)/trellis migrate; fi
 	@exec $(BIN)/trellis serve
 
 test: .venv/installed  ## Run the whole test suite, or MODULE=tags alone, or what CHANGED=1 reaches; PYTEST='--cov' and the like.

@@ -21,7 +21,7 @@ from tests.factories import RowFactory
 from tests.jobs_done import do_jobs
 from tests.patience import PATIENCE
 
-pytest_plugins = ["pytester", "tests.answers", "tests.selection.plugin"]
+pytest_plugins = ["pytester", "tests.answers", "tests.mails", "tests.selection.plugin"]
 
 # A slow machine finds no fault: an example may take its time, and so may what makes it.
 hypothesis.settings.register_profile(
@@ -52,6 +52,7 @@ def settings() -> Iterator[Settings]:
         yield Settings(
             DATABASE_URL=url,
             environment="development",
+            public_url="https://www.example.org",
             secret=SecretStr("a secret for tests, 32 bytes or more"),
             argon2_memory_kib=8,
             argon2_iterations=1,

@@ -18,6 +18,7 @@ from app.observing import observed
 from app.pages import install_pages
 from shared.http.batch import install_batch
 from shared.http.edge import (
+    ClientRules,
     ReadYourWrites,
     RequestContext,
     health_router,
@@ -32,14 +33,17 @@ from shared.http.routes import Binder, Dispatch, Route
 from shared.observing import line_log
 
 DESCRIPTION = "A REST API with a contract to rely on. Errors are problem details (RFC 9457); `/problems` lists them."
-DOCUMENT_SECONDS = 5.0
-"""After the start, the OpenAPI document is made without anybody asking, so that nobody waits for it."""
+LATER_SECONDS = 5.0
+"""After the start, the OpenAPI document and the statements of the feed are made without anybody asking, so that nobody
+waits for them.
+"""
 
 
 class Trellis(FastAPI):
     """FastAPI behind our edge and our table of routes. FastAPI's own middleware only sees what is passed to FastAPI."""
 
     front: ASGIApp
+    rules: ClientRules
     urgent: re.Pattern[str]
 
     def is_urgent(self, method: str, path: str) -> bool:
@@ -67,7 +71,7 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         application.build()
         _freeze_heap()
-        making = Timer(DOCUMENT_SECONDS, make_document)
+        making = Timer(LATER_SECONDS, make_the_rest)
         making.daemon = True
         making.start()
         async with observed(application), beside:
@@ -88,6 +92,11 @@ def create_app(
         docs_url=None,
         redoc_url=None,
     )
+
+    def make_the_rest() -> None:
+        make_document()
+        kernel.changes().prepare()
+
     install_problems(app)
     make_document = install_openapi(app, application.handlers(), kernel.repositories())
     routes = app.router.routes
@@ -108,13 +117,15 @@ def create_app(
     settings = kernel.settings()
     inner: ASGIApp = Dispatch(app, app.otherwise)
     if settings.replica_urls is not None:
-        inner = ReadYourWrites(inner, kernel.authenticator().caller, settings.key("consistency"))
+        inner = ReadYourWrites(inner, kernel.authenticator().caller, settings.keys("consistency"))
+    app.rules = ClientRules(settings, kernel.authenticator().known, app.is_urgent, kernel.watch())
     app.front = RequestContext(
         inner,
         max_body_bytes=settings.max_body_bytes,
         larger={route.path: settings.max_import_bytes for route in routes if isinstance(route, ImportRoute)},
         watch=kernel.watch(),
         lines=line_log("trellis.access") if settings.access_log else None,
+        rules=app.rules,
     )
     return app
 

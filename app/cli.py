@@ -1,5 +1,5 @@
-"""The command line: `trellis serve`, `worker`, `migrate`, `seed`, `purge`, `events`, and each module's commands under
-its name.
+"""The command line: `trellis serve`, `worker`, `migrate`, `seed`, `purge`, `events`, `mail`, and each module's
+commands under its name.
 """
 
 import logging
@@ -21,6 +21,7 @@ from app.development import module_commands
 from app.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from app.events import events_command
 from app.failures import is_passing, told
+from app.mail import mail_command
 from app.migrations import UP_TO_DATE, MigrationError, migrate_command, revision_command, upgrade
 from app.operating import Exit, RestoreError, config_command, doctor_command, restored_command, told_exit_codes
 from app.purging import purge_command
@@ -89,7 +90,7 @@ def _database(*, is_migrated: bool = True) -> Iterator[tuple[Settings, EmbeddedP
         yield settings, None
         return
     with EmbeddedPostgres(settings.data_dir) as embedded:
-        settings = settings.model_copy(update={"database_url": embedded.url, "environment": "development"})
+        settings = settings.over_embedded(embedded.url)
         if is_migrated and (told := upgrade(embedded.url, is_development=True)) != UP_TO_DATE:
             log.warning("%s", told)
         yield settings, embedded
@@ -133,6 +134,7 @@ def assembled(modules: Sequence[Module]) -> click.Group:
     trellis.add_command(seed_command(modules, _database))
     trellis.add_command(purge_command(_database))
     trellis.add_command(events_command(_database))
+    trellis.add_command(mail_command())
     trellis.add_command(config_command(modules))
     trellis.add_command(doctor_command(modules, _database))
     trellis.add_command(restored_command(_database))

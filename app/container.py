@@ -12,6 +12,7 @@ from shared.container import KernelContainer
 from shared.events import Event, Events, Handler
 from shared.extensions import Extensions
 from shared.http.container import HttpContainer
+from shared.http.reads import JOURNAL_SCOPE
 from shared.jobs import Key, Payloads, Run, delivery, leaving
 from shared.manifest import ManifestError, Module
 from shared.reads import faults
@@ -40,8 +41,7 @@ class Application:
         found = defaultdict[type[Event], list[tuple[Callable[..., Awaitable[None]], type]]](list)
         for module in self.modules:
             for event, method in module.handles.items():
-                service: Any = self.containers[module.name].providers["service"]
-                found[event].append((method, service.cls))
+                found[event].append((method, module.makes()[module.maker_of(method) or ""]))
         return found
 
     def runs(self) -> dict[Key, Run]:
@@ -51,9 +51,9 @@ class Application:
             container = self.containers[module.name]
             for event, method in module.later.items():
                 job = job_name(module, method)
-                found[job, Payloads(event).name] = delivery(event, _bound(container, method.__name__))
+                found[job, Payloads(event).name] = delivery(event, _bound(container, module, method))
             for periodic in module.periodic:
-                found[job_name(module, periodic.method), None] = _run(_bound(container, periodic.method.__name__))
+                found[job_name(module, periodic.method), None] = _run(_bound(container, module, periodic.method))
         return found
 
 
@@ -77,6 +77,7 @@ def compose(settings: Settings, modules: Sequence[Module]) -> Application:
         settings=providers.Object(settings),
         extensions=providers.Object(Extensions(pair for module in modules for pair in module.extends.items())),
         events=providers.Object(Events(handlers)),
+        scopes=providers.Object(frozenset({JOURNAL_SCOPE}.union(*(module.scopes() for module in modules)))),
         repositories=providers.Object(tuple(resource for module in modules for resource in module.resources)),
     )
     composed: dict[str, Container] = {}
@@ -89,14 +90,16 @@ def compose(settings: Settings, modules: Sequence[Module]) -> Application:
         container = composed[module.name] = module.container(kernel=kernel, **wanted)
         container.check_dependencies()
         for event, method in module.handles.items():
-            handlers[event].append(_bound(container, method.__name__))
+            handlers[event].append(_bound(container, module, method))
         for event, method in module.later.items():
             handlers[event].append(providers.Object(leaving(job_name(module, method), event)))
     return Application(kernel, HttpContainer(kernel=kernel), modules, composed)
 
 
-def _bound(container: Container, method: str) -> Callable[[], Any]:
-    return lambda: getattr(container.service(), method)
+def _bound(container: Container, module: Module, method: Callable[..., Any]) -> Callable[[], Any]:
+    """Gives the method of the object that the container makes, when it is asked."""
+    make = container.providers[module.maker_of(method) or ""]
+    return lambda: getattr(make(), method.__name__)
 
 
 def _run(provide: Callable[[], Callable[[Change], Awaitable[None]]]) -> Run:

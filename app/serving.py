@@ -102,11 +102,12 @@ def server_of(application: Application, *, does_jobs: bool) -> Server:
     app = create_app(application, _worker_beside(application) if does_jobs else nullcontext())
     config = uvicorn.Config(
         app,
-        http=bounded(settings, application.http.drain(), application.http.gate(), app.is_urgent),
+        http=bounded(settings, application.http.drain(), application.http.gate(), app.rules),
         ws="none",
         timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=settings.shutdown_seconds,  # type: ignore[arg-type]  # Any number to asyncio.
         log_config=None,
+        proxy_headers=False,  # shared.http.edge reads them.
         access_log=False,  # shared.http.edge writes a line for each request.
         server_header=False,
     )

@@ -22,6 +22,7 @@ from app.failures import told
 from app.observing import observed
 from shared.errors import DomainError
 from shared.jobs import NOTE, QUEUE, RESCUE, TASK, Jobs, NotUnderstood
+from shared.mail import MailNotSent
 from shared.observing import Activity, Watch, current_activity
 from shared.settings import Settings
 from shared.upkeep import Purge
@@ -209,7 +210,7 @@ async def _do(
         log.warning("%s stopped after %.3f s, as the worker ends", line, monotonic() - begun)
         raise
     except Exception as error:
-        is_ours = limit.expired() or isinstance(error, DomainError | NotUnderstood)
+        is_ours = limit.expired() or isinstance(error, DomainError | NotUnderstood | MailNotSent)
         # Without PostgreSQL's DETAIL, which quotes the row.
         reason = (told(error) if is_ours else f"{type(error).__name__}: {told(error)}")[:LONGEST_REASON]
         if limit.expired():

@@ -36,8 +36,8 @@ def register(server: Server, name: str) -> Account:
     email = f"{name}@example.org"
     profile = {"email": email, "password": PASSWORD, "full_name": name.capitalize()}
     httpx2.post(f"{server.url}{PREFIX}/users", json=profile).raise_for_status()
-    form = {"grant_type": "password", "username": email, "password": PASSWORD}
-    answer = httpx2.post(f"{server.url}{PREFIX}/auth/token", data=form).raise_for_status()
+    body = {"email": email, "password": PASSWORD}
+    answer = httpx2.post(f"{server.url}{PREFIX}/auth/sessions", json=body).raise_for_status()
     token = answer.json()["access_token"]
     claims = jwt.decode(token, options={"verify_signature": False})
     for_peers = {name: claims[name] for name in ("iss", "sub", "sid", "iat", "exp")}

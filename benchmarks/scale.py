@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
-from urllib.parse import urlencode
 
 import click
 import uvloop
@@ -43,10 +42,10 @@ class Client:
     app: ASGIApp
     token: str = ""
 
-    async def ask(self, method: str, path: str, body: bytes = b"", kind: str = "application/json") -> Any:
+    async def ask(self, method: str, path: str, body: bytes = b"") -> Any:
         """The document in the answer. Raises RuntimeError for a refusal."""
         path, _, query = path.partition("?")
-        headers = [(b"host", b"x"), (b"content-type", kind.encode()), (b"content-length", b"%d" % len(body))]
+        headers = [(b"host", b"x"), (b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         if self.token:
             headers.append((b"authorization", b"Bearer " + self.token.encode()))
         scope: dict[str, Any] = {
@@ -81,9 +80,8 @@ class Client:
     async def sign_in(self, account: dict[str, str]) -> None:
         """Register, and keep the token."""
         await self.ask("POST", "/users", json.dumps(account).encode())
-        form = {"grant_type": "password", "username": account["email"], "password": account["password"]}
-        kind = "application/x-www-form-urlencoded"
-        self.token = (await self.ask("POST", "/auth/token", urlencode(form).encode(), kind))["access_token"]
+        body = json.dumps({"email": account["email"], "password": account["password"]})
+        self.token = (await self.ask("POST", "/auth/sessions", body.encode()))["access_token"]
 
 
 def processor(*roots: int) -> list[float]:

@@ -6,6 +6,7 @@ from shared.auth import AccessTokens, Authenticator, Passwords
 from shared.events import Events
 from shared.extensions import Extensions
 from shared.feed import Changes
+from shared.mail import Mailer
 from shared.observing import Watch
 from shared.reads import Cursors, Journal, Projector, Tools
 from shared.settings import Settings
@@ -20,18 +21,26 @@ class KernelContainer(containers.DeclarativeContainer):
     extensions = providers.Dependency(instance_of=Extensions)
     events = providers.Dependency(instance_of=Events)
     repositories = providers.Dependency(instance_of=tuple)
+    scopes = providers.Dependency(instance_of=frozenset)
 
     watch = providers.Singleton(Watch)
     database = providers.Singleton(Database, settings)
     projector = providers.Singleton(Projector, extensions, settings.provided.retention)
-    cursors = providers.Singleton(Cursors, settings.provided.key.call("cursors"))
+    cursors = providers.Singleton(Cursors, settings.provided.keys.call("cursors"))
     tools = providers.Singleton(Tools, database, projector, cursors, events)
     access_tokens = providers.Singleton(
-        AccessTokens, settings.provided.key.call("access tokens"), settings.provided.access_token_seconds
+        AccessTokens, settings.provided.keys.call("access tokens"), settings.provided.access_token_seconds
     )
     passwords = providers.Singleton(Passwords, settings.provided.argon2_memory_kib, settings.provided.argon2_iterations)
+    mailer = providers.Singleton(Mailer, settings)
     authenticator = providers.Singleton(Authenticator, database, access_tokens, extensions)
-    idempotency = providers.Singleton(Idempotency, database, extensions, settings.provided.key.call("idempotency"))
+    idempotency = providers.Singleton(
+        Idempotency,
+        database,
+        extensions,
+        settings.provided.keys.call("idempotency"),
+        settings.provided.idempotency_bytes_per_account,
+    )
     resources = providers.Singleton(Resources, repositories, extensions)
     journal = providers.Singleton(Journal, database, projector, cursors)
     changes = providers.Singleton(

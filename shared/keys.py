@@ -5,7 +5,11 @@ import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
+
+Keys = Sequence[bytes]
+"""The key for what is new; then those by which what is old is still good. At least one."""
 
 _SIZE = hashlib.sha256().digest_size
 

@@ -40,12 +40,13 @@ class Module:
     """The modules whose `api.py` this one imports and whose tables its foreign keys may name."""
     publishes: Sequence[type[Event]] = ()
     handles: Mapping[type[Event], Callable[[Any, Any, Any], Awaitable[None]]] = field(default_factory=dict)
-    """Methods of the container's `service`, which take the change and the event, in the publisher's transaction."""
+    """Methods of what the container makes, such as its `service`, which take the change and the event, in the
+    publisher's transaction."""
     later: Mapping[type[Event], Callable[[Any, Any, Any], Awaitable[None]]] = field(default_factory=dict)
     """The same, but a worker runs them soon after, each in a transaction of its own, and again when they fail. They
     come in any order, and what they do outside the database they may do twice. The event may be the module's own."""
     periodic: Sequence[Periodic] = ()
-    """What a worker runs every so often: `Periodic(TagService.tidy, every="day")`."""
+    """Methods that a worker runs every so often: `Periodic(TagService.tidy, every="day")`."""
     extends: Mapping[ExtensionPoint[Any], Any] = field(default_factory=dict)
     """Contributions to extension points of the kernel and of required modules."""
     resources: Sequence[type[Repository[Any]]] = ()
@@ -58,6 +59,23 @@ class Module:
     """Fills the module's tables for `trellis seed`; runs after those of the modules it requires. The first line of its
     docstring is the help of `--<name>`, the option that says how many rows."""
 
+    def scopes(self) -> frozenset[str]:
+        """Those that its routes ask of keys."""
+        return frozenset[str]().union(*(getattr(route, "needed", None) or () for route in self.router.routes))
+
+    def makes(self) -> Mapping[str, type[Any]]:
+        """The classes of what its container makes, by the names there."""
+        return {
+            name: provider.cls
+            for name, provider in self.container.providers.items()
+            if isinstance(provider, providers.Factory | providers.BaseSingleton)
+        }
+
+    def maker_of(self, method: Callable[..., Any]) -> str | None:
+        """What makes the object that has this method, by its name in the container."""
+        called = getattr(method, "__name__", str(method))
+        return next((name for name, kind in self.makes().items() if getattr(kind, called, ...) is method), None)
+
     def variables(self) -> Mapping[str, FieldInfo]:
         """The fields of its settings, by their environment variables."""
         return {} if self.settings is None else variables_of(self.settings, self.name)
@@ -68,9 +86,9 @@ def discover(package: str = "modules") -> tuple[Module, ...]:
 
     A folder without Python sources is skipped: git leaves compiled files of other branches behind. Raises ManifestError
     when a folder has no manifest, a requirement is missing, modules require each other in a circle, an event is handled
-    that no required module publishes, a handler or a periodic job is no method of the service, an event for later has
-    no form in the queue, a repository of the container is not among the resources, the container does not take the
-    settings, or a setting has the variable of another.
+    that no required module publishes, a handler or a periodic job is no method of what the container makes, an event
+    for later has no form in the queue, a repository of the container is not among the resources, the container does not
+    take the settings, or a setting has the variable of another.
     """
     folders = [folder for path in importlib.import_module(package).__path__ for folder in Path(path).iterdir()]
     names = [folder.name for folder in folders if folder.name[0] not in "._" and any(folder.rglob("*.py"))]
@@ -91,12 +109,7 @@ def discover(package: str = "modules") -> tuple[Module, ...]:
 
 
 def _look_at_container(module: Module) -> None:
-    made = {
-        name: provider.cls
-        for name, provider in module.container.providers.items()
-        if isinstance(provider, providers.Factory | providers.BaseSingleton)
-    }
-    for name, kind in made.items():
+    for name, kind in module.makes().items():
         if issubclass(kind, Repository) and kind not in module.resources:
             raise ManifestError(
                 f"Module '{module.name}': its container makes {kind.__name__} as '{name}', which is not among its "
@@ -107,16 +120,16 @@ def _look_at_container(module: Module) -> None:
             f"Module '{module.name}' has settings, and its container does not take them: "
             f"settings = providers.Dependency(instance_of={module.settings.__name__})."
         )
-    methods = (
+    methods: tuple[tuple[str, Callable[..., Any]], ...] = (
         *((f"handles {event.__name__}", handler) for event, handler in module.handles.items()),
         *((f"handles {event.__name__} later", handler) for event, handler in module.later.items()),
         *((f"does something every {periodic.every}", periodic.method) for periodic in module.periodic),
     )
     for what, method in methods:
-        name = getattr(method, "__name__", str(method))
-        if "service" not in made or getattr(made["service"], name, ...) is not method:
+        if module.maker_of(method) is None:
+            name = getattr(method, "__name__", str(method))
             raise ManifestError(
-                f"Module '{module.name}' {what} by {name}, which is no method of its container's `service`: name one "
+                f"Module '{module.name}' {what} by {name}, which is no method of what its container makes: name one "
                 "that is."
             )
 

@@ -41,6 +41,13 @@ def one_line(text: str) -> str:
     return text
 
 
+def composed(text: str) -> str:
+    """The text in Unicode's NFC: the same whatever keyboard wrote it. Bound its length before: normalising takes
+    quadratic time in a run of combining marks.
+    """
+    return unicodedata.normalize("NFC", text)
+
+
 def visible(text: str) -> str:
     """A name of invisible characters would look empty."""
     if all(unicodedata.category(character) in {"Cf", "Zs"} for character in one_line(text)):

@@ -24,11 +24,13 @@ from app.asgi import create_app
 from app.container import compose
 from shared.auth.passwords import TooManySignIns
 from shared.errors import CommitInDoubt, Contended, Unavailable
+from shared.http.edge.limits import QuotaExceeded
 from shared.http.edge.problems import HeadTooLarge, InternalError, MalformedRequest, RequestTimeout
 from shared.http.routes.mutations import TooManyChanges
 from shared.manifest import discover
 from shared.settings import Settings
 from shared.writes.preconditions import AlreadyThere, PreconditionRequired
+from shared.writes.room import TooMuchKept
 
 PROBLEM = "application/problem+json"
 
@@ -39,7 +41,7 @@ OF_ALL = {
     error.code
     for error in (
         *(MalformedRequest, HeadTooLarge, RequestTimeout, Unavailable, Contended, CommitInDoubt),
-        *(TooManyChanges, TooManySignIns, AlreadyThere, PreconditionRequired),
+        *(TooManyChanges, TooManySignIns, QuotaExceeded, TooMuchKept, AlreadyThere, PreconditionRequired),
     )
 }
 """What the kernel answers for any operation of a kind, in one place: to see it once is enough."""

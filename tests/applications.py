@@ -33,8 +33,8 @@ async def client_of(router: APIRouter, database: Database) -> AsyncIterator[Asyn
     extensions, key = Extensions(()), b"k" * 32
     mutations = Mutations(
         database,
-        Authenticator(database, AccessTokens(key, 900), extensions),
-        Idempotency(database, extensions, key),
+        Authenticator(database, AccessTokens([key], 900), extensions),
+        Idempotency(database, extensions, [key], 1 << 20),
         Resources((), extensions),
         Turns(100, PATIENCE, TooManyChanges),
         require_if_match=False,

@@ -5,7 +5,7 @@ Names are OpenTelemetry's where it has stable ones. Each label has a bounded num
 
 import importlib.metadata
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 
 from prometheus_client.core import (
@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector
 
 from app.observing.database import GAUGES, DatabaseGauges
 from app.observing.loop import LAGS, Pauses
+from shared.http.edge import POLICIES
 from shared.http.server import Gate
 from shared.observing import BOUNDS, Tallies, Watch
 from shared.wire import Database, Lane
@@ -51,6 +52,7 @@ class Metrics(Collector):
             yield from _costs("trellis_job", JOB, jobs)
             yield _refusals(requests, jobs)
         yield from _gate(self._gate)
+        yield _limited(self._watch.limited)
         yield from _pools(self._lanes)
         yield from _of_the_process(self._pauses)
         yield from self._of_the_database()
@@ -112,6 +114,14 @@ def _gate(gate: Gate) -> Iterable[Metric]:
     yield GaugeMetricFamily("trellis_gate_at_work", "Requests at work.", gate.at_work)
     yield GaugeMetricFamily("trellis_gate_waiting", "Requests that wait to get to work.", len(gate.queue))
     yield CounterMetricFamily("trellis_gate_refused", "Requests that were refused, past the application.", gate.refused)
+
+
+def _limited(counts: Mapping[str, int]) -> Metric:
+    about = "Requests that were refused, as their clients had asked too much, by policy."
+    family = CounterMetricFamily("trellis_requests_limited", about, labels=["policy"])
+    for policy in POLICIES:
+        family.add_metric([policy], counts.get(policy, 0))
+    return family
 
 
 def _pools(lanes: dict[str, Lane]) -> Iterable[Metric]:

@@ -12,16 +12,11 @@ from pydantic import SecretStr
 
 from app.operating.output import AS_JSON, as_json
 from shared.manifest import Module
-from shared.settings import ModuleSettings, Settings, settings_of, strangers, variables_of
+from shared.settings import ModuleSettings, Settings, files_of, settings_of, strangers, variables_of
 
 MASK = "********"
 
 _OTHERS = {
-    "FORWARDED_ALLOW_IPS": (
-        "uvicorn",
-        "127.0.0.1",
-        "The proxies whose X-Forwarded-For is believed. Behind another one, all clients count as one address.",
-    ),
     "TMPDIR": ("Python", None, "The folder in which a file to import waits until all of it is there."),
 }
 """Variables that are read by others: by whom, what they take in its place, and what it means."""
@@ -84,8 +79,10 @@ def shown_settings(modules: Sequence[Module]) -> Iterator[ShownSetting]:
 def _fields(settings: Settings | ModuleSettings, of: str, module: str = "") -> Iterator[ShownSetting]:
     kind = type(settings)
     values = settings.model_dump(mode="json")
+    files = {variable: os.environ.get(file) for file, variable in files_of(Settings).items()} if of == "kernel" else {}
     for (variable, field), name in zip(variables_of(kind, module).items(), kind.model_fields, strict=True):
         value, source = values[name], "environment" if name in settings.model_fields_set else "default"
+        source = files.get(variable) or source
         if isinstance(settings, Settings) and name == "secret" and source == "default":
             value, source = _made_secret(settings)
         elif isinstance(getattr(settings, name), SecretStr):

@@ -1,6 +1,5 @@
 """What `trellis doctor` looks at on this machine: the secret, files, disks, the proxy, the limits of the process."""
 
-import ipaddress
 import math
 import os
 import resource
@@ -92,31 +91,16 @@ def _room(folder: Path, subject: str, least: int, wanted: int, way_out: str) -> 
 
 
 def proxy(deployment: Deployment) -> Iterator[Finding]:
-    """Whose word is taken for a client's address, by which wrong passwords are counted."""
-    given = os.environ.get("FORWARDED_ALLOW_IPS", "")
-    trusted = [name.strip() for name in given.split(",") if name.strip()]
+    """Whose word is taken for a client's address, by which wrong passwords and requests are counted."""
+    settings = deployment.settings
     way_out = "Set FORWARDED_ALLOW_IPS to the addresses or networks of your proxies, such as 10.0.0.0/8."
-    if "*" in trusted:
-        says = "Any client can say what address it has, so that guesses of passwords count as those of others."
-        yield Finding("warning", "proxy", says, way_out)
-    elif strange := [name for name in trusted if not _is_network(name)]:
-        yield Finding("error", "proxy", f"FORWARDED_ALLOW_IPS has no address in: {', '.join(strange)}.", way_out)
+    if settings.proxies is not None:
+        yield fine("proxy", f"{settings.forwarded_header} of {settings.proxies} is believed.")
+    elif settings.environment == "production":
+        badly = "No proxy is believed: behind one, all clients count as one address, and HSTS is not asked for."
+        yield Finding("warning", "proxy", badly, way_out)
     else:
-        is_open = not trusted and deployment.settings.environment == "production"
-        believed = given or "127.0.0.1"
-        badly = "Only a proxy on this machine is believed; behind another one all clients count as one address."
-        if is_open:
-            yield Finding("warning", "proxy", badly, way_out)
-        else:
-            yield fine("proxy", f"X-Forwarded-For of {believed} is believed.")
-
-
-def _is_network(name: str) -> bool:
-    try:
-        ipaddress.ip_network(name)
-    except ValueError:
-        return False
-    return True
+        yield fine("proxy", "No proxy is believed.")
 
 
 def open_files(deployment: Deployment) -> Iterator[Finding]:

@@ -15,11 +15,11 @@ class ProjectsContainer(containers.DeclarativeContainer):
     """Needs the kernel, users as members and tags to attach."""
 
     kernel = providers.DependenciesContainer()
+    settings = providers.Dependency(instance_of=ProjectSettings)
     users = providers.Dependency(instance_of=UsersApi)
     tags = providers.Dependency(instance_of=TagsApi)
-    settings = providers.Dependency(instance_of=ProjectSettings)
 
-    repository = providers.Singleton(ProjectRepository, kernel.tools)
+    repository = providers.Singleton(ProjectRepository, kernel.tools, settings.provided.per_account)
     invitation_repository = providers.Singleton(InvitationRepository, kernel.tools, repository)
     service = providers.Factory(ProjectService, repository, invitation_repository, users=users, tags=tags)
     invitation_service = providers.Factory(

@@ -43,6 +43,10 @@ class ExternalIdTaken(Conflict):
     """Another of the owner's projects has this external_id."""
 
 
+class TooManyProjects(Conflict):
+    """You own as many projects as one account may. Delete some first."""
+
+
 class DatesOutOfOrder(Invalid, constraint="ck_projects_dates_in_order"):
     """The project is due before it starts."""
 

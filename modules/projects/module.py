@@ -16,11 +16,11 @@ module = Module(
     name="projects",
     requires=("users", "tags"),
     container=ProjectsContainer,
+    settings=ProjectSettings,
     router=router,
     resources=(ProjectRepository, InvitationRepository),
     publishes=(MemberInvited, ProjectDeleted, ProjectRestored),
     handles={UserDeleted: ProjectService.withdraw_invitations},
-    settings=ProjectSettings,
     extends={sharing: tags_on_view, project_counts: count_carrying},
     seed=seed,
 )

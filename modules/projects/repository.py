@@ -16,17 +16,18 @@ from modules.projects.errors import (
     OwnerDeleted,
     ProjectForbidden,
     ProjectNotFound,
+    TooManyProjects,
 )
 from modules.projects.models import Invitation, Project, ProjectMember, ProjectTag, Role
 from modules.projects.policy import INVITATION, MEMBERSHIP, OF_PROJECT, POLICY, addressed
 from modules.projects.schemas import INVITATIONS, MEMBERS, PROJECTS, ProjectCreate
 from modules.tags.api import TagSummary
 from modules.users.api import UserSummary
-from shared.auth import Principal
-from shared.reads import Listing, ListQuery, Page, Tools, View
+from shared.auth import RESTORE, Principal
+from shared.reads import Listing, ListQuery, Page, Representation, Tools, View
 from shared.rows import frozen, live, loaded_columns, table_of
 from shared.wire import Statement
-from shared.writes import BulkInsert, Change, LineBatch, Repository, Verbs
+from shared.writes import BulkInsert, Change, LineBatch, Quota, Repository, Verbs
 
 
 class ProjectRepository(Repository[Project]):
@@ -39,14 +40,38 @@ class ProjectRepository(Repository[Project]):
     denied = ProjectForbidden
     orphaned = OwnerDeleted
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, per_account: int | None) -> None:
+        """So many may an account own; None: as many as it likes."""
         super().__init__(tools)
+        self._per_account = per_account
         self.memberships: Verbs[ProjectMember] = Verbs(ProjectMember)
         """Of those who share in a project beside its owner. Their project is locked first."""
         self._links: Verbs[ProjectTag] = Verbs(ProjectTag)
         taken = ExternalIdTaken(pointer="/external_id")
         self._import = BulkInsert(Project, ProjectCreate, ("owner_id",), taken)
         self._members = Listing(MEMBERS, MEMBERSHIP, tools.projector, tools.cursors, scope=("project_id",))
+
+    async def add(self, change: Change, **columns: Any) -> UUID:
+        """As every repository does. Raises TooManyProjects."""
+        id = await super().add(change, **columns)
+        await self._demand_room(change, columns["owner_id"])
+        return id
+
+    async def upsert(self, change: Change, by: Sequence[str], **columns: Any) -> tuple[UUID, bool]:
+        """As every repository does. Raises TooManyProjects, ExternalIdTaken, PreconditionFailed, VersionMismatch,
+        AlreadyThere, PreconditionRequired, and Contended.
+        """
+        id, is_new = await super().upsert(change, by, **columns)
+        if is_new:
+            await self._demand_room(change, columns["owner_id"])
+        return id, is_new
+
+    async def bring_back(self, change: Change, id: UUID) -> Representation:
+        """As every repository does. Raises TooManyProjects."""
+        project = await self.lock(change, id, RESTORE, include_deleted=True)
+        await self.restore(change, project)
+        await self._demand_room(change, project.owner_id)
+        return await self.document(change, id)
 
     async def members(self, id: UUID, caller: Principal, query: ListQuery) -> Page:
         """Who shares in a project: the owner, then the others, the longest first. Raises ProjectNotFound,
@@ -82,8 +107,9 @@ class ProjectRepository(Repository[Project]):
             await self._attach_all(change, [(id, tag_id) for tag_id in tag_ids])
 
     async def add_all(self, change: Change, batch: LineBatch[ProjectCreate], owner_id: UUID) -> None:
-        """Store projects with their tags. Those whose external_id is taken are refused."""
+        """Store projects with their tags. Those whose external_id is taken are refused. Raises TooManyProjects."""
         ids = await self._import.store(change, batch, owner_id=owner_id)
+        await self._demand_room(change, owner_id)
         links = [(ids[line], tag_id) for line, project in batch.rows.items() for tag_id in project.tag_ids]
         if links:
             await self._attach_all(change, links)
@@ -95,6 +121,11 @@ class ProjectRepository(Repository[Project]):
     async def detach_all(self, change: Change, id: UUID, but: Collection[UUID]) -> None:
         """Take off all other tags than these."""
         await change.unit.execute(_DETACH, {"project_id": id, "but": [*but]})
+
+    async def _demand_room(self, change: Change, owner_id: UUID) -> None:
+        """The owner, who has got another one, has not too many. Raises TooManyProjects."""
+        if self._per_account is not None:
+            await _QUOTA.demand(change, owner_id, self._per_account, more=0)
 
     async def _attach_all(self, change: Change, links: Sequence[tuple[UUID, UUID]]) -> None:
         project_ids, tag_ids = zip(*links, strict=True)
@@ -149,6 +180,7 @@ def _array(name: str) -> ColumnElement[Any]:
     return bindparam(name, type_=ARRAY(Uuid))
 
 
+_QUOTA = Quota(Project, "owner_id", TooManyProjects, *live(table_of(Project)))
 _member = frozen(ProjectMember)
 _tags, _links, _members = TagSummary.rows, table_of(ProjectTag), table_of(ProjectMember)
 _ID: ColumnElement[UUID] = bindparam("project_id", type_=Uuid())

@@ -132,7 +132,7 @@ async def update(
 
 
 @projects.patch("", openapi_extra=matching_described(PROJECTS))
-@operation(never=(ExternalIdTaken,))  # It is not among these members.
+@operation(never=(ExternalIdTaken,), cost=10)  # It is not among these members.
 async def update_all(
     change: CurrentChange, matching: Matching, data: ProjectsUpdate, repository: Repository
 ) -> Affected:
@@ -147,6 +147,7 @@ async def delete(project_id: UUID, change: CurrentChange, repository: Repository
 
 
 @projects.delete("", openapi_extra=matching_described(PROJECTS))
+@operation(cost=10)
 async def delete_all(change: CurrentChange, matching: Matching, repository: Repository) -> Affected:
     """Delete all projects that match. Each can be restored."""
     return await repository.remove_all(change, matching)

@@ -12,3 +12,6 @@ class ProjectSettings(ModuleSettings):
     """Days after which an invitation to a project expires."""
     most_invitations: int = Field(default=100, ge=1, le=10_000)
     """Open invitations that a project may have at a time."""
+    per_account: int | None = Field(default=None, ge=1, le=1_000_000)
+    """Projects that an account may own, those in the trash not counted; by default as many as it likes. Each new one
+    has them counted, which takes a millisecond for some thousands."""

@@ -1,6 +1,6 @@
-"""What can go wrong with accounts and sessions."""
+"""What can go wrong with accounts."""
 
-from shared.errors import Conflict, Forbidden, Malformed, NotFound, TooManyRequests
+from shared.errors import Conflict, Forbidden, Invalid, NotFound, TooManyRequests
 
 
 class UserNotFound(NotFound):
@@ -19,8 +19,34 @@ class WrongPassword(Forbidden):
     """The current password is not right."""
 
 
+class WeakPassword(Invalid):
+    """This password is one that is tried first: among the most common ones, your e-mail address, your name, or one
+    character over and over. Choose another.
+    """
+
+
+class OwnAddress(Forbidden):
+    """You change your own e-mail address with your password, at `/users/me/email`."""
+
+
 class LastAdministrator(Conflict):
     """This is the last administrator who can sign in. Make another account an administrator first."""
+
+
+class OwnAccount(Conflict):
+    """Nobody takes the rights of an administrator from themselves, or stops their own account: another administrator
+    does.
+    """
+
+
+class ServiceNoAdministrator(Conflict, constraint="ck_users_service_no_administrator"):
+    """A service is no administrator. It acts for the person who owns it."""
+
+
+class TooManyRegistrations(TooManyRequests):
+    """Too many accounts were registered lately, from your address or in all. Wait for the seconds in the Retry-After
+    header.
+    """
 
 
 class TooManyAttempts(TooManyRequests):
@@ -29,13 +55,5 @@ class TooManyAttempts(TooManyRequests):
     """
 
 
-class InvalidGrant(Malformed, members={"error": "invalid_grant"}):
-    """The credentials or the refresh token are not valid, or no longer."""
-
-
-class InvalidRequest(Malformed, members={"error": "invalid_request"}):
-    """A required parameter is missing, or a parameter is repeated or malformed."""
-
-
-class UnsupportedGrantType(Malformed, members={"error": "unsupported_grant_type"}):
-    """The grant types are `password` and `refresh_token`."""
+class TooManyMails(TooManyRequests):
+    """Too many mails were asked for, to this address or from yours. Wait for the seconds in the Retry-After header."""

@@ -23,6 +23,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from modules.users.models import KNOWN_FOR, KnownPlace, SignInFailures
 from shared.auth import TooManySignIns
+from shared.errors import CommitInDoubt, Unavailable
+from shared.observing import current_activity
 from shared.rows import table_of
 from shared.turns import turn
 from shared.wire import Database, Statement, UnitOfWork
@@ -60,10 +62,11 @@ _TAKE_BACK = Statement(
     update(_failures).values(failures=_failures.c.failures - 1).where(_failures.c.key == func.any(_keys))
 )
 _FORGET = Statement(delete(_failures).where(_failures.c.key == func.any(_keys), _failures.c.failures <= 0))
+_REMOVE = Statement(delete(_failures).where(_failures.c.key == func.any(_keys)))
 _places = table_of(KnownPlace)
 _KNOWS = Statement(
     select(_places.c.key).where(
-        _places.c.key == bindparam("key"), _places.c.at > func.now() - cast(KNOWN_FOR, Interval())
+        _places.c.key == func.any(_keys), _places.c.at > func.now() - cast(KNOWN_FOR, Interval())
     )
 )
 _place = insert(_places).values(key=bindparam("key"), at=func.now())
@@ -107,25 +110,37 @@ class FailureRepository:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._turns = {is_known: asyncio.Semaphore(AT_ONCE) for is_known in (True, False)}
 
     @asynccontextmanager
-    async def held(self, keys: Sequence[bytes]) -> AsyncIterator[Held]:
-        """The counts, locked in one order, so that no two wait for each other; in a unit of work of their own, which
-        is kept whatever becomes of the request.
+    async def held(self, keys: Sequence[bytes], *, are_known: bool = False) -> AsyncIterator[Held]:
+        """The counts, locked in one order, so that no two wait for each other; in a unit of work of their own, which is
+        kept whatever becomes of the request. Those of places that `are_known` do not wait for the turns of others.
 
-        Raises TooManySignIns when its turn does not come.
+        Raises TooManySignIns when its turn does not come. Whether a count was kept, when the connection is lost, is not
+        what the client would ask about its request: that is Unavailable.
         """
-        async with (
-            turn(self._turns, LONGEST_WAIT, TooManySignIns),
-            self._database.unit_of_work() as unit,  # check: a failure counts whatever becomes of the request
-        ):
-            rows = await unit.execute(_HOLD_FAILURES, {"keys": keys})
-            yield Held(unit, keys, [Failures(key, failures, float(age)) for key, failures, age in rows])
+        activity = current_activity.get()
+        was_in_doubt = activity.is_in_doubt
+        try:
+            async with (
+                turn(self._turns[are_known], LONGEST_WAIT, TooManySignIns),
+                self._database.unit_of_work() as unit,  # check: a failure counts whatever becomes of the request
+            ):
+                rows = await unit.execute(_HOLD_FAILURES, {"keys": keys})
+                yield Held(unit, keys, [Failures(key, failures, float(age)) for key, failures, age in rows])
+        except CommitInDoubt as error:
+            raise Unavailable from error.__cause__
+        finally:
+            activity.is_in_doubt = was_in_doubt
 
-    async def knows(self, place: bytes) -> bool:
-        """Whether somebody signed in there lately."""
-        return bool(await self._database.read(_KNOWS, {"key": place}))
+    async def forget(self, change: Change, keys: Sequence[bytes]) -> None:
+        """Count none under the keys, if the change is kept."""
+        await change.unit.execute(_REMOVE, {"keys": keys})
+
+    async def knows(self, places: Sequence[bytes]) -> bool:
+        """Whether somebody signed in at one of these lately."""
+        return bool(await self._database.read(_KNOWS, {"keys": places}))
 
     async def remember(self, change: Change, place: bytes) -> None:
         """Somebody signs in there, if the change is kept."""

@@ -8,13 +8,15 @@ like others. A right password within the wait is not looked at either; the answe
 
 import hashlib
 import hmac
-import ipaddress
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from modules.users.errors import TooManyAttempts
+from modules.users.errors import TooManyAttempts, TooManyMails, TooManyRegistrations
 from modules.users.failures import FailureRepository
+from shared.addresses import place_of
+from shared.errors import TooManyRequests
+from shared.keys import Keys
 from shared.writes import Change
 
 LONGEST = 900.0
@@ -49,6 +51,10 @@ KNOWN_PLACE = Limit(free=10, fade=1800)
 """For an account at an address from which it signed in lately: that one is not kept out by the guesses of others."""
 ADDRESS = Limit(free=100, fade=60)
 """An office of a thousand behind one address mistypes some hundred times in its first hour."""
+CODE = ACCOUNT
+"""For the codes of an account's second factor, wherever they are tried: there are but a million of them."""
+MAILBOX = ACCOUNT
+"""For mails that anybody may have sent to somebody."""
 SHARDS = 16
 SHARD = Limit(free=64, fade=SHARDS, longest=SHARDS)
 """Of all guesses together, by many addresses at many accounts (credential stuffing): a thousand at once, and then one a
@@ -59,16 +65,17 @@ second. Each account is in one of the parts, so that not all sign-ins wait for t
 class Guesses:
     """Decides whether a password may be looked at, and counts."""
 
-    def __init__(self, failures: FailureRepository, key: bytes) -> None:
+    def __init__(self, failures: FailureRepository, keys: Keys, registrations_per_hour: int) -> None:
         self._failures = failures
-        self._key = key
+        self._keys = keys
+        self._registrations = Limit(free=registrations_per_hour, fade=3600 / registrations_per_hour)
 
     async def judged(self, account: str, address: str, matches: Callable[[], Awaitable[bool]]) -> bool:
         """What `matches` says of a password. Raises TooManyAttempts before that is asked.
 
         `account` is the folded e-mail address, whether or not there is such an account; `address` is the client's.
         """
-        limits = await self._limits(account, place_of(address))
+        limits = await self._limits(account, address)
         await self._count(limits)
         try:
             is_right = await matches()
@@ -77,45 +84,75 @@ class Guesses:
             raise
         if is_right and KNOWN_PLACE in limits.values():
             # Who knows it was not guessing (NIST SP 800-63B §5.2.2). Also what could not be taken back is over so.
-            async with self._failures.held([*limits]) as held:
+            async with self._failures.held([*limits], are_known=True) as held:
                 await held.forget()
         elif is_right:
             await self._take_back(limits)
         return is_right
 
+    async def count_registration(self, email: str, address: str) -> None:
+        """Count one, by the client's address and in all, whatever becomes of it: a refusal tells who has an account.
+        Raises TooManyRegistrations.
+        """
+        limits: dict[bytes, Limit] = {}
+        for key in self._keys:
+            shard = digest(key, "registrations shard", str(digest(key, "email", email)[0] % SHARDS))
+            limits |= {digest(key, "registrations", place_of(address)): self._registrations, shard: SHARD}
+        await self._count(limits, TooManyRegistrations)
+
+    async def count_mail(self, mailbox: str, address: str) -> None:
+        """Count a mail that somebody asks for, to a mailbox, which is a folded address or an account; by that, by the
+        client's address and in all. Raises TooManyMails.
+        """
+        limits: dict[bytes, Limit] = {}
+        for key in self._keys:
+            to = digest(key, "mailbox", mailbox)
+            shard = digest(key, "mails shard", str(to[0] % SHARDS))
+            limits |= {to: MAILBOX, digest(key, "mails", place_of(address)): ADDRESS, shard: SHARD}
+        await self._count(limits, TooManyMails)
+
+    async def count_code(self, account: str) -> None:
+        """Count a try of a second factor's code, by who knows the password. Raises TooManyAttempts."""
+        await self._count({digest(key, "code", account): CODE for key in self._keys})
+
+    async def forget_codes(self, change: Change, account: str) -> None:
+        """The code was right: none is counted any more, if the change is kept."""
+        await self._failures.forget(change, [digest(key, "code", account) for key in self._keys])
+
+    async def knows(self, account: str, address: str) -> bool:
+        """Whether the account signed in from there lately."""
+        return await self._failures.knows(self._places(account, address))
+
     async def remember(self, change: Change, account: str, address: str) -> None:
         """The account has signed in from there."""
-        await self._failures.remember(change, self._digest("place", account, place_of(address)))
+        await self._failures.remember(change, self._places(account, address)[0])
 
-    async def _limits(self, account: str, place: str) -> dict[bytes, Limit]:
-        known = self._digest("place", account, place)
+    def _places(self, account: str, address: str) -> list[bytes]:
+        return [digest(key, "place", account, place_of(address)) for key in self._keys]
+
+    async def _limits(self, account: str, address: str) -> dict[bytes, Limit]:
+        known = self._places(account, address)
         if await self._failures.knows(known):
-            return {known: KNOWN_PLACE}
-        of_account = self._digest("account", account)
-        shard = self._digest("shard", str(of_account[0] % SHARDS))
-        return {of_account: ACCOUNT, self._digest("address", place): ADDRESS, shard: SHARD}
+            return dict.fromkeys(known, KNOWN_PLACE)
+        limits: dict[bytes, Limit] = {}
+        for key in self._keys:  # A replica that has another secret yet counts as well.
+            of_account = digest(key, "account", account)
+            shard = digest(key, "shard", str(of_account[0] % SHARDS))
+            limits |= {of_account: ACCOUNT, digest(key, "address", place_of(address)): ADDRESS, shard: SHARD}
+        return limits
 
-    async def _count(self, limits: dict[bytes, Limit]) -> None:
-        async with self._failures.held([*limits]) as held:
+    async def _count(self, limits: dict[bytes, Limit], refusal: type[TooManyRequests] = TooManyAttempts) -> None:
+        async with self._failures.held([*limits], are_known=KNOWN_PLACE in limits.values()) as held:
             wait = max(limits[key].wait(failures, age) for key, failures, age in held.counts)
             if wait > 0:
-                raise TooManyAttempts(retry_after=math.ceil(wait))
+                raise refusal(retry_after=math.ceil(wait))
             await held.keep({key: limits[key].with_another(failures, age) for key, failures, age in held.counts})
 
     async def _take_back(self, limits: dict[bytes, Limit]) -> None:
-        async with self._failures.held([*limits]) as held:
+        async with self._failures.held([*limits], are_known=KNOWN_PLACE in limits.values()) as held:
             await held.take_back()
 
-    def _digest(self, kind: str, *parts: str) -> bytes:
-        return hmac.digest(self._key, "\0".join((kind, *parts)).encode(), hashlib.sha256)
 
-
-def place_of(address: str) -> str:
-    """Where an address is: of IPv6 the network of 64 bits, of which one client has all (RFC 6177)."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:  # A Unix socket, or what a proxy made up.
-        return address
-    if isinstance(ip, ipaddress.IPv6Address):
-        return str(ip.ipv4_mapped or ipaddress.IPv6Network((int(ip) >> 64 << 64, 64)))
-    return str(ip)
+def digest(key: bytes, kind: str, *parts: str) -> bytes:
+    """Under what is counted."""
+    return hmac.digest(key, "\0".join((kind, *parts)).encode(), hashlib.sha256)

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Index, func, text
+from sqlalchemy import CheckConstraint, Index, func, text
 from sqlmodel import Field
 
 from modules.users.errors import EmailTaken
@@ -17,6 +17,7 @@ from shared.rows import (
     expiring,
     live_unique,
     searchable,
+    shared_by,
     table_of,
 )
 
@@ -28,13 +29,21 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+class Kind(StrEnum):
+    """Whose an account is."""
+
+    PERSON = "person"
+    SERVICE = "service"
+
+
 class User(Model, Resource, table=True):
-    """An account."""
+    """An account: of a person, or of a service, which is a machine that acts with keys. Nobody signs in to that."""
 
     __tablename__ = "users"
     __table_args__ = (
         live_unique(text("lower(email)"), name="uq_users_email", raises=EmailTaken),
         Index("ix_users_created_at_id", text("created_at DESC"), text("id DESC")),
+        CheckConstraint("owner_id IS NULL OR role = 'user'", name="service_no_administrator"),
     )
 
     email: str = Field(max_length=254)
@@ -43,6 +52,9 @@ class User(Model, Resource, table=True):
     role: Role = Field(default=Role.USER, sa_type=choice(Role))
     is_active: bool = True
     email_verified: bool = False
+    owner_id: UUID | None = shared_by("users", default=None)
+    """Of a service the person who answers for it; None of a person. It goes with that one's account and comes back with
+    it."""
 
     @property
     def is_administrator(self) -> bool:
@@ -63,6 +75,12 @@ class UserSession(Model, Identified, table=True):
     created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None = None
+    used_at: datetime | None = None
+    """When it was last prolonged; None before, and of a session that an older release has opened."""
+    address: str | None = Field(default=None, max_length=100)
+    """The client's address, as the connection or a trusted proxy tells it."""
+    client: str | None = Field(default=None, max_length=200)
+    """What the client calls itself."""
 
     def is_alive(self, now: datetime) -> bool:
         """Whether it can still be used and prolonged."""

@@ -1,32 +1,27 @@
-"""The HTTP side of accounts and sessions."""
+"""The HTTP side of accounts."""
 
-from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from dependency_injector.wiring import Provide
-from fastapi import APIRouter, Depends, Form, Request, Response
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
+from fastapi import APIRouter, Depends, Request, Response
 
 from modules.users.container import UsersContainer
-from modules.users.errors import InvalidGrant, InvalidRequest, LastAdministrator, UserForbidden, UserNotFound
+from modules.users.errors import LastAdministrator, OwnAccount, ServiceNoAdministrator, UserForbidden, UserNotFound
+from modules.users.factors.router import Factors
+from modules.users.factors.router import router as factors
+from modules.users.keys.router import router as keys
+from modules.users.recovery.router import Recovery
+from modules.users.recovery.router import router as recovery
+from modules.users.recovery.schemas import AddressChange
 from modules.users.repository import UserRepository
-from modules.users.schemas import (
-    USERS,
-    PasswordChange,
-    RevocationRequest,
-    TokenRequest,
-    Tokens,
-    UserAdministration,
-    UserCreate,
-    UserRead,
-    UserUpdate,
-)
+from modules.users.schemas import USERS, PasswordChange, UserAdministration, UserCreate, UserRead, UserUpdate
 from modules.users.service import UserService
-from modules.users.sessions import SessionService
-from shared.errors import InvalidInput
-from shared.http.edge import NEVER_STORED, problem
+from modules.users.services.router import router as services
+from modules.users.sessions.router import Sessions, SessionsQuery, client_of
+from modules.users.sessions.router import router as sessions
+from modules.users.sessions.schemas import SESSIONS, SessionRead
+from shared.auth import READS
 from shared.http.reads import (
     HistoryQuery,
     PageOf,
@@ -43,7 +38,7 @@ from shared.http.routes import (
     Caller,
     CurrentChange,
     PublicChange,
-    Route,
+    RecentChange,
     operation,
     resource_router,
 )
@@ -51,57 +46,29 @@ from shared.reads import HISTORY, HistoryRead, ListQuery, View
 
 Users = Annotated[UserService, Provide[UsersContainer.service]]
 Repository = Annotated[UserRepository, Provide[UsersContainer.repository]]
-Sessions = Annotated[SessionService, Provide[UsersContainer.session_service]]
 UsersQuery = Annotated[ListQuery, Depends(list_query(USERS))]
 UserView = Annotated[View, Depends(document_view(UserRead))]
 
 
-class OAuthRoute(Route):
-    """A malformed form is an `invalid_request` (RFC 6749 §5.2), and so is a repeated parameter (§3.2)."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def handle_form(request: Request) -> Response:
-            try:
-                await request.body()  # Kept for the unit of work, which needs all of it.
-                form = await request.form()
-                if len(form) < len(form.multi_items()):
-                    raise InvalidRequest
-            except (ValueError, LookupError) as error:  # A wrong or unknown charset.
-                raise InvalidRequest from error
-            except HTTPException as error:
-                if error.status_code != 400:
-                    raise
-                raise InvalidRequest from error
-            try:
-                return await handle(request)
-            except InvalidInput as error:
-                raise InvalidRequest(parameter=error.parameter) from error
-            except RequestValidationError as error:
-                raise InvalidRequest from error
-
-        return handle_form
-
+_WHEN_CONFIRMED = "A mail is on its way to the new address. Until its link was used, nothing changes."
+_BY_MAIL = (
+    "A mail is on its way, whether or not the address has an account: it has the link, or says that there is one."
+)
 
 users = resource_router(
     "/users",
     about="Accounts. Anybody may register one, and finds it at `/users/me`. All else is for administrators.",
-)
-auth = resource_router(
-    "/auth",
-    OAuthRoute,
-    about="Signing in and out with OAuth 2 tokens. An access token lasts some minutes; a refresh token gives the next "
-    "pair, once. These are no changes to repeat: they take no idempotency key and no dry run.",
+    keys=(READS,),
 )
 
 
-@users.post("", status_code=201, response_model=UserRead)
+@users.post("", status_code=201, response_model=UserRead, responses={202: {"description": _BY_MAIL}})
 # Nobody asks again as the one who was made.
 @operation(public=True, slow=True, never=(UserNotFound,))  # check: who has no account makes one
 async def register(request: Request, data: UserCreate, change: PublicChange, service: Users) -> Response:
-    """Register an account."""
-    return created_response(request, await service.register(change, data))
+    """Register an account. Where this server sends mail, the account is there once the link in a mail was used."""
+    registered = await service.register(change, data, client_of(request).address)
+    return Response(status_code=202) if registered is None else created_response(request, registered)
 
 
 # Whose account is deleted has no session any more, and one is allowed everything here.
@@ -116,7 +83,7 @@ async def get_me(request: Request, caller: Caller, view: UserView, repository: R
 
 
 @users.patch("/me", response_model=UserRead)
-@operation(never=(*_OWN.never, LastAdministrator))
+@operation(never=(*_OWN.never, LastAdministrator, OwnAccount, ServiceNoAdministrator))
 async def update_me(request: Request, data: UserUpdate, change: CurrentChange, service: Users) -> Response:
     """Change your own profile."""
     me = change.caller.user_id
@@ -125,8 +92,10 @@ async def update_me(request: Request, data: UserUpdate, change: CurrentChange, s
 
 @users.delete("/me", status_code=204)
 @_OWN
-async def delete_me(change: CurrentChange, service: Users) -> None:
-    """Delete your own account, with your projects and tags, and end every session."""
+async def delete_me(change: RecentChange, service: Users) -> None:
+    """Delete your own account, with your projects and tags, and end every session. Only a session of the last five
+    minutes may do it.
+    """
     me = change.caller.user_id
     await service.delete(change.about(me), me)
 
@@ -135,7 +104,17 @@ async def delete_me(change: CurrentChange, service: Users) -> None:
 @operation(slow=True)
 async def change_password(request: Request, data: PasswordChange, change: CurrentChange, service: Users) -> None:
     """Change your password, and end your other sessions."""
-    await service.change_password(change, data, _address(request))
+    await service.change_password(change, data, client_of(request).address)
+
+
+@users.put("/me/email", status_code=204, responses={202: {"description": _WHEN_CONFIRMED}})
+@operation(slow=True, never=_OWN.never)
+async def change_email(request: Request, data: AddressChange, change: CurrentChange, service: Recovery) -> Response:
+    """Change your e-mail address. Where this server sends mail, the change takes effect when the link in a mail to the
+    new address was used, and the old one is told.
+    """
+    is_done = await service.change_address(change, data, client_of(request).address)
+    return Response(status_code=204 if is_done else 202)
 
 
 @users.get("", response_model=PageOf[UserRead], openapi_extra=described(USERS))
@@ -164,6 +143,9 @@ _ADMINISTRATION = operation(never=(UserForbidden,))
 """An administrator may do all of it."""
 
 
+_ENDING_SESSIONS = operation(urgent=True, repeatable=False, never=(UserForbidden,))
+
+
 @users.patch("/{user_id}", response_model=UserRead)
 @_ADMINISTRATION
 async def update(
@@ -187,35 +169,35 @@ async def restore(request: Request, user_id: UUID, change: AdministratorsChange,
     return document_response(request, await repository.bring_back(change, user_id))
 
 
-@auth.post("/token", response_model=Tokens, responses=NEVER_STORED)
-# It is an InvalidRequest here.
-@operation(public=True, slow=True, repeatable=False, never=(InvalidInput,))  # check: a password or a token says who
-async def token(
-    request: Request,
-    response: Response,
-    form: Annotated[TokenRequest, Form()],
-    change: PublicChange,
-    service: Sessions,
-) -> Tokens | Response:
-    """Sign in, or prolong a session."""
-    tokens = await service.grant(change, form, _address(request))
-    if tokens is None:
-        # Returned and not raised: the session's end is to be committed.
-        return problem(request, InvalidGrant())
-    response.headers["Cache-Control"] = "no-store"  # RFC 6749 §5.1
-    return tokens
+@users.get("/{user_id}/sessions", response_model=PageOf[SessionRead], openapi_extra=described(SESSIONS))
+async def list_sessions(
+    request: Request, user_id: UUID, principal: Administrator, query: SessionsQuery, service: Sessions
+) -> Response:
+    """List where any account is signed in, newest first. For administrators."""
+    return page_response(request, await service.list_of(user_id, principal, query))
 
 
-@auth.post("/revoke", response_class=Response)
-@operation(public=True, urgent=True, repeatable=False, never=(InvalidInput,))  # check: its holder may end a session
-async def revoke(form: Annotated[RevocationRequest, Form()], change: PublicChange, service: Sessions) -> Response:
-    """Sign out: revoke a refresh token, and so end its session."""
-    await service.revoke(change, form.token)
-    return Response()
+@users.delete("/{user_id}/sessions", status_code=204)
+@_ENDING_SESSIONS
+async def end_sessions(user_id: UUID, change: AdministratorsChange, service: Sessions) -> None:
+    """Sign any account out everywhere. For administrators."""
+    await service.end_all_of(change, user_id)
 
 
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
+@users.delete("/{user_id}/sessions/{session_id}", status_code=204)
+@_ENDING_SESSIONS
+async def end_session(user_id: UUID, session_id: UUID, change: AdministratorsChange, service: Sessions) -> None:
+    """End a session of any account. For administrators."""
+    await service.end_of(change, user_id, session_id)
 
 
-router = APIRouter(routes=[*users.routes, *auth.routes])
+@users.delete("/{user_id}/factors", status_code=204)
+@_ADMINISTRATION
+async def remove_factors(user_id: UUID, change: RecentChange, _: Administrator, service: Factors) -> None:
+    """Remove all second factors of an account whose owner has lost them. For administrators."""
+    await service.remove_all(change, user_id)
+
+
+router = APIRouter(
+    routes=[*users.routes, *sessions.routes, *keys.routes, *services.routes, *factors.routes, *recovery.routes]
+)

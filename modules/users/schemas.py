@@ -1,27 +1,61 @@
-"""Requests and documents of accounts and sessions."""
+"""Requests and documents of accounts."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticKnownError
+from sqlalchemy import ColumnElement, FromClause, case
 
-from modules.users.models import Role, User
-from shared.reads import Collection, Document
+from modules.users.models import Kind, Role, User
+from shared import values
+from shared.extensions import Extensions
+from shared.reads import Collection, Derived, Document
 from shared.schemas import UNCHANGED, Email, Input, Line, Patch, Text
-from shared.values import LONGEST_EMAIL
 
-LONGEST_PASSWORD = 256
-_EMAIL, _PASSWORD = "ada@example.com", "correct horse battery staple"
+SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 256
+"""Characters of a password in NFC (ASVS 6.2.1, 6.2.9)."""
+LONGEST_SENT = 4 * LONGEST_PASSWORD
+"""Characters of one as keyboards write it: NFC makes one of at most four."""
+EMAIL, PASSWORD = "ada@example.com", "correct horse battery staple"
 """Of the account that the examples are about: registered by one, signed in by the next."""
 
-AccountEmail = Annotated[Email, Field(description="The e-mail address, which one account may have.", examples=[_EMAIL])]
+AccountEmail = Annotated[Email, Field(description="The e-mail address, which one account may have.", examples=[EMAIL])]
 FullName = Annotated[Line, Field(description="The person's name, on one line.", examples=["Ada Lovelace"])]
-Password = Annotated[Text, Field(min_length=8, max_length=LONGEST_PASSWORD, json_schema_extra={"format": "password"})]
-"""Taken exactly as sent, without rules for its characters (NIST SP 800-63B §5.1.1.2, ASVS 6.2.5 and 6.2.8)."""
-RefreshTokenText = Annotated[Text, Field(max_length=1000)]
-"""Longer than our tokens, so that an access token sent by mistake is a bad grant, not a bad request."""
+GivenPassword = Annotated[Text, Field(max_length=LONGEST_SENT, json_schema_extra={"format": "password"})]
+"""One that is compared."""
+
+
+def _within_limits(password: str) -> str:
+    composed = values.composed(password)
+    if len(composed) < SHORTEST_PASSWORD:
+        raise PydanticKnownError("string_too_short", {"min_length": SHORTEST_PASSWORD})
+    if len(composed) > LONGEST_PASSWORD:
+        raise PydanticKnownError("string_too_long", {"max_length": LONGEST_PASSWORD})
+    return composed
+
+
+Password = Annotated[
+    Text,
+    Field(
+        max_length=LONGEST_SENT,
+        json_schema_extra={"format": "password", "minLength": SHORTEST_PASSWORD, "maxLength": LONGEST_PASSWORD},
+    ),
+    AfterValidator(_within_limits),
+]
+"""One that is chosen: in NFC and not otherwise changed, and without rules for what characters it has (NIST SP 800-63B
+§5.1.1.2, ASVS 6.2.5 and 6.2.8).
+"""
+CHOSEN = (
+    "8 to 256 characters, in Unicode's NFC. One that is tried first by who guesses is refused: among the 100,000 "
+    "most common ones, your address or name, one character over and over."
+)
+
+
+def kind_of(users: FromClause, _: Extensions) -> ColumnElement[str]:
+    """Whose an account is."""
+    return case((users.c.owner_id.is_(None), Kind.PERSON.value), else_=Kind.SERVICE.value)
 
 
 class UserRead(Document, of=User):
@@ -31,6 +65,8 @@ class UserRead(Document, of=User):
     email: str = Field(description="The e-mail address.")
     full_name: str = Field(description="The person's name.")
     role: Role = Field(description="What it may do beyond its own affairs.")
+    kind: Annotated[Kind, Derived(kind_of)] = Field(description="Whether it is a person's or a machine's.")
+    owner_id: UUID | None = Field(description="Of a service the person who answers for it; null of a person.")
     is_active: bool = Field(description="Whether it may sign in.")
     email_verified: bool = Field(description="Whether the address is known to be the person's.")
     created_at: datetime
@@ -50,20 +86,20 @@ class UserCreate(Input):
     """A registration."""
 
     email: AccountEmail
-    password: Password = Field(description="At least 8 characters, taken exactly as sent.", examples=[_PASSWORD])
+    password: Password = Field(description=CHOSEN, examples=[PASSWORD])
     full_name: FullName
 
 
 class UserUpdate(Patch):
     """A change of one's own profile."""
 
-    email: AccountEmail = UNCHANGED
     full_name: FullName = UNCHANGED
 
 
 class UserAdministration(UserUpdate):
     """A change of an account by an administrator."""
 
+    email: AccountEmail = UNCHANGED
     role: Annotated[Role, Field(description="What it may do beyond its own affairs.", examples=["user"])] = UNCHANGED
     is_active: Annotated[bool, Field(description="Whether it may sign in.", examples=[True])] = UNCHANGED
 
@@ -71,42 +107,5 @@ class UserAdministration(UserUpdate):
 class PasswordChange(Input):
     """A new password, and the present one as proof."""
 
-    current_password: Annotated[Text, Field(max_length=LONGEST_PASSWORD, json_schema_extra={"format": "password"})] = (
-        Field(description="The present one.", examples=[_PASSWORD])
-    )
-    new_password: Password = Field(
-        description="At least 8 characters, taken exactly as sent.", examples=["a longer horse battery staple"]
-    )
-
-
-class TokenRequest(BaseModel):
-    """The form of the token endpoint (RFC 6749 §4.3.2 and §6). Unknown parameters are ignored, as §3.2 says."""
-
-    grant_type: Annotated[Text, Field(max_length=50)] | SkipJsonSchema[None] = Field(
-        None, description="`password` or `refresh_token`.", examples=["password"]
-    )
-    username: Annotated[Text, Field(max_length=LONGEST_EMAIL)] | SkipJsonSchema[None] = Field(
-        None, description="The e-mail address, for `password`.", examples=[_EMAIL]
-    )
-    password: Annotated[Text, Field(max_length=LONGEST_PASSWORD)] | SkipJsonSchema[None] = Field(
-        None, description="For `password`.", examples=[_PASSWORD], json_schema_extra={"format": "password"}
-    )
-    refresh_token: RefreshTokenText | SkipJsonSchema[None] = Field(None, description="For `refresh_token`.")
-
-
-class RevocationRequest(BaseModel):
-    """The form of the revocation endpoint (RFC 7009 §2.1)."""
-
-    token: RefreshTokenText = Field(
-        min_length=1, description="A refresh token. One that is not known is revoked already.", examples=["3kTqZ0x9"]
-    )
-
-
-class Tokens(BaseModel):
-    """A successful answer of the token endpoint (RFC 6749 §5.1)."""
-
-    access_token: str = Field(description="Send it as `Authorization: Bearer …`.")
-    refresh_token: str = Field(description="Good once, for the next pair of tokens.")
-    token_type: Literal["Bearer"] = Field("Bearer", description="How the access token is sent (RFC 6750).")
-    expires_in: int = Field(description="Seconds until the access token expires.")
-    scope: str = Field(description="What the token allows.")
+    current_password: GivenPassword = Field(description="The present one.", examples=[PASSWORD])
+    new_password: Password = Field(description=CHOSEN, examples=["a longer horse battery staple"])

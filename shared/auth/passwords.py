@@ -4,8 +4,9 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 from argon2 import PasswordHasher, Type, extract_parameters
@@ -13,12 +14,15 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import hash_secret_raw
 
 from shared.errors import Unavailable
+from shared.values import composed
 
 T = TypeVar("T")
 
 THREADS = 2
 QUEUE = 32
 """Hashes that wait or run at once. Beyond that, sign-ins are refused, so that a flood does not stall other requests."""
+CROWD = QUEUE // 2
+"""So many sign-ins at once make a crowd: the rest of the room is for those who are known."""
 NICENESS = 19
 """Of these threads: on a busy processor, requests go first. A hash takes 45 ms anyway."""
 
@@ -54,23 +58,45 @@ class Passwords:
         self._hasher = PasswordHasher(time_cost=iterations, memory_cost=memory_kib, parallelism=1, type=Type.ID)
         self._threads = ThreadPoolExecutor(THREADS, "passwords", _give_way)
         self._under_way = 0
+        self._signing_in = 0
         self._costliest = _Cost(memory_kib, iterations)
 
     async def hash(self, password: str) -> str:
-        """The encoded hash, salt and parameters included."""
-        return await self._run(self._hasher.hash, password)
+        """The encoded hash of the password in NFC, salt and parameters included."""
+        return await self._run(self._hasher.hash, composed(password))
 
     async def matches(self, password: str, encoded: str | None) -> bool:
         """Whether the password is the hashed one; `encoded` is None if there is no such account.
 
         It always takes as long as the most expensive hash so far, so its time tells neither how a password is hashed
-        nor whether there is an account.
+        nor whether there is an account. A password that is not in NFC takes twice that: older hashes are of passwords
+        as they were sent.
         """
-        return await self._run(self._verify, password, encoded or "")
+        found = [await self._run(self._verify, form, encoded or "") for form in {composed(password), password}]
+        return any(found)
 
-    def is_outdated(self, encoded: str) -> bool:
-        """Whether the hash was made with other parameters than today's."""
-        return self._hasher.check_needs_rehash(encoded)
+    async def is_outdated(self, encoded: str, password: str) -> bool:
+        """Whether the hash of this password was made with other parameters than today's, or not of its NFC."""
+        if self._hasher.check_needs_rehash(encoded):
+            return True
+        in_nfc = composed(password)
+        return in_nfc != password and not await self._run(self._verify, in_nfc, encoded)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether there is room for those alone who signed in before: a flood of strangers neither keeps them out, nor
+        is at all that a server works on.
+        """
+        return self._signing_in >= CROWD
+
+    @contextmanager
+    def sign_in(self) -> Iterator[None]:
+        """Somebody signs in, from before their password is looked at until after."""
+        self._signing_in += 1
+        try:
+            yield
+        finally:
+            self._signing_in -= 1
 
     def demand_room(self) -> None:
         """Raises TooManySignIns if no other password can be checked now. Call it before any statement."""

@@ -4,8 +4,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, FromClause, Select, String, func, literal
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    FromClause,
+    Select,
+    String,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    literal_column,
+    null,
+    select,
+)
+from sqlalchemy.dialects.postgresql import array
 
+from shared.auth.scopes import is_in_scope, scope_of
 from shared.errors import DomainError
 from shared.extensions import Extensions
 
@@ -49,7 +65,28 @@ class Policy:
         """Whether a role that `role` gave may do the action; NULL when the row is invisible."""
         return role == func.any(literal(sorted(self.allowed[action]), ARRAY(String())))
 
+    def actions(self, resource: str, rows: FromClause, extensions: Extensions) -> ColumnElement[list[str]]:
+        """What the caller may do with a row as it is now, by their role and by the scopes of their key: READ, and the
+        actions of the table in its order. A deleted row can be restored, and nothing else.
+        """
+        # The OFFSET keeps PostgreSQL from working out the role once more for each action.
+        role = select(cast(self.role(rows, extensions), String()).label("role")).offset(literal_column("0"))
+        caller = role.correlate(rows).subquery()
+        permitted = {READ: caller.c.role.is_not(None)} | {one: self.permits(one, caller.c.role) for one in self.allowed}
+        scopes = {action: literal(scope_of(resource, writes=action != READ), String()) for action in permitted}
+        possible = [
+            case((and_(may, _is_now(action, rows), is_in_scope(scopes[action])), literal(action, String())))
+            for action, may in permitted.items()
+        ]
+        found = select(func.array_remove(array(possible), null())).select_from(caller)
+        return found.correlate(rows).scalar_subquery()
+
     def demand(self, action: str, role: str, denial: type[DomainError]) -> None:
         """Raises the denial when the role is too low for the action."""
         if role not in self.allowed[action]:
             raise denial
+
+
+def _is_now(action: str, rows: FromClause) -> ColumnElement[bool]:
+    deleted_at = rows.c.deleted_at
+    return deleted_at.is_not(None) if action == RESTORE else deleted_at.is_(None)

@@ -3,6 +3,7 @@ session.
 """
 
 import time
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -10,6 +11,7 @@ from uuid import UUID
 import jwt
 
 from shared.errors import Unauthenticated
+from shared.keys import Keys
 
 ALGORITHM = "HS256"
 TYPE = "at+jwt"
@@ -37,8 +39,8 @@ class Claims(NamedTuple):
 class AccessTokens:
     """Issues and verifies access tokens."""
 
-    def __init__(self, key: bytes, lifetime_seconds: int) -> None:
-        self._key = key
+    def __init__(self, keys: Keys, lifetime_seconds: int) -> None:
+        self._keys = keys
         self.lifetime_seconds = lifetime_seconds
         # A client sends its token with every request for 15 minutes, and a valid signature stays valid: to verify it
         # takes 25-40 µs, the cache 0.1 µs. Expiry is checked each time; the session is checked elsewhere.
@@ -48,7 +50,7 @@ class AccessTokens:
         """A token for this session, good for `lifetime_seconds`."""
         now = int(time.time())
         claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": str(user_id), "sid": str(session_id), "iat": now}
-        return jwt.encode(claims | {"exp": now + self.lifetime_seconds}, self._key, ALGORITHM, {"typ": TYPE})
+        return jwt.encode(claims | {"exp": now + self.lifetime_seconds}, self._keys[0], ALGORITHM, {"typ": TYPE})
 
     def verify(self, token: str) -> Claims:
         """The token's claims. Raises InvalidToken for a token that is foreign, malformed or expired."""
@@ -61,9 +63,15 @@ class AccessTokens:
         return claims
 
     def _decode(self, token: str) -> Claims:
+        for key in self._keys[:-1]:
+            with suppress(jwt.InvalidSignatureError):
+                return self._decoded(token, key)
+        return self._decoded(token, self._keys[-1])
+
+    def _decoded(self, token: str, key: bytes) -> Claims:
         options: Any = {"require": ["exp", "iat", "iss", "aud", "sub", "sid"], "strict_aud": True}
         decoded = jwt.decode_complete(
-            token, self._key, [ALGORITHM], issuer=ISSUER, audience=AUDIENCE, leeway=SKEW_SECONDS, options=options
+            token, key, [ALGORITHM], issuer=ISSUER, audience=AUDIENCE, leeway=SKEW_SECONDS, options=options
         )
         if decoded["header"].get("typ") != TYPE:
             raise InvalidToken

@@ -11,7 +11,7 @@ The feed is read from the primary: on a standby, `pg_current_snapshot()` does no
 import time
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import cached_property
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -19,17 +19,22 @@ import sqlalchemy as sa
 from shared.auth import CALLER_IS_ADMIN, Principal, admitted, gate
 from shared.errors import Gone
 from shared.feed.clusters import NUMBERING, RESTORATION
-from shared.feed.positions import NOT_KNOWN, VISIBLE, Position, Snapshot
+from shared.feed.positions import Position, Snapshot
 from shared.feed.statements import FeedStatements
 from shared.reads import Cursors, Projector
-from shared.wire import Database, Statement
+from shared.rows import table_of
+from shared.wire import Database, Record, Statement
 from shared.writes import Repository
 
 LATEST = "latest"
 """In place of a cursor: from now on."""
 
-MOST_EXAMINED = 5000
+MOST_EXAMINED = 1000
 """Entries that one poll examines, whoever sees them. The next poll goes on after them."""
+FEW = 4
+"""So many resources have a statement of their own, compiled when these have changed together for the first time. More
+are judged by the statement of all.
+"""
 
 
 class CursorExpired(Gone):
@@ -51,7 +56,7 @@ class ChangePage(NamedTuple):
 
 
 class Changes:
-    """Reads the feed behind the gate, with one statement a poll."""
+    """Reads the feed behind the gate: one statement finds out what there is anything new of, a second one reads it."""
 
     def __init__(
         self,
@@ -68,16 +73,19 @@ class Changes:
         self._cursors = cursors
         self._retention = retention
         self._most_examined = most_examined
-        self._statements = FeedStatements(repositories, projector, most_examined)
-        self._since = self._statements.poll(sa.and_(VISIBLE, *NOT_KNOWN))
+        self._all = frozenset(table_of(repository.model).name for repository in repositories)
+        statements = FeedStatements(repositories, projector, most_examined)
+        self._look = {goes_on: statements.look(goes_on=goes_on) for goes_on in (False, True)}
+        self._poll = lru_cache(maxsize=200)(statements.poll)
         now = sa.cast(sa.func.pg_current_snapshot(), sa.String())
         self._latest = Statement(
             sa.select(now, CALLER_IS_ADMIN, NUMBERING, RESTORATION).select_from(gate(projector.extensions))
         )
 
-    @cached_property
-    def _from_the_beginning(self) -> Statement:
-        return self._statements.poll(VISIBLE)
+    def prepare(self) -> None:
+        """Compile the statements of all resources, which takes a second with fifty modules. Else the first polls do."""
+        for goes_on in (False, True):
+            self._poll(self._all, goes_on=goes_on)
 
     async def page(self, caller: Principal, after: str | None, limit: int) -> ChangePage:
         """The changes after a cursor; without one, all that are kept; after LATEST, none yet.
@@ -91,19 +99,24 @@ class Changes:
             latest = Position(Snapshot(text, now), None, 0, "", *reader)
             return ChangePage([], self._cursors.sign(latest.to_json(), context), has_more=False)
         position = self._position(after, context, now)
-        statement = self._from_the_beginning if position.since is None else self._since
-        values = caller.parameters() | position.parameters() | {"most": limit + 1}
+        goes_on = position.since is not None
+        values = caller.parameters() | position.parameters()
         # A replica's snapshot tells nothing of the transactions that are under way.
-        rows = admitted(await self._database.read(statement, values, at_primary=True))
-        text, is_known, is_admin, numbering, restoration = rows[0][:5]
-        if not (is_known and position.holds(is_admin, numbering, restoration)):
+        looked = await self._database.read(self._look[goes_on], values, at_primary=True)
+        ((text, is_known, *reader, resources),) = admitted(looked)
+        if not (is_known and position.holds(*reader)):
             raise CursorExpired(parameter="after")
-        told = [row[5:] for row in rows if row[5] is not None]
+        until = position.until or Snapshot(text, now)
+        told: Sequence[Record] = ()
+        if resources:
+            values |= {"until": until.text, "most": limit + 1}
+            changed = self._all.intersection(resources)
+            statement = self._poll(changed if len(changed) <= FEW else self._all, goes_on=goes_on)
+            told = [row for row in admitted(await self._database.read(statement, values, at_primary=True)) if row[0]]
         page = told[:limit]
         has_more = len(told) > limit or (bool(page) and page[-1][0] == self._most_examined)
-        until = position.until or Snapshot(text, now)
-        reached = Position(position.since, until, *page[-1][1:3]) if has_more else Position(until)
-        following = reached._replace(is_admin=is_admin, numbering=numbering, restoration=restoration)
+        place = (position.since, until, *page[-1][1:3]) if has_more else (until, None, 0, "")
+        following = Position(*place, *reader)
         items = [row[3] for row in page if row[3] is not None]
         return ChangePage(items, self._cursors.sign(following.to_json(), context), has_more)
 

@@ -1,6 +1,8 @@
-"""The statement of a poll: the next new entries of the journal, judged for the caller, and what changed along."""
+"""The statements of a poll: which resources the next new entries of the journal are of; and these entries, judged for
+the caller, with what changed along.
+"""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,10 +11,10 @@ import sqlalchemy as sa
 from pydantic import Field
 from sqlalchemy.dialects.postgresql import array
 
-from shared.auth import ADMIN, CALLER_ID, CALLER_IS_ADMIN, gate
+from shared.auth import ADMIN, CALLER_ID, CALLER_IS_ADMIN, READS, gate, is_in_scope
 from shared.feed.clusters import NUMBERING, RESTORATION
-from shared.feed.dependencies import MOST_REACHED, Dependency, dependencies
-from shared.feed.positions import ABOUT, IS_KNOWN, LAST, UNTIL_TEXT
+from shared.feed.dependencies import MOST_REACHED, Dependency, dependencies, resource_of
+from shared.feed.positions import ABOUT, IS_KNOWN, LAST, NOT_KNOWN, UNTIL_TEXT, VISIBLE
 from shared.reads import Document, Projector
 from shared.rows import Action, JournalEntry, Model, live, names_sharer, table_of
 from shared.wire import Statement
@@ -44,30 +46,50 @@ class FeedStatements:
         self._gate = gate(projector.extensions)
         self._dependencies = dependencies(repositories, projector)
 
-    def poll(self, new: sa.ColumnElement[bool]) -> Statement:
-        """What the caller is told of the next entries that are new."""
-        told = self._told(self._judged(new))
+    def look(self, *, goes_on: bool) -> Statement:
+        """The snapshot, whether the position is of it, the reader, and the resources of the next new entries: after a
+        position, or else of all.
+        """
+        picked, entry = self._next(goes_on=goes_on)
+        found = sa.select(entry.c.resource).distinct().select_from(picked.join(entry, sa.true()))
+        resources = sa.func.array(found.scalar_subquery(), type_=sa.ARRAY(sa.String()))
+        of_reader = CALLER_IS_ADMIN, NUMBERING, RESTORATION
+        return Statement(sa.select(UNTIL_TEXT, IS_KNOWN, *of_reader, resources).select_from(self._gate))
+
+    def poll(self, resources: Collection[str], *, goes_on: bool) -> Statement:
+        """What the caller is told of the next new entries, which are of these resources. PostgreSQL prepares all of a
+        plan, whatever of it runs: with the rules of fifty resources that took ten times as long as with those of three.
+        """
+        told = self._told(self._judged(resources, goes_on=goes_on), resources)
         item = told.c.number, told.c.entry_id, told.c.about, told.c.item
-        answer = sa.select(UNTIL_TEXT, IS_KNOWN, CALLER_IS_ADMIN, NUMBERING, RESTORATION, *item)
-        answer = answer.select_from(self._gate.outerjoin(told, sa.true()))
+        answer = sa.select(*item).select_from(self._gate.outerjoin(told, sa.true()))
         return Statement(answer.order_by(told.c.entry_id, told.c.about))
 
-    def _judged(self, new: sa.ColumnElement[bool]) -> sa.Subquery:
-        """The next new entries, whoever sees them, numbered; and whether the caller sees the resource of each."""
+    def _next(self, *, goes_on: bool) -> tuple[sa.Subquery, Any]:
+        """The ids of the next new entries, whoever sees them, and these entries."""
         # The ids come first: PostgreSQL finds them in an index alone.
         picked = (
             sa.select(_entries.c.id)
-            .where(new, _entries.c.id >= LAST)
+            .where(VISIBLE, *(NOT_KNOWN if goes_on else ()), _entries.c.id >= LAST)
             .order_by(_entries.c.id)
             .limit(_literal(self._most_examined))
             .subquery("picked")
         )
         # Each entry is looked up by its id: a join might scan the journal from its beginning.
         entry = sa.select(_entries).where(_entries.c.id == picked.c.id).limit(_literal(1)).lateral("entry")
+        return picked, entry
+
+    def _judged(self, resources: Collection[str], *, goes_on: bool) -> sa.Subquery:
+        """The next new entries, numbered; and whether the caller sees the resource of each."""
+        picked, entry = self._next(goes_on=goes_on)
         # With a window function, PostgreSQL judges no entries after the page.
         number = sa.func.row_number().over(order_by=picked.c.id)
-        cases = (self._in_the_world(repository, entry) for repository in self._repositories)
-        visible = sa.case(*cases, else_=sa.false())
+        cases = [
+            self._in_the_world(repository, entry)
+            for repository in self._repositories
+            if table_of(repository.model).name in resources
+        ]
+        visible = sa.case(*cases, else_=sa.false()) if cases else sa.false()
         judged = sa.select(picked.c.id.label("entry_id"), entry, number.label("number"), visible.label("is_visible"))
         return judged.select_from(picked.join(entry, sa.true())).subquery("judged")
 
@@ -90,9 +112,9 @@ class FeedStatements:
         listed = sa.or_(*repository.policy.listed(rows, extensions))
         return sa.func.coalesce(sa.or_(role != sa.literal(ADMIN, sa.String()), sa.and_(CALLER_IS_ADMIN, listed)), False)
 
-    def _told(self, judged: sa.Subquery) -> Any:
+    def _told(self, judged: sa.Subquery, resources: Collection[str]) -> Any:
         """What the caller is told, and the last entry examined: with it, there may be more."""
-        was_theirs, is_theirs = _names_the_caller(judged, "before"), _names_the_caller(judged, "after")
+        was_theirs, is_theirs = (_names_the_caller(judged, state, resources) for state in ("before", "after"))
         is_lost = sa.and_(sa.not_(judged.c.is_visible), was_theirs, sa.not_(is_theirs))
         entry = sa.select(judged, is_lost.label("is_lost"), is_theirs.label("is_theirs")).subquery("entry")
         version = sa.cast(entry.c.after["version"].astext, sa.Integer())
@@ -106,17 +128,18 @@ class FeedStatements:
             sa.case((sa.or_(entry.c.is_lost, is_gained), sa.null()), else_=entry.c.part).label("part"),
             sa.case((entry.c.part.is_(None), version)).label("version"),
         )
-        others = (self._changed_along(dependency, entry) for dependency in self._dependencies)
+        others = (self._changed_along(each, entry) for each in self._dependencies if each.on.name in resources)
         about = sa.union_all(*(found.correlate(entry) for found in (itself, *others))).lateral("about")
         change = (
             sa.select(entry.c.entry_id, entry.c.number, entry.c.at, entry.c.actor_id, about)
             .select_from(entry.join(about, sa.true()))
             .subquery("change")
         )
-        item = sa.case((change.c.is_told, self._projector.json(ChangeRead, change)))
+        is_told = sa.and_(change.c.is_told, is_in_scope(change.c.resource + sa.literal(f":{READS}", sa.String())))
+        item = sa.case((is_told, self._projector.json(ChangeRead, change)))
         is_last = sa.and_(change.c.number == _literal(self._most_examined), change.c.about == "")
         told = sa.select(change.c.entry_id, change.c.number, change.c.about, item.label("item")).where(
-            sa.or_(change.c.is_told, is_last), sa.or_(change.c.entry_id > LAST, change.c.about > ABOUT)
+            sa.or_(is_told, is_last), sa.or_(change.c.entry_id > LAST, change.c.about > ABOUT)
         )
         ordered = told.order_by(change.c.entry_id, change.c.about)
         return ordered.limit(sa.bindparam("most", type_=sa.Integer())).lateral("told")
@@ -172,9 +195,10 @@ class FeedStatements:
 _entries = table_of(JournalEntry)
 
 
-def _names_the_caller(entries: sa.FromClause, state: str) -> sa.ColumnElement[bool]:
+def _names_the_caller(entries: sa.FromClause, state: str, resources: Collection[str]) -> sa.ColumnElement[bool]:
     """Whether the row of an entry names the caller as an account that owns a resource or shares in it."""
-    columns = (column for table in Model.metadata.sorted_tables for column in table.columns if names_sharer(column))
+    tables = (table for table in Model.metadata.sorted_tables if resource_of(table) in resources)
+    columns = (column for table in tables for column in table.columns if names_sharer(column))
     table, caller = sa.func.coalesce(entries.c.part, entries.c.resource), sa.cast(CALLER_ID, sa.String())
     named = (sa.and_(table == column.table.name, entries.c[state][column.name].astext == caller) for column in columns)
     return sa.func.coalesce(sa.or_(sa.false(), *named), sa.false())

@@ -29,7 +29,12 @@ class HttpContainer(containers.DeclarativeContainer):
         providers.Singleton(change_turns, kernel.settings),
         require_if_match=kernel.settings.provided.require_if_match,
     )
-    imports = providers.Singleton(Imports, kernel.authenticator, providers.Callable(_at_work, kernel.settings))
-    exports = providers.Singleton(export_turns)
+    imports = providers.Singleton(
+        Imports,
+        kernel.authenticator,
+        providers.Callable(_at_work, kernel.settings),
+        kernel.settings.provided.imports_per_account,
+    )
+    exports = providers.Singleton(export_turns, kernel.settings)
     drain = providers.Singleton(Drain)
     gate = providers.Singleton(Gate, kernel.settings)

@@ -1,5 +1,6 @@
 """The watch: what looks on at requests and jobs. Whoever starts a process says what of it is wanted."""
 
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
@@ -27,5 +28,7 @@ class Watch:
         self.jobs: Tallies | None = None
         """By job and outcome."""
         self.tracer: Tracer | None = None
+        self.limited: Counter[str] = Counter()
+        """Requests that were refused as their clients had asked too much, by policy."""
         self.active = 0
         """Requests under way, where they are tallied."""

@@ -20,6 +20,7 @@ from shared.reads.cursors import Cursors
 from shared.reads.history import HISTORY, JOURNAL, HistoryRead, Journal, JournalRead
 from shared.reads.listing import Documents, Listing, Page
 from shared.reads.projection import (
+    ALLOWED_ACTIONS,
     WHOLE,
     Derived,
     Document,
@@ -36,6 +37,7 @@ from shared.reads.reader import Reader, Representation, Tools
 from shared.reads.summary import Summary
 
 __all__ = [
+    "ALLOWED_ACTIONS",
     "DEFAULT_ROWS",
     "HISTORY",
     "JOURNAL",

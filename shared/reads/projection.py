@@ -16,10 +16,14 @@ from pydantic.fields import FieldInfo
 from sqlalchemy import JSON, ColumnElement, FromClause, Interval, Text, cast, func, literal, select
 from sqlmodel import SQLModel
 
+from shared.auth import RESOURCES
 from shared.exact import Told
 from shared.extensions import Extensions
 from shared.reads.periods import iso_8601
 from shared.rows import live, table_of
+
+ALLOWED_ACTIONS = "allowed_actions"
+"""The member of every resource's document that says what the caller may do with the row now, if `include` names it."""
 
 
 class Document(Told, BaseModel):
@@ -40,13 +44,20 @@ class Document(Told, BaseModel):
 
     @classmethod
     def includable(cls) -> list[str]:
-        """The fields that are left out unless the request includes them."""
-        return [name for name, field in cls.model_fields.items() if OnRequest in field.metadata]
+        """The members that are left out unless the request includes them."""
+        fields = [name for name, field in cls.model_fields.items() if OnRequest in field.metadata]
+        return [*fields, *([ALLOWED_ACTIONS] if repository_of(cls) is not None else [])]
 
     @classmethod
     def selectable(cls) -> list[str]:
         """The fields that are there unless the request selects some."""
         return [name for name, field in cls.model_fields.items() if OnRequest not in field.metadata]
+
+
+def repository_of(document: type[Document]) -> Any:
+    """The repository whose documents these are; None of what is only embedded or listed."""
+    found = RESOURCES.get(getattr(document.rows, "name", ""))
+    return found if found is not None and found.collection.document is document else None
 
 
 class OnRequest:
@@ -66,8 +77,9 @@ class View:
     def names(self, document: type[Document]) -> list[str]:
         """The names of the members, in the document's order."""
         fields = set(document.selectable()) if self.fields is None else self.fields
+        actions = [ALLOWED_ACTIONS] if ALLOWED_ACTIONS in self.include else []
         trash = ["deleted_at", "purge_at"] if self.trash else []
-        return [*(name for name in document.model_fields if name in fields | self.include), *trash]
+        return [*(name for name in document.model_fields if name in fields | self.include), *actions, *trash]
 
 
 WHOLE = View()
@@ -94,6 +106,10 @@ class Projector:
         for name in view.names(document):
             if name == "purge_at":
                 yield (rows.c.deleted_at + literal(self._retention, Interval())).label(name)
+            elif name == ALLOWED_ACTIONS:
+                repository = repository_of(document)
+                actions = repository.policy.actions(repository.resource(), rows, self.extensions)
+                yield func.array_to_json(actions, type_=JSON).label(name)
             elif name in document.model_fields:
                 field = document.model_fields[name]
                 marker = marker_of(field)

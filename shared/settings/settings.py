@@ -6,17 +6,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from shared.keys import derived, is_strong, kept_secret
+from shared.keys import Keys, derived, is_strong, kept_secret
+from shared.settings.clients import YEAR, ClientSettings
+from shared.settings.files import IN_FILE, Files
+from shared.settings.mail import MailSettings, folder_of
 from shared.settings.urls import URL_ADVICE, is_url
-from shared.settings.variables import SettingsError, told
+from shared.settings.variables import KERNEL, SettingsError, told
 
 Environment = Literal["production", "development"]
 Seconds = Annotated[float, Field(ge=0.001, le=86_400, allow_inf_nan=False)]
 """At least a millisecond, PostgreSQL's unit of timeouts: 0 would mean no timeout."""
 Days = Annotated[int, Field(gt=0, le=36_500)]
-YEAR = 366 * 86_400
+MAIL = "mail"
+"""The folder of mail in the data folder."""
 
 ADVICE = "Set TRELLIS_SECRET to at least 32 random characters, for example the output of: openssl rand -base64 48"
 
@@ -37,6 +41,10 @@ def _request_of(known: dict[str, Any]) -> float:
     return 2 * float(known["pool_wait_seconds"] + known["statement_seconds"])
 
 
+def _is_development(known: dict[str, Any]) -> bool:
+    return bool(known["environment"] == "development")
+
+
 def _drain_of(known: dict[str, Any]) -> float:
     """A developer has no proxy that would have to notice, and does not want to wait."""
     return 5.0 if known["environment"] == "production" else 0.0
@@ -45,28 +53,25 @@ def _drain_of(known: dict[str, Any]) -> float:
 class DatabaseSettings(BaseSettings):
     """Where data and secrets are, and how long one waits for PostgreSQL."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="trellis_",
-        env_ignore_empty=True,
-        frozen=True,
-        hide_input_in_errors=True,
-        use_attribute_docstrings=True,
-    )
+    model_config = KERNEL
 
-    database_url: str | None = Field(None, validation_alias="DATABASE_URL")
+    database_url: Annotated[str | None, IN_FILE] = Field(None, validation_alias="DATABASE_URL")
     """Your own PostgreSQL, as a URL for libpq. Without it, Trellis starts the embedded one in the data folder."""
-    pooled_url: str | None = None
+    pooled_url: Annotated[str | None, IN_FILE] = None
     """The same database by way of a pooler that gives a connection for one transaction at a time, such as PgBouncer in
     transaction mode. Requests and jobs take it; what needs a session of its own, such as migrations, `DATABASE_URL`."""
-    replica_urls: str | None = None
+    replica_urls: Annotated[str | None, IN_FILE] = None
     """Of its streaming replicas, separated by blanks: GET may be answered from them."""
     environment: Environment = Field(default_factory=_environment_of)
     """By default `production` with your own database, else `development`, which makes a missing secret and keeps it
     in the data folder."""
     data_dir: Path = Path(".data")
     """The folder of the embedded database, and of a secret that is made in development."""
-    secret: SecretStr | None = None
+    secret: Annotated[SecretStr | None, IN_FILE] = None
     """Every key is derived from it. All replicas need the same one."""
+    secret_previous: Annotated[SecretStr | None, IN_FILE] = None
+    """What was signed with it is still good, while new things are signed with `secret`: so that one can be replaced by
+    another."""
 
     pool_size: int = Field(10, gt=0, le=10_000)
     """Connections to PostgreSQL for each of the two lanes, reads and writes."""
@@ -76,6 +81,18 @@ class DatabaseSettings(BaseSettings):
     """How long PostgreSQL may work on one statement."""
     lock_seconds: Seconds = Field(default_factory=_lock_of)
     """How long a statement waits for a lock that another transaction holds; by default half of `statement_seconds`."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (pydantic's)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment, and files that it names."""
+        return init_settings, env_settings, Files(settings_cls)
 
     @field_validator("database_url", "pooled_url", "replica_urls")
     @classmethod
@@ -104,7 +121,7 @@ class DatabaseSettings(BaseSettings):
             raise ValueError(f"is {seconds:g}, and more than TRELLIS_STATEMENT_SECONDS, which is {statement:g}")
         return seconds
 
-    @field_validator("secret")
+    @field_validator("secret", "secret_previous")
     @classmethod
     def _secret_is_strong(cls, secret: SecretStr | None) -> SecretStr | None:
         if secret is not None and not is_strong(secret.get_secret_value()):
@@ -119,11 +136,18 @@ class DatabaseSettings(BaseSettings):
             raise SettingsError(f"TRELLIS_SECRET is not set. {ADVICE}")
         return self.model_copy(update={"secret": SecretStr(_kept(self.data_dir / "secret"))})
 
-    def key(self, purpose: str) -> bytes:
-        """The key for one purpose: 32 bytes, derived from the secret. Raises SettingsError when there is none."""
+    def keys(self, purpose: str) -> Keys:
+        """The keys for one purpose: 32 bytes each, derived from the secret and from the previous one. Raises
+        SettingsError when there is none.
+        """
         if self.secret is None:
             raise SettingsError("There is no secret to sign with.")
-        return derived(self.secret.get_secret_value().encode(), f"trellis {purpose}".encode())
+        secrets = [one.get_secret_value().encode() for one in (self.secret, self.secret_previous) if one is not None]
+        return tuple(derived(secret, f"trellis {purpose}".encode()) for secret in secrets)
+
+    def key(self, purpose: str) -> bytes:
+        """The key for what is new. Raises SettingsError when there is none."""
+        return self.keys(purpose)[0]
 
 
 class ServerSettings(DatabaseSettings):
@@ -185,9 +209,9 @@ class ServerSettings(DatabaseSettings):
         return seconds
 
 
-class Settings(ServerSettings):
-    """Every field is the environment variable `TRELLIS_<FIELD>`, but for `DATABASE_URL` and `PORT`. `trellis config`
-    shows a field's docstring.
+class Settings(MailSettings, ClientSettings, ServerSettings):
+    """Every field is the environment variable `TRELLIS_<FIELD>`, if it has no other name. `trellis config` shows a
+    field's docstring.
     """
 
     worker: bool | None = None
@@ -209,6 +233,9 @@ class Settings(ServerSettings):
 
     require_if_match: bool = False
     """Whether a change without `If-Match` is answered 428."""
+    password_grant: bool = Field(default_factory=_is_development)
+    """Whether `/auth/token` takes `grant_type=password`, for clients that know no other way. RFC 9700 §2.4 forbids it;
+    by default it is taken in development only."""
     access_token_seconds: int = Field(900, gt=0, le=YEAR)
     """How long an access token is good."""
     refresh_token_seconds: int = Field(30 * 86_400, gt=0, le=10 * YEAR)
@@ -231,6 +258,25 @@ class Settings(ServerSettings):
             return cls()
         except ValidationError as error:
             raise told(error) from None
+
+    def over_embedded(self, url: str) -> Self:
+        """With the embedded database, whose URL this is, and what is by default in development."""
+        return self.model_copy(
+            update={
+                "database_url": url,
+                "environment": "development",
+                "mail_url": self.mail_url or (self.data_dir.resolve() / MAIL).as_uri(),
+                "mail_from": self.mail_from or "Trellis <trellis@example.com>",
+                "public_url": self.public_url or f"http://127.0.0.1:{self.port}",
+            }
+        )
+
+    @property
+    def mail_folder(self) -> Path | None:
+        """Where mail is kept, which is in the data folder over the embedded database; None where none is kept."""
+        if self.mail_url is None and self.database_url is None:
+            return self.data_dir.resolve() / MAIL
+        return folder_of(self.mail_url) if self.mail_url is not None else None
 
     @property
     def retention(self) -> timedelta:

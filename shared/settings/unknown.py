@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping
 
+from shared.settings.files import files_of
 from shared.settings.settings import Settings
 from shared.settings.variables import variables_of
 
@@ -12,7 +13,7 @@ def strangers(environment: Mapping[str, str], of_modules: Collection[str] = ()) 
     """A sentence for each variable that begins with TRELLIS_ and is no setting, of the kernel or `of_modules`; without
     its value.
     """
-    known = [*variables_of(Settings), *of_modules]
+    known = [*variables_of(Settings), *files_of(Settings), *of_modules]
     for variable in sorted(environment):
         name = variable.upper()
         if not name.startswith("TRELLIS_") or name in known or _is_kubernetes(name, environment[variable]):

@@ -8,6 +8,15 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as NoJson
 
+KERNEL = SettingsConfigDict(
+    env_prefix="trellis_",
+    env_ignore_empty=True,
+    frozen=True,
+    hide_input_in_errors=True,
+    use_attribute_docstrings=True,
+)
+"""How the kernel's settings are read."""
+
 
 class SettingsError(Exception):
     """The settings do not allow a start; the message names each variable and what is wrong with it."""

@@ -1,7 +1,7 @@
 """Writes: the repository's verbs, and what every change has.
 
-Preconditions, idempotency keys, bulk imports, the check of what a change was allowed, and what a module lets others do
-with its rows. It begins and commits nothing: the unit of work is opened at the edge. It knows no HTTP.
+Preconditions, idempotency keys, quotas, bulk imports, the check of what a change was allowed, and what a module lets
+others do with its rows. It begins and commits nothing: the unit of work is opened at the edge. It knows no HTTP.
 """
 
 from shared.writes.api import Api
@@ -11,6 +11,7 @@ from shared.writes.importing import BulkInsert, Import, Imported, ImportFailed, 
 from shared.writes.matching import Affected
 from shared.writes.parents import ParentDeleted
 from shared.writes.preconditions import Precondition, PreconditionFailed, PreconditionRequired, Tags, VersionMismatch
+from shared.writes.quotas import Quota
 from shared.writes.repository import Repository
 from shared.writes.resources import Resources
 from shared.writes.verbs import Verbs
@@ -33,6 +34,7 @@ __all__ = [
     "Precondition",
     "PreconditionFailed",
     "PreconditionRequired",
+    "Quota",
     "Repository",
     "Resources",
     "Tags",

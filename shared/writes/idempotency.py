@@ -9,16 +9,18 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, FromClause, Interval, Text, bindparam, cast, func, select, true
+from sqlalchemy import ARRAY, BigInteger, FromClause, Interval, Text, Uuid, bindparam, cast, func, select, true
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlmodel import Field
 
 from shared.auth import TRUSTED, InvalidToken, Principal, gate
 from shared.errors import Conflict, Contended, Invalid
 from shared.extensions import Extensions
+from shared.keys import Keys
 from shared.rows import Model, expiring, table_of
 from shared.wire import Database, Run, Statement, UnitOfWork
 from shared.writes.change import Permission
+from shared.writes.room import Room
 
 LIFETIME = timedelta(hours=24)
 
@@ -66,37 +68,39 @@ class Keyed:
 
     key: str
     caller: Principal | None
-    fingerprint: bytes
-    """An HMAC of method, path and body: a plain digest would betray a weak password to whoever reads the table."""
-    scope: UUID = field(init=False)
+    fingerprints: Sequence[bytes]
+    """HMACs of method, path and body: a plain digest would betray a weak password to whoever reads the table. One for
+    each key of the server."""
+    scopes: Sequence[UUID] = field(init=False)
 
     def __post_init__(self) -> None:
-        unnamed = UUID(bytes=self.fingerprint[:16])
-        object.__setattr__(self, "scope", self.caller.user_id if self.caller else unnamed)
+        unnamed = [UUID(bytes=fingerprint[:16]) for fingerprint in self.fingerprints]
+        object.__setattr__(self, "scopes", [self.caller.user_id] if self.caller else unnamed)
 
     @property
     def lock(self) -> int:
         """The number of the advisory lock for this key."""
-        digest = hashlib.blake2b(self.scope.bytes + self.key.encode(), digest_size=8).digest()
+        digest = hashlib.blake2b(self.scopes[0].bytes + self.key.encode(), digest_size=8).digest()
         return int.from_bytes(digest, signed=True)
 
 
 class Idempotency:
     """Finds and keeps answers by their keys."""
 
-    def __init__(self, database: Database, extensions: Extensions, signing_key: bytes) -> None:
+    def __init__(self, database: Database, extensions: Extensions, keys: Keys, bytes_per_account: int) -> None:
         self._database = database
-        self._key = signing_key
+        self._keys = keys
+        self._room = Room(bytes_per_account, LIFETIME)
         self._find = Statement(_find(gate(extensions)))
         self._find_unnamed = Statement(_find(TRUSTED))
 
     def keyed(self, key: str, caller: Principal | None, *parts: bytes) -> Keyed:
-        """A request that consists of these parts."""
-        digest = hmac.new(self._key, digestmod=hashlib.sha256)
-        for part in parts:
-            digest.update(len(part).to_bytes(8))
-            digest.update(part)
-        return Keyed(key, caller, digest.digest())
+        """A request that consists of these parts, and of the scopes of an API key: what those allowed is not given
+        again to who has others.
+        """
+        scopes = () if caller is None or caller.scopes is None else sorted(caller.scopes)
+        parts = (*parts, *(scope.encode() for scope in scopes))
+        return Keyed(key, caller, [_fingerprint(one, parts) for one in self._keys])
 
     async def begin(self, unit: UnitOfWork, request: Keyed) -> Answer | None:
         """The answer that was kept, or None: then no other request with this key runs until the unit of work ends.
@@ -113,12 +117,12 @@ class Idempotency:
         statement, caller = self._find_unnamed, {"caller_is_admin": False}
         if request.caller is not None:
             statement, caller = self._find, request.caller.parameters()
-        values = caller | {"scope": request.scope, "key": request.key, "lock": request.lock}
+        values = caller | {"scopes": request.scopes, "key": request.key, "lock": request.lock}
         found = await run(statement, values)
         if not found:
             raise InvalidToken
         is_ours, fingerprint, status, headers, content, permissions = found[0]
-        if fingerprint is not None and fingerprint != request.fingerprint:
+        if fingerprint is not None and bytes(fingerprint) not in request.fingerprints:
             raise IdempotencyKeyReused
         if status is not None:
             allowed = [Permission(resource, action, UUID(id)) for resource, action, id in json.loads(permissions)]
@@ -128,11 +132,15 @@ class Idempotency:
         return None
 
     async def keep(self, unit: UnitOfWork, request: Keyed, answer: Answer) -> None:
-        """Keep the answer, in the unit of work. Raises Contended when another answer was kept meanwhile."""
+        """Keep the answer, in the unit of work. Raises Contended when another answer was kept meanwhile, and
+        TooMuchKept.
+        """
+        if request.caller is not None:
+            await self._room.demand(unit.execute, request.scopes[0], len(answer.content))
         values: Mapping[str, Any] = {
-            "scope": request.scope,
+            "scope": request.scopes[0],
             "key": request.key,
-            "fingerprint": request.fingerprint,
+            "fingerprint": request.fingerprints[0],
             "status": answer.status,
             "headers": json.dumps(answer.headers),
             "content": answer.content,
@@ -151,7 +159,7 @@ def _find(caller: FromClause) -> Any:
     kept = (
         select(_answers)
         .where(
-            _answers.c.scope == bindparam("scope"),
+            _answers.c.scope == func.any(bindparam("scopes", type_=ARRAY(Uuid()))),
             _answers.c.key == bindparam("key"),
             _answers.c.at > func.now() - _LIFETIME,
         )
@@ -160,6 +168,14 @@ def _find(caller: FromClause) -> Any:
     columns = (kept.c.fingerprint, kept.c.status, cast(kept.c.headers, Text()), kept.c.content)
     is_ours = func.pg_try_advisory_xact_lock(bindparam("lock", type_=BigInteger()))
     return select(is_ours, *columns, cast(kept.c.permissions, Text())).select_from(caller.outerjoin(kept, true()))
+
+
+def _fingerprint(key: bytes, parts: Sequence[bytes]) -> bytes:
+    digest = hmac.new(key, digestmod=hashlib.sha256)
+    for part in parts:
+        digest.update(len(part).to_bytes(8))
+        digest.update(part)
+    return digest.digest()
 
 
 _COLUMNS = ("scope", "key", "fingerprint", "status", "headers", "content", "permissions")

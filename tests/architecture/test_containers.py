@@ -88,12 +88,13 @@ class TestDependencies:
             kernel = providers.DependenciesContainer()
             service: providers.Factory[object] = providers.Factory(object, kernel.sundial)
 
-        planted = dataclasses.replace(FOUND[0], name="planted", container=Planted, handles={})
+        planted = dataclasses.replace(FOUND[0], name="planted", container=Planted, handles={}, settings=None)
         with pytest.raises(errors.Error, match=r'undefined dependencies: "Planted\.kernel\.sundial"'):
             compose(settings, [planted])
 
     def test_of_every_container_are_met_by_its_manifest(self, application):
-        """What a container asks of other modules is what the manifest requires, no less; beside kernel and settings."""
+        """What a container asks of other modules is what its manifest requires, and the kernel and settings."""
         for module in application.modules:
             asked = {name for name, made in module.container.providers.items() if isinstance(made, GIVEN)}
-            assert asked - {"kernel", "settings"} <= set(module.requires), module.name
+            given = {"kernel"} | ({"settings"} if module.settings else set())
+            assert asked - given <= set(module.requires), module.name

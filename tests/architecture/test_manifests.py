@@ -213,16 +213,16 @@ class TestRefusals:
         assert refusal(name) == "Module 'b' handles Done, which no required module publishes."
 
     @pytest.mark.parametrize("handler", ["Stranger.take", "Notes.held", "None"])
-    def test_of_a_handler_that_is_no_method_of_the_service(self, package, handler):
+    def test_of_a_handler_that_is_no_method_of_what_the_container_makes(self, package, handler):
         handles = f"requires=('a',), resources=(Notes,), handles={{Done: {handler}}}"
         before = CONTAINER.replace("class Notes(Repository): pass", "class Notes(Repository):\n    held = str.lower")
         name = package(a=PUBLISHER, b=manifest("b", handles, before, "Container"))
         told = {"Stranger.take": "take", "Notes.held": "lower"}.get(handler, handler)
         assert refusal(name) == (
-            f"Module 'b' handles Done by {told}, which is no method of its container's `service`: name one that is."
+            f"Module 'b' handles Done by {told}, which is no method of what its container makes: name one that is."
         )
 
-    def test_of_a_handler_where_there_is_no_service(self, package):
+    def test_of_a_handler_where_the_container_makes_nothing(self, package):
         name = package(a=PUBLISHER, b=manifest("b", "requires=('a',), handles={Done: Service.take}", CONTAINER))
         assert "Module 'b' handles Done by take, which is no method" in refusal(name)
 

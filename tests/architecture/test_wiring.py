@@ -177,18 +177,17 @@ class TestAnApplication:
         """On two databases, with two limits, asked in turns and at once."""
         account = {"email": "ann@example.com", "password": "correct horse battery", "full_name": "Ann"}
         with clone("one") as one, clone("other") as other:
-            changes = ({"database_url": one}, {"database_url": other, "max_body_bytes": 75})
+            changes = ({"database_url": one}, {"database_url": other, "max_body_bytes": 50})
             applications = [compose(settings.model_copy(update=change), FOUND) for change in changes]
             apps = [create_app(application) for application in applications]
             try:
                 async with anonymous(apps[0]) as first, anonymous(apps[1]) as second:
                     assert (await first.post("/users", json=account)).status_code == 201
                     assert (await second.post("/users", json=account)).status_code == 413
-                    signing_in = {"grant_type": "password", "username": account["email"]}
-                    signing_in |= {"password": account["password"]}
-                    asked = [client.post("/auth/token", data=signing_in) for client in (first, second) * 3]
+                    signing_in = {"email": account["email"], "password": account["password"]}
+                    asked = [client.post("/auth/sessions", json=signing_in) for client in (first, second) * 3]
                     answers = await asyncio.gather(*asked)
-                    assert [answer.status_code for answer in answers] == [200, 413] * 3
+                    assert [answer.status_code for answer in answers] == [201, 413] * 3
                     headers = {"Authorization": f"Bearer {answers[0].json()['access_token']}"}
                     asked = [client.get("/users/me", headers=headers) for client in (first, second) * 3]
                     assert [answer.status_code for answer in await asyncio.gather(*asked)] == [200, 401] * 3

@@ -159,8 +159,8 @@ async def _signed_in(url: str) -> AsyncIterator[AsyncClient]:
     async with app.router.lifespan_context(app), anonymous(app) as client:
         account = {"email": "ann@example.com", "password": "correct horse battery"}
         await client.post("/users", json=account | {"full_name": "Ann"})
-        form = {"grant_type": "password", "username": account["email"], "password": account["password"]}
-        token = (await client.post("/auth/token", data=form)).json()["access_token"]
+        body = {"email": account["email"], "password": account["password"]}
+        token = (await client.post("/auth/sessions", json=body)).json()["access_token"]
         client.headers["Authorization"] = f"Bearer {token}"
         yield client
 

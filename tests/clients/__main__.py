@@ -77,8 +77,8 @@ def administrator(server: Server, data: str) -> str:
     assert server.post("/api/v1/users", json=ADMINISTRATOR).status_code == 201
     made = trellis("users", "promote", ADMINISTRATOR["email"], TRELLIS_DATA_DIR=data)
     assert made.returncode == 0, made.stderr
-    form = {"grant_type": "password", "username": ADMINISTRATOR["email"], "password": ADMINISTRATOR["password"]}
-    token: str = server.post("/api/v1/auth/token", data=form).json()["access_token"]
+    body = {"email": ADMINISTRATOR["email"], "password": ADMINISTRATOR["password"]}
+    token: str = server.post("/api/v1/auth/sessions", json=body).json()["access_token"]
     return token
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from httpx2 import Response
 from uuid_utils.compat import uuid7
 
-from shared.auth import ADMIN
+from shared.auth import ADMIN, READ, RESTORE
 from tests.callers import Caller, anonymous
 from tests.conformance.faces import READS, ROW_WRITES
 from tests.conformance.promises import Promises
@@ -56,6 +56,24 @@ class Actors(Promises):
         else:
             refused(answer, 403, self.resource.denied.code)
         assert await contents(self.stage.database) == before, "What is refused changes nothing."
+
+    @each("role", lambda c: (*c.roles, ADMIN))
+    async def test_a_role_is_told_what_it_may_do(self, role: str):
+        """`include=allowed_actions` is the policy's table, for this caller and this row as it is now: on a single read,
+        and in the list and the trash (docs/guide/errors.md).
+        """
+        deleted = await self.deleted()
+        may = [action for action, roles in self.resource.policy.allowed.items() if role in roles]
+        expected = {str(self.row.id): [READ, *(one for one in may if one != RESTORE)]}
+        expected[str(deleted.id)] = [one for one in may if one == RESTORE]
+        caller = await (self.admin() if role == ADMIN else self.actor(role, self.row))
+        params = {"fields": "id", "include": "allowed_actions"}
+        if "get" in self.face.routes and not (self.is_administered("get") and role != ADMIN):
+            found = done(await caller.get(self.path(self.row), params=params)).json()
+            assert found == {"id": str(self.row.id), "allowed_actions": expected[str(self.row.id)]}
+        if "list" in self.face.routes and not (self.is_administered("list") and role != ADMIN):
+            for item in items(await caller.get(self.face.path, params={**params, "deleted": "include"})):
+                assert item["allowed_actions"] == expected.get(item["id"], item["allowed_actions"])
 
     @each("verb", _with_credentials)
     async def test_nobody_may_do_anything_without_credentials(self, verb: str):

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+import shared.auth.policy
 import shared.http.routes.mutations
 import shared.reads.conditions
 import shared.reads.reader
@@ -200,6 +201,11 @@ def _patched(target: Any, name: str, value: Any) -> Callable[[pytest.MonkeyPatch
 
 FAULTS = [
     Fault("a deletion that asks no policy", "test_a_role_may_do_what_the_policy_allows_it", _deletes_without_policy),
+    Fault(
+        "a row that can be deleted twice, it says",
+        "test_a_role_is_told_what_it_may_do",
+        _patched(shared.auth.policy, "_is_now", lambda *_: sa.true()),
+    ),
     Fault("403 for 404", "test_to_an_outsider_a_row_is_like_one_that_never_was", _forbids_what_is_hidden),
     Fault(
         "a deleted row that can be read",

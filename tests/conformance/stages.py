@@ -34,7 +34,7 @@ class Stage:
     def settings(self) -> Settings:
         return self.application.kernel.settings()
 
-    async def sign_in(self, user: Any = None, **columns: object) -> Caller:
+    async def sign_in(self, user: Any = None, **columns: Any) -> Caller:
         """A caller, by the columns of an account or with a `user` that there is."""
         return await signed_in(self.app, self.application, user, **columns)
 

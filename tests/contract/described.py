@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from httpx2 import AsyncClient, Response
@@ -24,8 +26,23 @@ DOCUMENT: dict[str, Any] = create_app(compose(_SETTINGS, discover())).openapi()
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]
 SERVER = "http://test"
 
+READY = {
+    id: ready
+    for module in discover()
+    if find_spec(f"modules.{module.name}.tests.examples")
+    for id, ready in import_module(f"modules.{module.name}.tests.examples").READY.items()
+}
+"""How what no example has is made, such as a signature: `READY` of a module's `tests/examples.py`."""
+
 _PATHS = " ".join(DOCUMENT["paths"])
 _PROMOTED = text("UPDATE users SET role = 'admin' WHERE email = 'ada@example.com'")
+_MAILED = text("""
+    INSERT INTO confirmations (id, purpose, user_id, email, state, digest, expires_at)
+    SELECT gen_random_uuid(), purpose, users.id, email,
+        sha256(convert_to(password_hash || ' ' || lower(email), 'UTF8')), sha256(convert_to(:token, 'UTF8')),
+        now() + interval '1 hour'
+    FROM users, (VALUES ('reset'), ('address')) AS wanted (purpose) WHERE email = 'ada@example.com'""")
+"""Links in mails to Ada have the token of the example."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +107,10 @@ class Reader:
         """The answer to the example of an operation, about rows that other examples have made."""
         if operation is not REGISTER:
             self._caller = await self._signed_in()
+        if operation.id in READY:
+            values, members = await READY[operation.id](self._caller)
+            more["content"] = json.dumps(dict(members)).encode() if members else None
+            return await self._sent(operation, operation.path.format(**values), media_type, **more)
         path = await self._filled(operation)
         above = path.rpartition("/")[0]
         if path.endswith("/restore"):
@@ -135,6 +156,7 @@ class Reader:
         assert made.status_code == 201, made.text
         self._ada = made.json()["id"]
         await self._database.sql(_PROMOTED)
+        await self._database.sql(_MAILED, {"token": example_of({"schema": SCHEMAS["Reset"]["properties"]["token"]})})
         tokens = await self._sent(SIGN_IN, SIGN_IN.path)
         assert tokens.status_code == 200, tokens.text
         return anonymous(self._app, headers={"Authorization": f"Bearer {tokens.json()['access_token']}"})

@@ -104,10 +104,10 @@ class TestTheDocument:
         operation = document["paths"][f"/api/v1{path}"]["post"]
         assert operation.get("parameters", []) == []
 
-    async def test_keeps_the_name_of_the_security_scheme(self, client):
+    async def test_keeps_the_names_of_the_security_schemes(self, client):
         """Generated clients have it in their code."""
         document = (await client.get("http://test/openapi.json")).json()
-        assert document["components"]["securitySchemes"].keys() == {"OAuth2PasswordBearer"}
+        assert document["components"]["securitySchemes"].keys() == {"OAuth2PasswordBearer", "ApiKey"}
 
     @pytest.mark.parametrize("path", ["/users", "/projects"])
     async def test_lists_them_elsewhere(self, client, path):

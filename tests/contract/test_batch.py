@@ -333,8 +333,8 @@ class TestTwoThatMeet:
             async with httpx2.AsyncClient(base_url=f"{server.url}/api/v1", timeout=PATIENCE) as http:
                 account = {"email": "ann@example.com", "password": "correct horse battery"}
                 await http.post("/users", json={**account, "full_name": "Ann"})
-                form = {"grant_type": "password", "username": account["email"], "password": account["password"]}
-                tokens = (await http.post("/auth/token", data=form)).json()
+                body = {"email": account["email"], "password": account["password"]}
+                tokens = (await http.post("/auth/sessions", json=body)).json()
                 http.headers["Authorization"] = f"Bearer {tokens['access_token']}"
                 made = await done(http, *({"method": "POST", "path": "/tags", "body": {"name": n}} for n in "ab"))
                 first, second = (result["body"]["id"] for result in made)

@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 import psycopg
 import pytest
 
-from shared.feed.changes import LATEST
+from shared.auth import Principal
+from shared.feed.changes import LATEST, MOST_EXAMINED
 from shared.feed.positions import Position, Snapshot
+from shared.wire import Statement
 from tests.callers import Caller, anonymous
 from tests.contract.following import *  # noqa: F403 (its fixtures)
 from tests.contract.following import SignIn, changes_of, follow, latest, make, news, share
@@ -354,6 +356,37 @@ class TestParameters:
         assert {parameter["name"] for parameter in operation["parameters"]} == {"after", "limit"}
 
 
+class TestWhatAPollReads:
+    """PostgreSQL prepares all of a plan: that of fifty modules takes it ten times as long as that of three."""
+
+    @pytest.fixture
+    def asked(self, real, monkeypatch) -> list[Statement]:
+        asked = []
+        read = real.kernel.database().read
+
+        async def noted(statement, *values, **options):
+            asked.append(statement)
+            return await read(statement, *values, **options)
+
+        monkeypatch.setattr(real.kernel.database(), "read", noted)
+        return asked
+
+    async def test_is_one_statement_while_nothing_is_new(self, ann, real, asked):
+        changes = changes_of(real.kernel, MOST_EXAMINED)
+        await changes.page(real.kernel.authenticator().caller(ann.token), await latest(ann), 100)
+        assert len(asked) == 1 + 1  # Of `latest` itself.
+
+    async def test_is_what_the_rules_of_that_say_which_changed(self, ann, real, asked, monkeypatch):
+        changes = changes_of(real.kernel, MOST_EXAMINED)
+        principal, start = real.kernel.authenticator().caller(ann.token), await latest(ann)
+        await make(ann)
+        few = await changes.page(principal, start, 100)
+        monkeypatch.setattr("shared.feed.changes.FEW", 0)
+        assert (await changes.page(principal, start, 100)).items == few.items
+        _, _, of_few, _, of_all = asked[-5:]
+        assert len(of_few.text) < len(of_all.text) * 0.8
+
+
 class TestManyChangesOfOthers:
     """A poll looks at so many entries at the most, whosever they are."""
 
@@ -361,7 +394,7 @@ class TestManyChangesOfOthers:
     async def test_are_passed_over_poll_by_poll(self, ann, bob, real, from_the_beginning):
         changes = changes_of(real.kernel, most_examined=3)
         start = None if from_the_beginning else await latest(ann)
-        principal = real.kernel.authenticator().caller(ann.token)
+        principal = Principal(ann.id, ann.session_id)
         ids = []
         for _ in range(3):
             for _ in range(5):

@@ -3,6 +3,7 @@
 import psycopg
 import pytest
 
+from shared.auth import Principal
 from shared.feed import dependencies
 from shared.feed.dependencies import resource_of
 from tests.callers import Caller
@@ -211,7 +212,7 @@ class TestAPage:
         after = await latest(ann)
         await ann.patch(f"/tags/{tag}", json={"name": "New"})
         await ann.patch(f"/tags/{tag}", json={"name": "Newer"})
-        changes, principal = changes_of(real.kernel, most_examined=2), real.kernel.authenticator().caller(ann.token)
+        changes, principal = changes_of(real.kernel, most_examined=2), Principal(ann.id, ann.session_id)
         told, more = b"", True
         while more:
             page = await changes.page(principal, after, 2)

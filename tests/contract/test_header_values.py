@@ -91,8 +91,8 @@ def signed_in_at(server):
     account = {"email": f"{uuid4().hex}@example.com", "password": PASSWORD}
     with httpx2.Client(base_url=f"{server.url}/api/v1", timeout=PATIENCE) as http:
         http.post("/users", json=account | {"full_name": "Ann"})
-        form = {"grant_type": "password", "username": account["email"], "password": PASSWORD}
-        return http.post("/auth/token", data=form).json()["access_token"]
+        body = {"email": account["email"], "password": PASSWORD}
+        return http.post("/auth/sessions", json=body).json()["access_token"]
 
 
 def created(server, token, key):

@@ -227,9 +227,9 @@ class TestWhatIsNotKept:
         assert (await NEW.by(ann, Idempotency_Key="k")).status_code == 201
 
     async def test_is_a_token(self, client, database, ann):
-        form = {"grant_type": "password", "username": "ann@example.com", "password": PASSWORD}
-        answers = [await client.post("/auth/token", data=form, headers={"Idempotency-Key": "k"}) for _ in range(2)]
-        assert [answer.status_code for answer in answers] == [200, 200]
+        body = {"email": "ann@example.com", "password": PASSWORD}
+        answers = [await client.post("/auth/sessions", json=body, headers={"Idempotency-Key": "k"}) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [201, 201]
         assert answers[0].json()["refresh_token"] != answers[1].json()["refresh_token"]
         kept = await execute(database, "SELECT count(*) FROM idempotency_keys")
         assert kept.scalar() == 0
@@ -269,8 +269,8 @@ class TestWithoutAnAccount:
         is_problem(answer, 409, "email_taken")
 
     async def test_a_session_can_be_ended_again(self, client, ann):
-        form = {"grant_type": "password", "username": "ann@example.com", "password": PASSWORD}
-        tokens = (await client.post("/auth/token", data=form)).json()
+        body = {"email": "ann@example.com", "password": PASSWORD}
+        tokens = (await client.post("/auth/sessions", json=body)).json()
         for _ in range(2):
             revoked = {"token": tokens["refresh_token"]}
             answer = await client.post("/auth/revoke", data=revoked, headers={"Idempotency-Key": "k"})

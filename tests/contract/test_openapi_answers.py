@@ -14,7 +14,7 @@ EVERYWHERE = {
     *("referrer-policy", "x-content-type-options", "x-frame-options"),
 }
 """Headers of every answer, which tell a client of the API nothing."""
-SOMETIMES = {"content-encoding", "link", "idempotency-replayed", "preference-applied"}
+SOMETIMES = {"ratelimit", "ratelimit-policy", "content-encoding", "link", "idempotency-replayed", "preference-applied"}
 """Headers that depend on the request, or on what there is."""
 
 # The example of a batch is about projects. Without them, it is nobody's.
@@ -28,8 +28,9 @@ WISHES = [(one, name) for one in CHANGES for name in one.parameters("query", "he
 
 
 @pytest.fixture
-def reader(app, database, admin):
-    return Reader(app, database, admin)
+def reader(keeping_app, database, admin):
+    """Where mail is kept: what mails is done, and a registration makes an account at once."""
+    return Reader(keeping_app, database, admin)
 
 
 def described(operation, answer):

@@ -30,7 +30,20 @@ class TestEveryOperation:
         groups = {tag["name"]: tag["description"] for tag in DOCUMENT["tags"]}
         assert all(SENTENCE.fullmatch(groups[tag]) for tag in operation.told["tags"])
         assert len(operation.told["tags"]) == 1
-        assert operation.is_public or operation.told["security"] == [{"OAuth2PasswordBearer": []}]
+        assert operation.is_public or operation.told["security"][0] == {"OAuth2PasswordBearer": []}
+
+    @pytest.mark.parametrize("operation", [one for one in OPERATIONS if not one.is_public], ids=str)
+    def test_says_whether_a_key_may_call_it_and_with_which_scope(self, operation):
+        """Of a batch and of the feed, each part has its own."""
+        group = operation.told["tags"][0]
+        expected = [[f"{group.replace('-', '_')}:{'read' if operation.method == 'GET' else 'write'}"]]
+        if group in {"batch", "changes"}:
+            expected = [[]]
+        elif operation.path.startswith("/api/v1/auth") or (group == "users" and operation.method != "GET"):
+            expected = []
+        assert [one["ApiKey"] for one in operation.told["security"][1:]] == expected
+        codes = str(operation.told["responses"]["403"]) if "403" in operation.told["responses"] else ""
+        assert ("insufficient_scope" in codes, "key_refused" in codes) == (expected not in ([], [[]]), not expected)
 
     @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
     def test_tells_of_the_requests_id_in_every_answer(self, operation):

@@ -261,8 +261,8 @@ class TestWhereOneIsRequired:
         assert (await CREATES[what](world).by(admin)).status_code == 201
 
     async def test_signing_in_needs_none(self, client, ann):
-        form = {"grant_type": "password", "username": "ann@example.com", "password": PASSWORD}
-        assert (await client.post("/auth/token", data=form)).status_code == 200
+        body = {"email": "ann@example.com", "password": PASSWORD}
+        assert (await client.post("/auth/sessions", json=body)).status_code == 201
 
     async def test_who_may_not_change_it_at_all_is_told_that(self, bob, project):
         is_problem(await patched(bob, project), 404, "project_not_found")

@@ -104,9 +104,9 @@ class TestWhatIsPreferred:
 
     async def test_loses_no_token(self, client, ann):
         """What is shown once must be shown."""
-        form = {"grant_type": "password", "username": "ann@example.com", "password": PASSWORD}
-        answer = await client.post("/auth/token", data=form, headers={"Prefer": MINIMAL})
-        assert answer.status_code == 200
+        body = {"email": "ann@example.com", "password": PASSWORD}
+        answer = await client.post("/auth/sessions", json=body, headers={"Prefer": MINIMAL})
+        assert answer.status_code == 201
         assert answer.json()["refresh_token"]
 
     async def test_is_nothing_to_a_read(self, ann):

@@ -130,7 +130,7 @@ async def signed_in_at(server):
     async with httpx2.AsyncClient(base_url=f"{server.url}/api/v1", timeout=PATIENCE, limits=limits) as http:
         account = {"email": f"{uuid4().hex}@example.com", "password": PASSWORD}
         await http.post("/users", json=account | {"full_name": "Ann"})
-        form = {"grant_type": "password", "username": account["email"], "password": PASSWORD}
-        token = (await http.post("/auth/token", data=form)).json()["access_token"]
+        body = {"email": account["email"], "password": PASSWORD}
+        token = (await http.post("/auth/sessions", json=body)).json()["access_token"]
         http.headers["Authorization"] = f"Bearer {token}"
         yield http

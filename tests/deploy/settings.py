@@ -2,11 +2,8 @@
 
 from collections.abc import Iterable
 
-from shared.settings import Settings, variables_of
-
-OTHERS = {"FORWARDED_ALLOW_IPS"}
-"""That uvicorn reads."""
+from shared.settings import Settings, files_of, variables_of
 
 
 def unknown(variables: Iterable[str]) -> set[str]:
-    return {*variables} - variables_of(Settings).keys() - OTHERS
+    return {*variables} - variables_of(Settings).keys() - files_of(Settings).keys()

@@ -83,8 +83,8 @@ class TestABatch:
         account = {"email": "ann@example.com", "password": "correct horse battery", "full_name": "Ann"}
         async with anonymous(garden.app) as client:
             await client.post("/users", json=account)
-            form = {"grant_type": "password", "username": account["email"], "password": account["password"]}
-            token = (await client.post("/auth/token", data=form)).json()["access_token"]
+            body = {"email": account["email"], "password": account["password"]}
+            token = (await client.post("/auth/sessions", json=body)).json()["access_token"]
             client.headers["Authorization"] = f"Bearer {token}"
             for hows, jobs in (["well", "refused"], 0), (["well", "well"], 2 * len(LATER)):
                 operations = [{"method": "POST", "path": f"/garden/{uuid4()}?how={how}"} for how in hows]

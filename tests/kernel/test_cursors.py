@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from shared.errors import InvalidCursor
 from shared.reads.cursors import Cursors
 
-cursors = Cursors(b"a key")
+cursors = Cursors([b"a key"])
 
 
 class TestACursor:
@@ -22,7 +22,7 @@ class TestACursor:
 
     def test_is_refused_under_another_key(self):
         with pytest.raises(InvalidCursor):
-            Cursors(b"another").read(cursors.sign(b"[1]", "list"), "list")
+            Cursors([b"another"]).read(cursors.sign(b"[1]", "list"), "list")
 
     @given(st.text() | st.binary().map(lambda raw: base64.urlsafe_b64encode(raw).decode()))
     def test_that_was_made_up_is_refused(self, made_up):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, Literal
+from unicodedata import normalize
 
 import pytest
 from argon2 import PasswordHasher, extract_parameters
@@ -109,15 +110,38 @@ class TestTheWork:
                 await passwords.matches("wrong", encoded)
                 assert sum(work) == pytest.approx(5 * 32, abs=8)
 
+    @pytest.mark.parametrize("form", ["NFC", "NFD"])
+    async def test_depends_on_how_the_password_is_written_and_not_on_what_is_hashed(
+        self, work: list[int], form: Literal["NFC", "NFD"]
+    ) -> None:
+        """An older hash may be of what was sent: both are looked at, for every account and for none."""
+        password = normalize(form, "Café au lait")
+        with closing(Passwords(64, 3)) as passwords:
+            for hashed in (normalize("NFC", password), normalize("NFD", password), "another", None):
+                encoded = hashed and PasswordHasher(3, 64, 1).hash(hashed)
+                work.clear()
+                matches = await passwords.matches(password, encoded)
+                assert matches == (hashed in {password, normalize("NFC", password)})
+                assert sum(work) == 64 * 3 * (2 if form == "NFD" else 1)
+
 
 class TestIsOutdated:
+    async def test_when_it_is_of_another_form_than_nfc(self, passwords: Passwords) -> None:
+        """Then it matches that form only."""
+        composed, decomposed = normalize("NFC", "Café au lait"), normalize("NFD", "Café au lait")
+        encoded = PasswordHasher(1, 8, 1).hash(decomposed)
+        assert not await passwords.matches(composed, encoded)
+        assert await passwords.matches(decomposed, encoded)
+        assert await passwords.is_outdated(encoded, decomposed)
+        assert not await passwords.is_outdated(await passwords.hash(decomposed), decomposed)
+
     async def test_not_with_the_parameters_of_today(self, passwords: Passwords) -> None:
-        assert not passwords.is_outdated(await passwords.hash(PASSWORD))
+        assert not await passwords.is_outdated(await passwords.hash(PASSWORD), PASSWORD)
 
     @pytest.mark.parametrize(("memory_kib", "iterations"), [(16, 1), (8, 2)])
     async def test_with_any_other(self, passwords: Passwords, memory_kib: int, iterations: int) -> None:
         with closing(Passwords(memory_kib, iterations)) as stronger:
-            assert stronger.is_outdated(await passwords.hash(PASSWORD))
+            assert await stronger.is_outdated(await passwords.hash(PASSWORD), PASSWORD)
 
 
 class TestQueue:

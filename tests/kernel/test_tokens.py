@@ -17,7 +17,7 @@ USER, SESSION = uuid7(), uuid7()
 
 @pytest.fixture
 def tokens() -> AccessTokens:
-    return AccessTokens(KEY, lifetime_seconds=900)
+    return AccessTokens([KEY], lifetime_seconds=900)
 
 
 def signed(*, key: bytes = KEY, typ: str | None = TYPE, without: str | None = None, **changes: Any) -> str:
@@ -50,7 +50,7 @@ class TestIssue:
 
 class TestVerify:
     def test_takes_a_token_that_another_replica_signed(self, tokens: AccessTokens) -> None:
-        issued = AccessTokens(KEY, lifetime_seconds=60).issue(USER, SESSION)
+        issued = AccessTokens([KEY], lifetime_seconds=60).issue(USER, SESSION)
         claims = tokens.verify(issued)
         assert claims == Claims(USER, SESSION, claims.expires_at)
 
@@ -83,14 +83,14 @@ class TestVerify:
         """RFC 8725 §3.1."""
         claims = jwt.decode(signed(), options={"verify_signature": False})
         with pytest.raises(InvalidToken):
-            tokens.verify(jwt.encode(claims, None, "none", {"typ": TYPE}))
+            tokens.verify(jwt.encode(claims, "", "none", {"typ": TYPE}))
 
     def test_refuses_another_algorithm_with_the_same_key(self, tokens: AccessTokens) -> None:
         claims = jwt.decode(signed(), options={"verify_signature": False})
         with pytest.raises(InvalidToken):
             tokens.verify(jwt.encode(claims, KEY * 2, "HS512", {"typ": TYPE}))
         with pytest.raises(InvalidToken):
-            AccessTokens(KEY * 2, 900).verify(jwt.encode(claims, KEY * 2, "HS512", {"typ": TYPE}))
+            AccessTokens([KEY * 2], 900).verify(jwt.encode(claims, KEY * 2, "HS512", {"typ": TYPE}))
 
     @pytest.mark.parametrize("claim", ["iss", "aud", "sub", "sid", "iat", "exp"])
     def test_refuses_a_token_that_lacks_a_claim(self, tokens: AccessTokens, claim: str) -> None:

@@ -65,7 +65,9 @@ class TestTheWayBack:
         upgrade(url)
         with connect(url) as connection:
             undone = way_back(connection, {"kernel_0002", "users_0001"})
-            assert [revision.id for revision in undone if revision.module == "users"] == ["users_0002"]
+            users = [revision.id for revision in undone if revision.module == "users"]
+            assert users == sorted(users, reverse=True)
+            assert users[-1] == "users_0002"
             assert {revision.id for revision in undone} == EVERY - {"kernel_0001", "kernel_0002", "users_0001"}
             command.downgrade(CONFIG, "users_0001")
             assert "users_0002" not in {revision.id for revision in way_back(connection, {"kernel_0002"})}

@@ -32,13 +32,13 @@ def server(tmp_path_factory, url):
 def token(server):
     """An account's, which made requests with secrets in all places."""
     assert server.post("/api/v1/users", json=ACCOUNT).status_code == 201
-    form = {"grant_type": "password", "username": ACCOUNT["email"], "password": CANARY}
-    token = server.post(f"/api/v1/auth/token?password={CANARY}", data=form).json()["access_token"]
+    body = {"email": ACCOUNT["email"], "password": CANARY}
+    token = server.post(f"/api/v1/auth/sessions?password={CANARY}", json=body).json()["access_token"]
     headers = {"Authorization": f"Bearer {token}", "Cookie": CANARY}
     assert server.get("/api/v1/tags", params={"q": CANARY}, headers=headers).status_code == 200
     assert server.get("/api/v1/tags", headers={"Authorization": f"Bearer {CANARY}"}).status_code == 401
-    wrong = {**form, "password": f"{CANARY}!"}
-    assert server.post("/api/v1/auth/token", data=wrong).status_code == 400
+    wrong = {**body, "password": f"{CANARY}!"}
+    assert server.post("/api/v1/auth/sessions", json=wrong).status_code == 401
     return token
 
 
@@ -70,7 +70,7 @@ class TestSecrets:
     def test_are_in_no_line_and_in_no_metric(self, server, token):
         """In a password, a token, a cookie, a query string."""
         seen = server.output() + scrape(server.output())
-        assert "/api/v1/auth/token" in seen
+        assert "/api/v1/auth/sessions" in seen
         assert CANARY not in seen
         assert token not in seen
         assert ACCOUNT["email"] not in seen

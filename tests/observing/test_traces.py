@@ -75,7 +75,8 @@ class TestASpan:
             assert created.status_code == 201
             assert server.get(f"/{CANARY}", headers=headers).status_code == 404
             ours = eventually(lambda: traced(bodies, 3))
-            eventually(lambda: re.search(rf'"trace_id": ?"{TRACE}"', server.output()))  # It is written after the answer.
+            # The line of the request, which is written after its answer, names its trace.
+            eventually(lambda: re.search(rf'"trace_id": ?"{TRACE}"', server.output()))
             assert server.stop() == 0
         (request,) = [span for span, _ in ours if span.name == "POST /api/v1/users"]
         assert request.parent_span_id.hex() == PARENT

@@ -178,12 +178,15 @@ class TestTheTemporaryFolder:
 
 
 class TestTheProxy:
-    @pytest.mark.parametrize(
-        ("given", "word"), [("", "warning"), ("*", "warning"), ("proxy.internal", "error"), ("10.0.0.1/8", "error")]
-    )
-    def test_that_is_not_as_it_should_be(self, url, monkeypatch, given, word):
+    def test_that_is_not_named(self, url, monkeypatch):
+        monkeypatch.delenv("FORWARDED_ALLOW_IPS")
+        assert trouble("proxy").word == "warning"
+
+    @pytest.mark.parametrize("given", ["*", "proxy.internal", "10.0.0.1/8", "10.0.0.1, *"])
+    def test_that_is_no_address(self, monkeypatch, given):
         monkeypatch.setenv("FORWARDED_ALLOW_IPS", given)
-        assert trouble("proxy").word == word
+        (found,) = all_findings()
+        assert (found.word, found.says.split()[0]) == ("error", "FORWARDED_ALLOW_IPS")
 
 
 class TestTheVersion:

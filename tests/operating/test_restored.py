@@ -37,8 +37,8 @@ class Client:
 
     def __init__(self, server: Server) -> None:
         server.post("/api/v1/users", json=ACCOUNT)
-        credentials = {"grant_type": "password", "username": ACCOUNT["email"], "password": ACCOUNT["password"]}
-        self.tokens = server.post("/api/v1/auth/token", data=credentials).json()
+        body = {"email": ACCOUNT["email"], "password": ACCOUNT["password"]}
+        self.tokens = server.post("/api/v1/auth/sessions", json=body).json()
 
     def get(self, server: Server, path: str) -> httpx2.Response:
         return server.get(f"/api/v1{path}", headers={"Authorization": f"Bearer {self.tokens['access_token']}"})

@@ -198,8 +198,8 @@ def trial(folder: Path) -> Iterator[tuple[Trial, Prometheus]]:
         server = stack.enter_context(serving(folder, DATABASE_URL=url, **more))
         account = {"email": "ann@example.com", "password": PASSWORD, "full_name": "Ann"}
         server.post("/api/v1/users", json=account)
-        form = {"grant_type": "password", "username": account["email"], "password": PASSWORD}
-        token = server.post("/api/v1/auth/token", data=form).json()["access_token"]
+        body = {"email": account["email"], "password": PASSWORD}
+        token = server.post("/api/v1/auth/sessions", json=body).json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
         tag = server.post("/api/v1/tags", json={"name": "green"}, headers=headers).json()["id"]
         watching = stack.enter_context(prometheus(folder, [port_in(server.output())]))

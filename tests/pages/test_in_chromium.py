@@ -35,11 +35,10 @@ async def register(server, email):
 
 
 async def sign_in(page, email):
-    await page.click(".btn.authorize")
-    await page.fill("#oauth_username", email)
-    await page.fill("#oauth_password", PASSWORD)
-    await page.click(".auth-btn-wrapper .authorize")
-    await page.wait_for_selector(".auth-btn-wrapper >> text=Logout")
+    await page.fill("#sign-in [name=email]", email)
+    await page.fill("#sign-in [name=password]", PASSWORD)
+    await page.click("#sign-in button")
+    await page.wait_for_selector(f"text=Signed in as {email}.")
 
 
 async def try_out(page, operation, body=None):
@@ -110,7 +109,6 @@ class TestTheReference:
             await seen.open("/docs")
             await sign_in(page, email)
             await seen.look(f"signed-in-{screen}", whole=False)
-            await page.click(".btn-done")
             assert await try_out(page, "tags-tags_create", '{"name": "Garden"}') == "201"
             assert await try_out(page, "tags-tags_list") == "200"
             await seen.look(f"tried-out-{screen}", whole=False)
@@ -118,21 +116,31 @@ class TestTheReference:
             await is_at_peace(seen)
             assert await seen.kept() == []
             await page.reload(wait_until="networkidle")
+            assert await page.input_value("#sign-in [name=password]") == ""
             await page.click(".btn.authorize")
-            assert await page.input_value("#oauth_password") == ""
             assert await page.locator(".auth-btn-wrapper >> text=Logout").count() == 0
 
+    async def test_signs_out_and_says_what_is_wrong_with_a_sign_in(self, browser, server):
+        await register(server, "out@example.com")
+        async with watched(browser, server.url) as seen:
+            page = seen.page
+            await seen.open("/docs")
+            await sign_in(page, "out@example.com")
+            await page.click("#sign-out")
+            await page.wait_for_selector("text=Signed out.")
+            assert await try_out(page, "tags-tags_list") == "401"
+            await page.fill("#sign-in [name=email]", "out@example.com")
+            await page.fill("#sign-in [name=password]", "wrong")
+            await page.click("#sign-in button")
+            await page.wait_for_selector("text=The e-mail address or the password is not right.")
+
     async def test_asks_for_nothing_that_the_server_does_not_take(self, browser, server):
-        """The server knows people, and no clients with secrets of their own."""
+        """A code only from who has a second factor."""
         async with watched(browser, server.url) as seen:
             await seen.open("/docs")
-            await seen.page.click(".btn.authorize")
-            await seen.page.wait_for_selector("#oauth_password")
-            inputs = seen.page.locator(".auth-container input:visible")
-            assert [await field.get_attribute("id") for field in await inputs.all()] == [
-                "oauth_username",
-                "oauth_password",
-            ]
+            await seen.page.wait_for_selector("#sign-in [name=password]")
+            inputs = seen.page.locator("#sign-in input:visible")
+            assert [await field.get_attribute("name") for field in await inputs.all()] == ["email", "password"]
 
     async def test_opens_at_the_operation_that_a_link_names(self, browser, server):
         async with watched(browser, server.url) as seen:

@@ -44,8 +44,8 @@ def token(server: Server, name: str = "ann") -> str:
     """The `Authorization` of a new account."""
     account = {"email": f"{name}@example.com", "password": PASSWORD, "full_name": name}
     httpx2.post(f"{server.url}/api/v1/users", json=account, timeout=PATIENCE).raise_for_status()
-    form = {"grant_type": "password", "username": account["email"], "password": PASSWORD}
-    signed_in = httpx2.post(f"{server.url}/api/v1/auth/token", data=form, timeout=PATIENCE).raise_for_status()
+    body = {"email": account["email"], "password": PASSWORD}
+    signed_in = httpx2.post(f"{server.url}/api/v1/auth/sessions", json=body, timeout=PATIENCE).raise_for_status()
     return f"Bearer {signed_in.json()['access_token']}"
 
 

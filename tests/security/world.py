@@ -159,7 +159,7 @@ class World:
             await self.application.kernel.database().sql(change)  # type: ignore[attr-defined]
         expired = self.actors["expired"]
         assert isinstance(expired, Caller)
-        tokens = AccessTokens(self.application.kernel.settings().key("access tokens"), -1)
+        tokens = AccessTokens(self.application.kernel.settings().keys("access tokens"), -1)
         expired.headers["Authorization"] = f"Bearer {tokens.issue(expired.id, expired.session_id)}"
 
     def _id(self, actor: str) -> UUID:

@@ -133,9 +133,11 @@ class Api:
     def token(self) -> str:
         """Of a new account."""
         httpx2.post(f"{self.url}/users", json=ACCOUNT, timeout=PATIENCE).raise_for_status()
-        form = {"grant_type": "password", "username": ACCOUNT["email"], "password": ACCOUNT["password"]}
+        body = {"email": ACCOUNT["email"], "password": ACCOUNT["password"]}
         token: str = (
-            httpx2.post(f"{self.url}/auth/token", data=form, timeout=PATIENCE).raise_for_status().json()["access_token"]
+            httpx2.post(f"{self.url}/auth/sessions", json=body, timeout=PATIENCE)
+            .raise_for_status()
+            .json()["access_token"]
         )
         return token
 

@@ -52,12 +52,12 @@ class World:
 
     def sign_in(self, http: httpx2.Client, account: Account) -> None:
         """A new token for it, be the server down for a while."""
-        form = {"grant_type": "password", "username": account.email, "password": PASSWORD}
+        body = {"email": account.email, "password": PASSWORD}
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             with suppress(httpx2.TransportError):
-                answer = http.post("/auth/token", data=form)
-                if answer.status_code == 200:
+                answer = http.post("/auth/sessions", json=body)
+                if answer.status_code == 201:
                     account.token = answer.json()["access_token"]
                     return
             time.sleep(PAUSE)

@@ -95,8 +95,8 @@ async def storm(server: Server, url: str, terminations: int) -> tuple[Counter[st
     limits = httpx2.Limits(max_connections=None)
     async with httpx2.AsyncClient(base_url=f"{server.url}/api/v1", timeout=PATIENCE, limits=limits) as http:
         (await http.post("/users", json=ACCOUNT)).raise_for_status()
-        form = {"grant_type": "password", "username": ACCOUNT["email"], "password": ACCOUNT["password"]}
-        token = (await http.post("/auth/token", data=form)).raise_for_status().json()["access_token"]
+        body = {"email": ACCOUNT["email"], "password": ACCOUNT["password"]}
+        token = (await http.post("/auth/sessions", json=body)).raise_for_status().json()["access_token"]
         http.headers["Authorization"] = f"Bearer {token}"
         clients = Clients(http)
         async with asyncio.TaskGroup() as asking:

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection
 
+from shared.auth import Principal
 from shared.container import KernelContainer
 from tests.callers import Caller
 from tests.contract.following import *  # noqa: F403 (its fixtures)
@@ -135,7 +136,7 @@ def over_http(caller: Caller, limit: int) -> Callable[[str], Awaitable[bytes]]:
 def looking_at_few(kernel: KernelContainer, caller: Caller, most_examined: int) -> Callable[[str], Awaitable[bytes]]:
     """A feed that looks at so many entries a poll, whosever they are."""
     changes = changes_of(kernel, most_examined)
-    principal = kernel.authenticator().caller(caller.token)
+    principal = Principal(caller.id, caller.session_id)
 
     async def ask(cursor: str) -> bytes:
         return (await changes.page(principal, cursor, 100)).to_json()

@@ -5,6 +5,7 @@ import os
 import signal
 from contextlib import contextmanager
 
+import httpx2
 import psycopg
 import pytest
 from anyio.from_thread import start_blocking_portal
@@ -71,22 +72,27 @@ class TestARequest:
             "TRELLIS_ARGON2_ITERATIONS": "1",
         }
         proxy = Proxy(database)
-        codes: dict[str, str] = {}
+        account = ANN | {"email": "doubt@example.com"}
+        names: list[str] = []
         with (
             start_blocking_portal() as portal,
             portal.wrap_async_context_manager(proxy.listening()) as through,
             serving(tmp_path, DATABASE_URL=through, TRELLIS_REQUEST_SECONDS="1.2", **settings) as server,
-            portal.wrap_async_context_manager(proxy.troubled(Step.COMMITTED, Fault.STALL)),
         ):
+            eventually(lambda: server.post("/api/v1/users", json=account).status_code in {201, 409})
+            body = {"email": account["email"], "password": account["password"]}
+            token = eventually(lambda: server.post("/api/v1/auth/sessions", json=body).json().get("access_token"))
+            me, headers = f"{server.url}/api/v1/users/me", {"Authorization": f"Bearer {token}"}
 
             def code() -> str:
-                email = f"{len(codes)}@example.com"
-                codes[email] = str(server.post("/api/v1/users", json=ANN | {"email": email}).json()["code"])
-                return codes[email]
+                names.append(f"Ann {len(names)}")
+                answer = httpx2.patch(me, headers=headers, json={"full_name": names[-1]}, timeout=PATIENCE)
+                return str(answer.json()["code"])
 
-            eventually(lambda: code() == "commit_in_doubt")
-        kept = {email for (email,) in sql("SELECT email FROM users WHERE email = ANY(%s)", [[*codes]])}
-        assert kept == {email for email, code in codes.items() if code == "commit_in_doubt"}
+            with portal.wrap_async_context_manager(proxy.troubled(Step.COMMITTED, Fault.STALL)):
+                eventually(lambda: code() == "commit_in_doubt")
+        kept = sql("SELECT full_name FROM users WHERE email = %s", [account["email"]]).fetchall()
+        assert kept == [(names[-1],)]
 
 
 class TestALock:
@@ -104,8 +110,8 @@ class TestAClientThatGoesAway:
         settings = {"TRELLIS_POOL_SIZE": "1", "TRELLIS_ARGON2_MEMORY_KIB": "8", "TRELLIS_ARGON2_ITERATIONS": "1"}
         with serving(tmp_path, DATABASE_URL=database, **settings) as server:
             assert server.post("/api/v1/users", json=gone | {"email": f"1{how}@example.com"}).status_code == 201
-            form = {"grant_type": "password", "username": f"1{how}@example.com", "password": ANN["password"]}
-            token = server.post("/api/v1/auth/token", data=form).json()["access_token"]
+            body = {"email": f"1{how}@example.com", "password": ANN["password"]}
+            token = server.post("/api/v1/auth/sessions", json=body).json()["access_token"]
             asked = {
                 "read": request("GET /api/v1/users/me", f"Authorization: Bearer {token}"),
                 "write": request("POST /api/v1/users", JSON, body=json.dumps(gone).encode()),

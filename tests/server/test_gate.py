@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from shared.http.server import gate as gates
-from shared.http.server.gate import BEAT, FEW, INTERVAL, LATE, Gate
+from shared.http.server.gate import BEAT, EARNED, FEW, FREE, INTERVAL, LATE, SAVED, Gate
 from shared.settings import Settings
 from tests import patience
 
@@ -181,9 +181,39 @@ class TestTheQueue:
             gate.enter(one)
         clock.now += PATIENCE * 1.1
         gate._beat()
-        assert gate.refused == 1000
+        assert gate.refused == SAVED
         enter(gate)
-        assert gate.refused < 2000
+        assert gate.refused == SAVED
+        beats(gate, clock, 1100 / FREE)
+        assert gate.refused >= 1000
+
+
+class TestTheBudgetOfRefusals:
+    @pytest.fixture
+    async def crowd(self, gate, clock):
+        """More than the budget holds wait, for longer than they should."""
+        asked = enter(gate, FEW + 2 * SAVED)
+        clock.now += PATIENCE * 1.1
+        gate._beat()
+        assert gate.refused == SAVED
+        return asked[FEW:]
+
+    async def test_comes_back_with_the_time(self, gate, clock, crowd):
+        beats(gate, clock, 10 / FREE)
+        assert SAVED < gate.refused < 2 * SAVED
+        beats(gate, clock, SAVED / FREE)
+        assert {one.became for one in crowd} == {"refused"}
+
+    async def test_comes_back_with_each_that_is_served(self, gate, crowd):
+        gate.leave()
+        assert gate.refused == SAVED + EARNED
+
+    async def test_keeps_nobody_from_going_to_work_and_the_newest_goes_first(self, gate, crowd):
+        (newest,) = enter(gate)
+        gate.leave()
+        assert [one.became for one in crowd[: SAVED + EARNED]] == ["refused"] * (SAVED + EARNED)
+        assert newest.became == "at work"
+        assert gate.at_work == FEW
 
 
 class TestALoopThatIsLate:

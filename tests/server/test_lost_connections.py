@@ -40,8 +40,8 @@ def serving_one_connection_a_lane(folder: Path, url: str, statement_seconds: flo
 def signed_in(server) -> Iterator[httpx2.Client]:
     with httpx2.Client(base_url=f"{server.url}/api/v1", timeout=PATIENCE) as http:
         http.post("/users", json=ANN)
-        form = {"grant_type": "password", "username": ANN["email"], "password": ANN["password"]}
-        http.headers["Authorization"] = f"Bearer {http.post('/auth/token', data=form).json()['access_token']}"
+        body = {"email": ANN["email"], "password": ANN["password"]}
+        http.headers["Authorization"] = f"Bearer {http.post('/auth/sessions', json=body).json()['access_token']}"
         yield http
 
 

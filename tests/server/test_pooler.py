@@ -25,7 +25,7 @@ from tests.database import clone, url_with
 from tests.jobs.conftest import Garden
 from tests.jobs.planted import LATER, TABLES, planted
 from tests.jobs.workers import worker
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, eventually
 from tests.pooler import needs_pgbouncer, pooling
 from tests.reliability.upgrade import first_session
 from tests.servers import serving, trellis
@@ -234,8 +234,8 @@ class TestAServer:
         with serving(tmp_path, DATABASE_URL=url, TRELLIS_POOLED_URL=pooled) as server:
             account = {"email": f"{uuid4()}@example.com", "password": "correct horse battery", "full_name": "Ann"}
             assert server.post("/api/v1/users", json=account).status_code == 201
-            form = {"grant_type": "password", "username": account["email"], "password": account["password"]}
-            token = server.post("/api/v1/auth/token", data=form).json()["access_token"]
+            body = {"email": account["email"], "password": account["password"]}
+            token = server.post("/api/v1/auth/sessions", json=body).json()["access_token"]
             headers = {"Authorization": f"Bearer {token}"}
             names = [f"project {number}" for number in range(60)]
             with httpx2.Client(base_url=f"{server.url}/api/v1", headers=headers, timeout=PATIENCE) as http:

@@ -36,8 +36,8 @@ async def http(server):
 
 async def sign_in(http, **account):
     await http.post("/users", json=ANN | account)
-    form = {"grant_type": "password", "username": (ANN | account)["email"], "password": ANN["password"]}
-    tokens = (await http.post("/auth/token", data=form)).json()
+    body = {"email": (ANN | account)["email"], "password": ANN["password"]}
+    tokens = (await http.post("/auth/sessions", json=body)).json()
     http.headers["Authorization"] = f"Bearer {tokens['access_token']}"
     return tokens["refresh_token"]
 

@@ -276,8 +276,8 @@ async def http(application) -> AsyncIterator[AsyncClient]:
 async def sign_in(http: AsyncClient) -> None:
     account = {"email": f"{uuid4()}@example.com", "password": "correct horse battery", "full_name": "Ann"}
     assert (await http.post("/users", json=account)).status_code == 201
-    form = {"grant_type": "password", "username": account["email"], "password": account["password"]}
-    tokens = (await http.post("/auth/token", data=form)).json()
+    body = {"email": account["email"], "password": account["password"]}
+    tokens = (await http.post("/auth/sessions", json=body)).json()
     http.headers["Authorization"] = f"Bearer {tokens['access_token']}"
     http.headers["Refresh"] = tokens["refresh_token"]
 

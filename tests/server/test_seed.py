@@ -221,8 +221,8 @@ class TestTheCommand:
             assert made.stdout.splitlines()[:3] == ["users: 5 rows", "tags: 30 rows", "projects: 90 rows"]
             email, password = re.search(r"Sign in as (\S+), .* password: (.*)", made.stdout).groups()
             with serving(tmp_path, DATABASE_URL=url) as server, _client(server) as api:
-                form = {"grant_type": "password", "username": email, "password": password}
-                token = api.post("/auth/token", data=form).json()["access_token"]
+                body = {"email": email, "password": password}
+                token = api.post("/auth/sessions", json=body).json()["access_token"]
                 api.headers["Authorization"] = f"Bearer {token}"
                 for collection in ("projects", "tags"):
                     listed = _all(api, collection)

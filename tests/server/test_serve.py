@@ -83,8 +83,8 @@ class TestOverTheEmbeddedDatabase:
             server.post("/api/v1/users", json=ACCOUNT)
             promoted = trellis("users", "promote", "ANN@example.com", TRELLIS_DATA_DIR=str(tmp_path / "data"))
             assert promoted.returncode == 0, promoted.stderr
-            form = {"grant_type": "password", "username": ACCOUNT["email"], "password": ACCOUNT["password"]}
-            token = server.post("/api/v1/auth/token", data=form).json()["access_token"]
+            body = {"email": ACCOUNT["email"], "password": ACCOUNT["password"]}
+            token = server.post("/api/v1/auth/sessions", json=body).json()["access_token"]
             users = server.get("/api/v1/users", headers={"Authorization": f"Bearer {token}"})
             assert users.json()["items"][0]["role"] == "admin"
 

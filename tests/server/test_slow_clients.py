@@ -44,8 +44,8 @@ def bearer(server, name):
     """The header field of a new account's."""
     account = {"email": f"{name}@example.com", "password": PASSWORD, "full_name": name}
     assert server.post("/api/v1/users", json=account).status_code == 201
-    form = {"grant_type": "password", "username": account["email"], "password": PASSWORD}
-    return f"Bearer {server.post('/api/v1/auth/token', data=form).json()['access_token']}"
+    body = {"email": account["email"], "password": PASSWORD}
+    return f"Bearer {server.post('/api/v1/auth/sessions', json=body).json()['access_token']}"
 
 
 def upload(token, *fields):

@@ -159,8 +159,7 @@ def handlers(application: Application, _: FastAPI) -> Wrong:
     for module in application.modules:
         later = getattr(module, "later", {})
         named = {*module.handles.values(), *later.values()}
-        service: Any = module.container.providers.get("service")
-        for method in vars(getattr(service, "cls", object)).values():
+        for method in (method for kind in module.makes().values() for method in vars(kind).values()):
             if inspect.isfunction(method) and method not in named:
                 kinds = [kind for kind in method.__annotations__.values() if isinstance(kind, type)]
                 if any(issubclass(kind, Event) for kind in kinds):

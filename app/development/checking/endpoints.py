@@ -8,7 +8,7 @@ from app.development.checking.sources import Finding, Source, last
 
 READS = frozenset({"get", "head", "options"})
 WRITES = frozenset({"post", "put", "patch", "delete"})
-_CHANGES = frozenset({"CurrentChange", "PublicChange", "AdministratorsChange", "Change"})
+_CHANGES = frozenset({"CurrentChange", "PublicChange", "AdministratorsChange", "RecentChange", "Change"})
 _SHAPELESS = frozenset({"dict", "Mapping", "MutableMapping", "Any", "object", "Json"})
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

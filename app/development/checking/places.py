@@ -22,8 +22,9 @@ class Place(_Place):
         return self.source.name.removeprefix(f"modules.{self.module}").removeprefix(".")
 
     def is_in(self, *parts: str) -> bool:
-        """Whether it is one of these files or in one of these folders of its module."""
-        return any(is_within(self.part, part) for part in parts)
+        """Whether it is one of these files or in one of these folders of its module, or of a package in that."""
+        within = self.part.partition(".")[2]
+        return any(is_within(self.part, part) or is_within(within, part) for part in parts)
 
     @cached_property
     def foreign_tables(self) -> dict[str, str]:

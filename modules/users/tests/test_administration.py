@@ -228,6 +228,42 @@ class TestTheLastAdministrator:
         assert (await admin.get(f"/users/{other.id}")).json()["role"] == "admin"
 
 
+class TestOnesOwnAccount:
+    """An administrator's: by a slip they would lose what only another one can give back."""
+
+    @pytest.mark.parametrize("change", [{"role": "user"}, {"is_active": False}, {"role": "user", "full_name": "Zoe"}])
+    async def test_is_neither_demoted_nor_stopped_by_themselves(self, admin: Caller, change: dict[str, Any]) -> None:
+        await UserFactory.saved(role="admin")
+        before = (await admin.get("/users/me")).content
+        answer = await admin.patch(f"/users/{admin.id}", json=change)
+        assert (answer.status_code, answer.json()["code"]) == (409, "own_account")
+        assert (await admin.get("/users/me")).content == before
+
+    async def test_is_demoted_by_another(self, admin: Caller, signed_in: SignIn) -> None:
+        other = await signed_in(role="admin")
+        assert (await other.patch(f"/users/{admin.id}", json={"role": "user"})).status_code == 200
+
+    async def test_may_be_deleted_by_themselves(self, admin: Caller) -> None:
+        """Whoever leaves, leaves, as long as another administrator stays."""
+        await UserFactory.saved(role="admin")
+        assert (await admin.delete("/users/me")).status_code == 204
+
+
+class TestTheHistory:
+    async def test_has_what_administrators_did_to_an_account(self, admin: Caller) -> None:
+        user = await UserFactory.saved()
+        path = f"/users/{user.id}"
+        for change in ({"role": "admin"}, {"role": "user"}, {"is_active": False}, {"email": "new@example.com"}):
+            assert (await admin.patch(path, json=change)).status_code == 200
+        assert (await admin.delete(path)).status_code == 204
+        assert (await admin.post(f"{path}/restore")).status_code == 200
+        entries = (await admin.get(f"{path}/history")).json()["items"]
+        found = [(entry["action"], entry["actor_id"]) for entry in reversed(entries)]
+        done = [("changed", str(admin.id))] * 4 + [("deleted", str(admin.id)), ("restored", str(admin.id))]
+        assert found == [("created", None), *done]
+        assert [entry["after"].get("role") for entry in reversed(entries)][1:3] == ["admin", "user"]
+
+
 class TestDelete:
     async def test_takes_the_account_away_and_ends_its_sessions(
         self, admin: Caller, client: AsyncClient, signed_in: SignIn

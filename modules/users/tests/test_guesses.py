@@ -11,8 +11,9 @@ from sqlalchemy import text
 
 from app.container import Application
 from modules.users import guesses
-from modules.users.guesses import ACCOUNT, ADDRESS, KNOWN_PLACE, LONGEST, SHARD, Limit, place_of
+from modules.users.guesses import ACCOUNT, ADDRESS, KNOWN_PLACE, LONGEST, SHARD, Limit
 from modules.users.tests.factories import PASSWORD, UserFactory
+from shared.addresses import place_of
 from shared.auth.passwords import Passwords, TooManySignIns
 from tests.callers import BASE, Caller
 from tests.database import RolledBackDatabase

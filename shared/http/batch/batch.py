@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from shared.errors import Conflict, DomainError
 from shared.http.batch.operations import answer_of, is_batchable, request_within, route_of
 from shared.http.batch.references import Place, Results, filled, filled_path, invalid, parsed
-from shared.http.edge import MEDIA_TYPE, Problem, status_of
+from shared.http.edge import MEDIA_TYPE, Problem, charge_more, status_of
 from shared.http.routes import CurrentChange, Route, answer_to, resource_router
 from shared.schemas import Input, Text
 from shared.wire import UnitOfWork
@@ -131,7 +131,7 @@ _ABOUT = "Many changes in one transaction: all of them are made, or none."
 
 def install_batch(app: FastAPI, most_bytes: int) -> None:
     """Add `POST /batch`. `most_bytes` limits a body, and what references bring in."""
-    router = resource_router("/batch", about=_ABOUT)
+    router = resource_router("/batch", about=_ABOUT, keys=None)
 
     @router.post("", response_model=BatchResults, responses={200: {"headers": {"Cache-Control": {}}}})
     async def run(request: Request, data: Batch, change: CurrentChange) -> Response:
@@ -139,6 +139,7 @@ def install_batch(app: FastAPI, most_bytes: int) -> None:
 
         Later operations may refer to the results of earlier ones. An idempotency key or a dry run is for the whole.
         """
+        charge_more(request.scope["state"], len(data.operations) - 1)
         await change.unit.begin()  # A session that has ended is no operation's failure.
         await _check(request, data.operations)
         return await _carry_out(request, data.operations, change.unit, Results(most_bytes))

@@ -8,16 +8,17 @@ import base64
 import hashlib
 import hmac
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from uuid import UUID
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.auth import Principal
-from shared.errors import Unauthenticated
+from shared.auth import Needed, Principal
+from shared.errors import DomainError
 from shared.http.edge.headers import bearer_token
+from shared.keys import Keys
 from shared.wire import Sight, sight
 
 HEADER = "x-consistency"
@@ -50,16 +51,16 @@ class Positions:
 class ReadYourWrites:
     """Pure ASGI, where there are replicas."""
 
-    def __init__(self, app: ASGIApp, caller: Callable[[str], Principal], key: bytes) -> None:
+    def __init__(self, app: ASGIApp, caller: Callable[[str, Needed], Awaitable[Principal]], keys: Keys) -> None:
         self._app = app
         self._caller = caller
-        self._key = key
+        self._keys = keys
         self._positions = Positions()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, with what it has to see in `sight`. Health is the primary's."""
         headers = Headers(scope=scope)
-        session = self._session(headers)
+        session = await self._session(headers)
         is_read = scope["method"] in READS and not scope["path"].startswith("/health/")
         seen = Sight(self._needed(headers, session) if is_read else None)
 
@@ -78,7 +79,7 @@ class ReadYourWrites:
     def sign(self, position: int) -> str:
         """The header for a position."""
         plain = position.to_bytes(8)
-        return base64.urlsafe_b64encode(self._signature(plain) + plain).decode()
+        return base64.urlsafe_b64encode(_signature(self._keys[0], plain) + plain).decode()
 
     def _needed(self, headers: Headers, session: UUID | None) -> int | None:
         """The primary has everything, so what we did not sign is answered from there."""
@@ -90,15 +91,16 @@ class ReadYourWrites:
             signed = base64.b64decode(given, altchars=b"-_", validate=True)
         except ValueError:
             return None
-        if not hmac.compare_digest(self._signature(signed[8:]), signed[:8]):
+        if not any(hmac.compare_digest(_signature(key, signed[8:]), signed[:8]) for key in self._keys):
             return None
         return max(needed, int.from_bytes(signed[8:]))
 
-    def _signature(self, plain: bytes) -> bytes:
-        return hmac.digest(self._key, plain, hashlib.sha256)[:8]
-
-    def _session(self, headers: Headers) -> UUID | None:
+    async def _session(self, headers: Headers) -> UUID | None:
         token = bearer_token(headers)
-        with suppress(Unauthenticated):
-            return self._caller(token).session_id if token else None
+        with suppress(DomainError):  # It is told by who asks next.
+            return (await self._caller(token, frozenset())).session_id if token else None
         return None
+
+
+def _signature(key: bytes, plain: bytes) -> bytes:
+    return hmac.digest(key, plain, hashlib.sha256)[:8]

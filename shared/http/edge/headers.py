@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from starlette.datastructures import Headers
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
+Fields = tuple[tuple[bytes, bytes], ...]
 
 _ELEMENT = re.compile(r'(?:[^,"]+|"[^"\\]*(?:\\.[^"\\]*)*"?)+')
 _BEARER = re.compile(r"bearer(?: +(.*))?", re.IGNORECASE)
@@ -42,5 +43,10 @@ def bearer_token(headers: Headers) -> str | None:
     """The caller's token (RFC 6750 §2.1); None without credentials or with another scheme. Any case of the scheme and
     several blanks after it are accepted.
     """
-    match = _BEARER.fullmatch(sole(headers, "authorization"))
+    return bearer_in(sole(headers, "authorization"))
+
+
+def bearer_in(value: str) -> str | None:
+    """The token in a value of `Authorization`, as `bearer_token` finds it."""
+    match = _BEARER.fullmatch(value.strip(" \t"))
     return (match[1] or "") if match else None

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from time import perf_counter
 from typing import Any
 
-from fastapi import Request
+from fastapi import Request, Response
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -15,7 +15,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import CommitInDoubt, DomainError, TooLarge, Unavailable
 from shared.http.edge import access
-from shared.http.edge.headers import trimmed, value_of
+from shared.http.edge.client_rules import ClientRules
+from shared.http.edge.headers import Fields, trimmed, value_of
+from shared.http.edge.limits import QuotaExceeded
+from shared.http.edge.origins import PREFLIGHT, SAME_ORIGIN
 from shared.http.edge.problems import MEDIA_TYPE, InternalError, problem, problem_of_status, status_of
 from shared.http.edge.request_id import request_id_of
 from shared.observing import NO_ANSWER, Activity, Lines, Watch, current_activity
@@ -26,7 +29,6 @@ _ALWAYS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-resource-policy", b"same-origin"),
 )
 """Every answer has these headers, and no endpoint sets them."""
 _POLICY = b"content-security-policy"
@@ -52,7 +54,9 @@ def leave(state: MutableMapping[str, Any]) -> None:
 
 
 def answer_bytes(error: DomainError, scope: Scope) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """The headers and the body of a problem, with the headers of every answer, for a server that answers by itself."""
+    """The headers and the body of a problem, with the headers of every answer but those that ClientRules gives, for a
+    server that answers by itself.
+    """
     response = problem(Request(scope), error)
     id = request_id_of(scope).encode()
     return [*response.raw_headers, *_ALWAYS, _NOTHING_ACTIVE, (b"x-request-id", id)], bytes(response.body)
@@ -64,27 +68,32 @@ class RequestContext:
     def __init__(
         self,
         app: ASGIApp,
+        *,
         max_body_bytes: int,
         larger: Mapping[str, int] | None = None,
         watch: Watch | None = None,
         lines: Lines | None = None,
+        rules: ClientRules | None = None,
     ) -> None:
-        """`larger` has greater limits for some paths. Each request is told to `watch` and in `lines`, if there are."""
+        """`larger` has greater limits for some paths. Each request is told to `watch` and in `lines`, if there are, and
+        keeps to the `rules`.
+        """
         self._app = app
         self._max_body_bytes = max_body_bytes
         self._larger = larger or {}
         self._watch = watch or Watch()
         self._lines = lines
+        self._rules = rules
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, also one that did not arrive whole or is refused before a route is found. Raises, as an
-        answer, MalformedRequest, RequestTimeout, TooLarge, HeadTooLarge and Unavailable.
+        answer, MalformedRequest, RequestTimeout, TooLarge, HeadTooLarge, QuotaExceeded and Unavailable.
         """
         begun = perf_counter()
         scope = {**scope, "headers": trimmed(scope["headers"])}
         activity = Activity(request_id_of(scope))
         token = current_activity.set(activity)
-        answer = _Answer(activity, scope["state"], send, is_head=scope["method"] == "HEAD")
+        answer = _Answer(activity, scope, send, self._rules)
         self._watch.active += 1
         try:
             with self._span(scope, activity):
@@ -136,6 +145,13 @@ class RequestContext:
         limit = self._larger.get(scope["path"], self._max_body_bytes)
         length = value_of(scope["headers"], b"content-length")
         refusal: DomainError | None = scope["state"].get(REFUSAL)
+        if refusal is None and self._rules is not None:
+            if scope["method"] == "OPTIONS" and self._rules.origins.is_preflight(scope):
+                await Response(status_code=204, headers=PREFLIGHT)(scope, receive, answer.send)
+                return
+            if (charge := self._rules.exceeded(scope)) is not None:
+                self._rules.count_refused(charge)
+                refusal = QuotaExceeded(charge.policy, charge.retry_after)
         if refusal is None and length.isdigit() and int(length[:20]) > limit:
             refusal = TooLarge()
         if refusal is not None:
@@ -170,26 +186,27 @@ class _Answer:
     mounted application's, so that a problem can replace it.
     """
 
-    def __init__(self, activity: Activity, state: MutableMapping[str, Any], send: Send, *, is_head: bool) -> None:
+    def __init__(self, activity: Activity, scope: Scope, send: Send, rules: ClientRules | None) -> None:
         self._activity = activity
         self._request_id = (b"x-request-id", activity.id.encode())
-        self._state = state
+        self._scope = scope
         self._send = send
-        self._is_head = is_head
+        self._rules = rules
         self.started = False
         self.refusal: tuple[int, Headers] | None = None
         """Status and headers of an error that was held back."""
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            leave(self._state)
+            leave(self._scope["state"])
             headers = list(message["headers"])
             kind = value_of(headers, b"content-type")
             is_refusal = message["status"] >= 400 and kind != _PROBLEM
             self.refusal = (message["status"], Headers(raw=headers)) if is_refusal else None
             policy = () if value_of(headers, _POLICY) else (_NOTHING_ACTIVE,)
-            message = {**message, "headers": [*headers, *_ALWAYS, *policy, self._request_id]}
-        elif self._is_head and "body" in message:
+            own: Fields = (SAME_ORIGIN,) if self._rules is None else self._rules.fields(self._scope)
+            message = {**message, "headers": [*headers, *_ALWAYS, *policy, *own, self._request_id]}
+        elif self._scope["method"] == "HEAD" and "body" in message:
             message = {**message, "body": b""}
         if self.refusal is None:
             if self.started:

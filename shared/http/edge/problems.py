@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
 from shared import errors
-from shared.auth import InvalidToken
+from shared.auth import InsufficientScope, InvalidToken
 from shared.errors import DomainError, InputError, InvalidInput
 from shared.http.edge.entity_tags import document_tag
 from shared.http.edge.request_id import request_id_of
@@ -99,6 +99,7 @@ STATUS: Mapping[type[DomainError], HTTPStatus] = {
 HEADERS: Mapping[type[DomainError], Mapping[str, str]] = {
     errors.Unauthenticated: {"WWW-Authenticate": 'Bearer realm="trellis"'},  # RFC 6750 §3
     InvalidToken: {"WWW-Authenticate": 'Bearer realm="trellis", error="invalid_token"'},
+    InsufficientScope: {"WWW-Authenticate": 'Bearer realm="trellis", error="insufficient_scope"'},  # RFC 6750 §3.1
     NotAcceptable: {"Vary": "Accept"},
     errors.Unavailable: {"Retry-After": "1"},
 }
@@ -158,6 +159,8 @@ def problem(request: Request, error: DomainError, headers: Mapping[str, str] | N
     kept = {name: value for base in reversed(kind.__mro__) for name, value in HEADERS.get(base, {}).items()}
     if isinstance(error, VersionMismatch):
         kept["ETag"] = document_tag(error.version, error.content)
+    if isinstance(error, InsufficientScope) and error.scope:
+        kept["WWW-Authenticate"] += f', scope="{error.scope}"'
     kept |= getattr(error, "headers", {})
     if isinstance(error, errors.TooManyRequests):
         kept["Retry-After"] = str(error.retry_after)

@@ -1,18 +1,21 @@
 """The names of operations in the OpenAPI document, and of the groups that they are in."""
 
+from collections.abc import Collection
+
 from fastapi.routing import APIRoute
 
 
 class Tag(str):
-    """The name of a group of operations, with a paragraph about it."""
+    """The name of a group of operations, with a paragraph about it, and what keys may do there."""
 
-    __slots__ = ("about",)
+    __slots__ = ("about", "keys")
     about: str
+    keys: Collection[str] | None
 
-    def __new__(cls, name: str, about: str) -> "Tag":
-        """`about` is Markdown."""
+    def __new__(cls, name: str, about: str, keys: Collection[str] | None = ()) -> "Tag":
+        """`about` is Markdown. `keys` are `read`, `write`, both or neither; None: each part of it says so itself."""
         tag = super().__new__(cls, name)
-        tag.about = about
+        tag.about, tag.keys = about, keys
         return tag
 
 

@@ -17,10 +17,10 @@ from fastapi import APIRouter, Query, Request, Response
 
 from shared.auth import Authenticator
 from shared.errors import TooManyRequests, Unauthenticated, Unavailable
-from shared.http.edge import bearer_token, kind_of, leave
+from shared.http.edge import bearer_token, charge_more, kind_of, leave
 from shared.http.imports.lines import I, batches, json_fields
 from shared.http.reads import CSV, NDJSON
-from shared.http.routes import Route
+from shared.http.routes import Route, needed
 from shared.schemas import Input
 from shared.turns import Turns, turn
 from shared.writes import Import, Imported
@@ -38,8 +38,6 @@ Mode = Annotated[
 IN_MEMORY = 1 << 20
 """Bytes up to which an upload is kept in memory."""
 
-MOST_OF_ONE = 2
-"""Imports of one account at once, including those that are still being received."""
 LONGEST_WAIT = 30.0
 """Seconds that an upload waits for its turn: long, since to send it again would cost more."""
 
@@ -96,7 +94,7 @@ class ImportRoute(Route):
         return receive
 
 
-@dataclass(frozen=True)
+@dataclass
 class Upload:
     """A received upload."""
 
@@ -104,10 +102,12 @@ class Upload:
     media_type: str
     digest: Any
     """Of all of it, for the fingerprint of an idempotency key."""
+    lines: int = 0
 
     def add(self, chunk: bytes) -> None:
         """Append a received chunk."""
         self.file.write(chunk)
+        self.lines += chunk.count(b"\n")
         self.digest.update(chunk)
 
 
@@ -117,27 +117,31 @@ class Imports:
     An upload waits on disk. One that stalls is dropped when the time for a body is over.
     """
 
-    def __init__(self, authenticator: Authenticator, most_at_work: int) -> None:
+    def __init__(self, authenticator: Authenticator, most_at_work: int, most_of_one: int) -> None:
+        """So many are at work at once, and so many of one account are there, including those that are still being
+        received.
+        """
         self._authenticator = authenticator
-        self._turns = Turns(MOST_OF_ONE, 0, _TOO_MANY_OF_ONE)
+        self._turns = Turns(most_of_one, 0, _TOO_MANY_OF_ONE)
         self._at_work = asyncio.Semaphore(most_at_work)
 
     @asynccontextmanager
     async def received(self, request: Request) -> AsyncIterator[Upload]:
         """The whole upload, kept until its import ends.
 
-        Raises Unauthenticated, UnsupportedMediaType, TooManyRequests and Unavailable.
+        Raises Unauthenticated, InsufficientScope, KeyRefused, UnsupportedMediaType, TooManyRequests and Unavailable.
         """
         token = bearer_token(request.headers)
         if token is None:
             raise Unauthenticated
-        principal = await self._authenticator.principal(token)
+        principal = await self._authenticator.principal(token, needed(request))
         media_type = kind_of(request, (NDJSON, CSV))
         async with self._turns.of(principal.user_id):
             with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
                 upload = Upload(file, media_type, hashlib.sha256(media_type.encode() + b"\n"))
                 async for chunk in request.stream():
                     await _added(upload, chunk)
+                charge_more(request.scope["state"], upload.lines)
                 leave(request.scope["state"])  # It has turns of its own, and takes as long as it is large.
                 async with turn(self._at_work, LONGEST_WAIT, _TOO_MANY_AT_WORK):
                     yield upload

@@ -12,16 +12,31 @@ _HEADERS: dict[str, tuple[str, str]] = {
     "X-Request-ID": ("The id of the request: yours if it was a sane one. Quote it when you report a fault.", "019b-7f"),
     "ETag": ("The version of what is here, for `If-Match` and `If-None-Match`.", '"3-5d41402abc4b2a76b9"'),
     "Cache-Control": ("Who may keep the answer.", "private, no-cache"),
-    "Link": ("The next page (RFC 8288), if there is one.", '</api/v1/projects?cursor=eyJ>; rel="next"'),
+    "Deprecation": ("Since when this use of the operation is deprecated (RFC 9745).", "@1795651200"),
+    "Link": (
+        "What belongs to it (RFC 8288): the next page, if there is one.",
+        '</api/v1/projects?cursor=eyJ>; rel="next"',
+    ),
     "Location": ("Where the new one is.", "/api/v1/projects/017f22e2-79b0-7cc3-98c4-dc0c0c07398f"),
     "Idempotency-Replayed": ("`true` if this is the kept answer to an earlier request with the same key.", "true"),
     "Preference-Applied": ("The preference that was followed.", "return=minimal"),
     "Vary": ("The headers of the request that decided what is sent.", "Accept"),
     "Content-Encoding": ("How it is compressed, for those who take it so.", "gzip"),
     "Content-Disposition": ("The name to save it under.", 'attachment; filename="export.ndjson"'),
+    "RateLimit-Policy": (
+        "Your quota, as units and a window in seconds (draft-ietf-httpapi-ratelimit-headers-11), if there is one.",
+        '"credential";q=1000;w=10',
+    ),
+    "RateLimit": (
+        "How many units you have left, and the seconds for which they last at the pace at which they come back.",
+        '"credential";r=997;t=10',
+    ),
     "Retry-After": ("Seconds to wait before the next attempt.", "5"),
     "WWW-Authenticate": ("How to sign in (RFC 6750).", 'Bearer realm="trellis"'),
 }
+
+
+_OF_ALL = ("X-Request-ID", "RateLimit", "RateLimit-Policy")
 
 
 def describe_answers(route: APIRoute, operation: dict[str, Any]) -> None:
@@ -70,7 +85,8 @@ def add_headers(document: dict[str, Any]) -> None:
     for operations in document["paths"].values():
         for operation in operations.values():
             for answer in operation["responses"].values():
-                answer.setdefault("headers", {})["X-Request-ID"] = {"$ref": "#/components/headers/X-Request-ID"}
+                of_all = {name: {"$ref": f"#/components/headers/{name}"} for name in _OF_ALL}
+                answer["headers"] = answer.get("headers", {}) | of_all
                 used |= answer["headers"].keys()
     document["components"]["headers"] = {
         name: {"description": words, "schema": {"type": "string"}, "example": example}

@@ -11,10 +11,11 @@ from sqlalchemy import ARRAY, JSON, Column, Interval, Table
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from shared.auth import READ
 from shared.exact import Told
 from shared.feed import ChangeRead
 from shared.http.reads import PageOf
-from shared.reads import Document, HistoryRead, JournalRead
+from shared.reads import ALLOWED_ACTIONS, Document, HistoryRead, JournalRead
 from shared.rows import Model, table_of
 from shared.writes import Repository
 
@@ -86,6 +87,8 @@ class Documents:
             repository = self._repositories.get(shown)
             if repository is not None and repository.collection.has_trash:
                 schema["properties"] |= copy.deepcopy(_TRASH)
+            if repository is not None:
+                schema["properties"][ALLOWED_ACTIONS] = _actions(repository)
             self._schemas[name] = schema
         return name
 
@@ -134,6 +137,16 @@ class Documents:
                 one.pop("x-extensible-enum", None)
                 if values and one.get("type") == "string":
                     one["x-extensible-enum"] = sorted(values)
+
+
+def _actions(repository: type[Repository[Any]]) -> Json:
+    """What one may do with a row. With a later version it may be more."""
+    return {
+        "type": "array",
+        "items": {"type": "string", "x-extensible-enum": [READ, *repository.policy.allowed]},
+        "description": "What you may do with it as it is now, by your role and the scopes of your key, if `include` "
+        "names it.",
+    }
 
 
 def _reference(name: str) -> Json:

@@ -16,7 +16,7 @@ from shared.http.openapi.problems import Problems, components_of
 from shared.http.openapi.queries import PATH, with_queries
 from shared.http.openapi.raises import Handlers, Raises
 from shared.http.openapi.serving import MAKING, Served, serve_document
-from shared.http.openapi.words import describe_operation, describe_tags
+from shared.http.openapi.words import describe_keys, describe_operation, describe_tags
 from shared.writes import Repository
 
 Json = dict[str, Any]
@@ -71,6 +71,7 @@ def _complete(
     routes = [route for route, _, _ in found]
     described: set[type[DomainError]] = set()
     describe_tags(document, routes)
+    describe_keys(document)
     documents = Documents(document, routes, repositories)
     for route, method, operation in found:
         describe_operation(route, operation, routes)

@@ -11,10 +11,10 @@ from typing import Any
 from fastapi.params import Form
 from fastapi.routing import APIRoute
 
-from shared.auth import InvalidToken
+from shared.auth import InsufficientScope, InvalidToken, KeyRefused
 from shared.errors import DomainError, InvalidInput, NotFound
 from shared.http.batch import BatchFailed, is_batchable
-from shared.http.edge import MEDIA_TYPE, Problem, RequestContext, headers_of, json_body, status_of
+from shared.http.edge import MEDIA_TYPE, Problem, QuotaExceeded, RequestContext, headers_of, json_body, status_of
 from shared.http.openapi.raises import Errors, Raises
 from shared.http.routes import Mutations, Route, Wishes, as_get, functions_of
 from shared.writes import Change, Idempotency, PreconditionFailed, PreconditionRequired, VersionMismatch
@@ -38,7 +38,11 @@ class Problems:
             found |= self._raises.errors_of(json_body)
         if isinstance(route, Route) and route.changes:
             found |= self._raises.errors_of(Mutations.run, Mutations)
-        return found
+        if _is_never_refused(route):
+            found -= {QuotaExceeded}
+        if isinstance(route, Route) and route.needed is None:
+            return found - {InsufficientScope}
+        return found - {KeyRefused} - ({InsufficientScope} if isinstance(route, Route) and not route.needed else set())
 
     def describe(self, operation: Json, route: APIRoute) -> Errors:
         """Describe them as answers of the operation. What was described: its components are to be added."""
@@ -69,6 +73,7 @@ class Problems:
             found = frozenset(error for error in found if not issubclass(error, never))
         if route.changes and route.traits.repeatable:
             found |= self._raises.errors_of(Idempotency.begin, Idempotency)
+            found |= self._raises.errors_of(Idempotency.keep, Idempotency)
             if VersionMismatch not in found:  # There is no row that a precondition could be compared with.
                 found |= self._raises.errors_of(Change.demand_settled, Change)
         # A public operation goes on without a caller.
@@ -79,6 +84,11 @@ class Problems:
         batchable = [one for one in self._routes if isinstance(one, Route) and is_batchable(one)]
         refusals = (error for route in batchable for error in self._own(route))
         return {status for status in map(status_of, refusals) if 400 < status < 500} | {405}
+
+
+def _is_never_refused(route: APIRoute) -> bool:
+    """Whether it is served however much its client has asked."""
+    return route.traits.urgent if isinstance(route, Route) else "health" in route.tags
 
 
 def problem_responses(errors: Errors, within_batches: Iterable[int] = ()) -> Json:

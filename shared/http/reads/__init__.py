@@ -3,7 +3,7 @@
 from shared.http.reads.contents import Content
 from shared.http.reads.exports import CSV, NDJSON, ExportResponse, export_response, export_turns
 from shared.http.reads.filters import RESERVED
-from shared.http.reads.journal import HistoryQuery, journal_router
+from shared.http.reads.journal import JOURNAL_SCOPE, HistoryQuery, journal_router
 from shared.http.reads.queries import (
     CONDITIONAL,
     described,
@@ -13,11 +13,12 @@ from shared.http.reads.queries import (
     matching_query,
 )
 from shared.http.reads.resource import reads
-from shared.http.reads.responses import PageOf, created_response, document_response, page_response
+from shared.http.reads.responses import PageOf, created_response, document_response, page_response, unversioned_response
 
 __all__ = [
     "CONDITIONAL",
     "CSV",
+    "JOURNAL_SCOPE",
     "NDJSON",
     "RESERVED",
     "Content",
@@ -36,4 +37,5 @@ __all__ = [
     "matching_query",
     "page_response",
     "reads",
+    "unversioned_response",
 ]

@@ -14,15 +14,14 @@ from starlette.types import Receive, Scope, Send
 
 from shared.auth import Principal
 from shared.errors import TooManyRequests
-from shared.http.edge import NotAcceptable, preferred
+from shared.http.edge import NotAcceptable, charge_more, preferred
 from shared.http.reads.responses import PRIVATE
 from shared.reads import Collection, Documents
+from shared.settings import Settings
 from shared.turns import Turns
 
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
-MOST_OF_ONE = 2
-"""Exports of one account at once. All exports together have at most half of the read lane."""
 
 
 class ExportResponse(StreamingResponse):
@@ -53,7 +52,8 @@ async def export_response(
     turns: Turns = request.scope["route"].provided("exports")
     as_csv = media_type == CSV
     header, write = (_rows([columns]), partial(_csv, columns)) if as_csv else (b"", _ndjson)
-    lines = _written(turns.of(caller.user_id), header, batches, write)
+    state = request.scope["state"]
+    lines = _written(turns.of(caller.user_id), header, batches, write, lambda: charge_more(state, 1))
     await anext(lines)
     return ExportResponse(lines, media_type, f"{name}.{'csv' if as_csv else 'ndjson'}")
 
@@ -73,20 +73,28 @@ def export_described(of: Collection) -> dict[str, Any]:
     }
 
 
-def export_turns() -> Turns:
-    """Of the exports of one account. An export lasts as long as its reader takes: no account may have all places."""
+def export_turns(settings: Settings) -> Turns:
+    """Of the exports of one account. An export lasts as long as its reader takes: no account may have all places. All
+    exports together have at most half of the read lane.
+    """
     refusal = partial(TooManyRequests, "You have as many exports running as one may.", retry_after=5)
-    return Turns(MOST_OF_ONE, 0, refusal)
+    return Turns(settings.exports_per_account, 0, refusal)
 
 
 async def _written(
-    turn: AbstractAsyncContextManager[None], header: bytes, batches: Documents, write: Callable[[list[bytes]], bytes]
+    turn: AbstractAsyncContextManager[None],
+    header: bytes,
+    batches: Documents,
+    write: Callable[[list[bytes]], bytes],
+    charge: Callable[[], None],
 ) -> AsyncGenerator[bytes, None]:
+    """Each batch is charged, as it costs as much as some pages do."""
     async with turn, aclosing(batches):
         first: list[bytes] = await anext(batches, [])
         yield b""  # From here on, nothing is refused.
         yield header + write(first)
         async for batch in batches:
+            charge()
             yield write(batch)
 
 

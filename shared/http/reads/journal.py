@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
+from shared.auth import READS, scope_of
 from shared.feed import ChangeRead, Changes
 from shared.http.edge import NEVER_STORED
 from shared.http.reads.parameters import LIMIT, Given, cursor_of, parameter
@@ -36,14 +37,17 @@ _AFTER = parameter(
 )
 
 
+JOURNAL_SCOPE = scope_of("journal", writes=False)
+"""The one scope that no module's routes need."""
+
 _JOURNAL = "Who changed what, and from which session and request: the audit trail of everything, for administrators."
 _CHANGES = "The change feed: what changed in your lists since you last asked, so that a copy can follow."
 
 
 def journal_router(journal: Journal, changes: Changes) -> APIRouter:
     """`GET /journal` and `GET /changes`."""
-    administration = resource_router("/journal", about=_JOURNAL)
-    feed = resource_router("/changes", about=_CHANGES)
+    administration = resource_router("/journal", about=_JOURNAL, keys=(READS,))
+    feed = resource_router("/changes", about=_CHANGES, keys=None)
 
     @administration.get("", response_model=PageOf[JournalRead], openapi_extra=described(JOURNAL))
     async def list(request: Request, principal: Administrator, query: JournalQuery) -> Response:
@@ -58,7 +62,8 @@ def journal_router(journal: Journal, changes: Changes) -> APIRouter:
         changed; read it to see what it is now, and drop it when it is in the list no more. When a change of one
         resource changes the documents of others, such as the projects that carry a tag, these are told, too. An item
         with `id: null` says that any of the resource may have changed: list it anew. Empty pages with `has_more`
-        happen: a poll examines so many changes at the most, whoever sees them.
+        happen: a poll examines so many changes at the most, whoever sees them. A key follows what its scopes let it
+        read.
         """
         given = Given.of(request.scope["query_string"])
         after, limit = given.text("after", most=LONGEST_CURSOR), given.limit()

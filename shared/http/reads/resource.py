@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from shared.http.reads.journal import HistoryQuery
 from shared.http.reads.queries import described, document_view, list_query, totals_described, totals_query
-from shared.http.reads.responses import PageOf, document_response, page_response, totals_response
+from shared.http.reads.responses import PageOf, document_response, page_response, unversioned_response
 from shared.http.reads.totals import totals_of
 from shared.http.routes import Caller
 from shared.reads import HISTORY, Collection, HistoryRead, ListQuery, View
@@ -47,7 +47,7 @@ def reads(router: APIRouter, of: Collection, repository: Any, listed: str = "") 
         query: asked,
         repository: repository,
     ) -> Response:
-        return totals_response(request, await repository.totals(caller, query))
+        return unversioned_response(request, await repository.totals(caller, query))
 
     async def get(
         request: Request,

@@ -53,9 +53,9 @@ def page_response(request: Request, page: Page) -> Response:
     return unless_known(request, content, headers)
 
 
-def totals_response(request: Request, totals: bytes) -> Response:
-    """200 with the totals of a collection, or 304 when the client has them."""
-    return unless_known(request, totals, {**PRIVATE, "ETag": page_tag(totals)})
+def unversioned_response(request: Request, content: bytes) -> Response:
+    """200 with what has no version, such as the totals of a collection, or 304 when the client has it."""
+    return unless_known(request, content, {**PRIVATE, "ETag": page_tag(content)})
 
 
 def _following(request: Request, cursor: str) -> str:

@@ -11,6 +11,7 @@ from shared.http.routes.authentication import (
     CurrentChange,
     CurrentPrincipal,
     PublicChange,
+    RecentChange,
 )
 from shared.http.routes.dispatch import Dispatch
 from shared.http.routes.fastapi_seam import answer_to, functions_of, handled, operations_in
@@ -20,7 +21,7 @@ from shared.http.routes.path_keys import key_parameter, path_key
 from shared.http.routes.query import as_get
 from shared.http.routes.routing import API_PREFIX, SAFE_METHODS, Route, resource_router
 from shared.http.routes.table import RouteTable
-from shared.http.routes.traits import operation
+from shared.http.routes.traits import needed, operation
 from shared.http.routes.wishes import DRY_RUN, IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH, PREFER, Wishes
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Dispatch",
     "Mutations",
     "PublicChange",
+    "RecentChange",
     "Route",
     "RouteTable",
     "UnresolvedError",
@@ -50,6 +52,7 @@ __all__ = [
     "functions_of",
     "handled",
     "key_parameter",
+    "needed",
     "operation",
     "operations_in",
     "path_key",

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from dependency_injector.wiring import Provide
 from fastapi import Depends, Request
-from fastapi.security import OAuth2PasswordBearer
+from fastapi.security import HTTPBearer
 from starlette.requests import HTTPConnection
 
 from shared.auth import Authenticator, InvalidToken, Principal
@@ -12,29 +12,33 @@ from shared.container import KernelContainer
 from shared.errors import Unauthenticated
 from shared.http.edge import bearer_token
 from shared.http.routes.mutations import CHANGE
-from shared.http.routes.routing import API_PREFIX
+from shared.http.routes.traits import needed
 from shared.writes import Change
 
 
-class _Bearer(OAuth2PasswordBearer):
+class _Bearer(HTTPBearer):
     """The framework's scheme for the OpenAPI document, with our parser: the framework takes one blank only."""
 
-    async def __call__(self, request: HTTPConnection) -> str | None:
+    async def __call__(self, request: HTTPConnection) -> str | None:  # type: ignore[override]
         return bearer_token(request.headers)
 
 
-_TOKEN_URL = f"{API_PREFIX}/auth/token"
-_bearer = _Bearer(_TOKEN_URL, scheme_name="OAuth2PasswordBearer", refreshUrl=_TOKEN_URL, auto_error=False)
+# Generated clients have the name in their code. It is older than the scheme, which is no flow of OAuth 2.
+_bearer = _Bearer(
+    scheme_name="OAuth2PasswordBearer",
+    description="An access token. `POST /auth/sessions` gives one, and `POST /auth/token` the next.",
+    auto_error=False,
+)
 
 _Authenticator = Annotated[Authenticator, Provide[KernelContainer.authenticator]]
 _Token = Annotated[str | None, Depends(_bearer)]
 
 
-async def caller(token: _Token, authenticator: _Authenticator) -> Principal:
-    """The caller that the token names. Raises Unauthenticated, and InvalidToken."""
+async def caller(request: Request, token: _Token, authenticator: _Authenticator) -> Principal:
+    """The caller that the token names. Raises Unauthenticated, InvalidToken, InsufficientScope and KeyRefused."""
     if token is None:
         raise Unauthenticated
-    return authenticator.caller(token)
+    return await authenticator.caller(token, needed(request))
 
 
 Caller = Annotated[Principal, Depends(caller)]
@@ -43,7 +47,7 @@ Caller = Annotated[Principal, Depends(caller)]
 
 async def current_principal(request: Request, token: _Token, authenticator: _Authenticator) -> Principal:
     """The caller, whose session is checked: for a change with its first statement, else now. Raises
-    Unauthenticated, and InvalidToken.
+    Unauthenticated, InvalidToken, InsufficientScope and KeyRefused.
     """
     change: Change | None = request.scope["state"].get(CHANGE)
     if change is not None and change.principal is not None:
@@ -52,7 +56,7 @@ async def current_principal(request: Request, token: _Token, authenticator: _Aut
         raise Unauthenticated
     if change is not None:
         raise InvalidToken  # As the edge found, which has asked.
-    return await authenticator.principal(token)
+    return await authenticator.principal(token, needed(request))
 
 
 CurrentPrincipal = Annotated[Principal, Depends(current_principal)]
@@ -94,3 +98,15 @@ async def administrators_change(change: PublicChange, _: Administrator) -> Chang
 
 
 AdministratorsChange = Annotated[Change, Depends(administrators_change)]
+
+
+async def recent_change(change: PublicChange, principal: CurrentPrincipal, authenticator: _Authenticator) -> Change:
+    """The request's change, by a caller who signed in lately. Raises StepUpRequired."""
+    if principal.is_admin is None:
+        principal = await authenticator.checked(principal)
+    principal.require_recent_sign_in()
+    return change
+
+
+RecentChange = Annotated[Change, Depends(recent_change)]
+"""For an endpoint that changes what an account is entered with, or ends it."""

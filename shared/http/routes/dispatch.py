@@ -5,6 +5,7 @@ from functools import cached_property
 from fastapi import FastAPI, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from shared.http.edge import charge_more
 from shared.http.routes.fastapi_seam import answer_to, is_traced
 from shared.http.routes.query import QUERY, as_get
 from shared.http.routes.table import RouteTable
@@ -34,6 +35,8 @@ class Dispatch:
         found = self._table.find(scope)
         if found.entry is not None:
             current_activity.get().name = found.entry.template
+            if found.entry.units > 1:
+                charge_more(scope["state"], found.entry.units - 1)
         if scope["method"] == QUERY and found.entry is not None:
             try:
                 scope = await as_get(Request(scope, receive))

@@ -12,11 +12,11 @@ from uuid import UUID
 
 from fastapi import Request, Response
 
-from shared.auth import READ, Authenticator, Principal
+from shared.auth import READ, Authenticator, Principal, scope_of
 from shared.errors import CommitInDoubt, Conflict, Contended, DomainError, Unauthenticated, Unavailable
 from shared.http.edge import bearer_token, request_id_of
 from shared.http.routes.endpoints import Handle
-from shared.http.routes.traits import Traits
+from shared.http.routes.traits import Traits, needed
 from shared.http.routes.wishes import Wishes
 from shared.observing import current_activity
 from shared.rows import Origin
@@ -56,7 +56,7 @@ class Mutations:
         self, request: Request, handle: Handle, wishes: Wishes, traits: Traits, target: UUID | None
     ) -> Response:
         """The endpoint's answer, after the commit; within a batch, the batch commits later. Raises TooManyChanges,
-        Contended and CommitInDoubt, beside what the endpoint raises.
+        Contended, CommitInDoubt, InsufficientScope and KeyRefused, beside what the endpoint raises.
 
         `target` is the row in the path that a precondition is about.
         """
@@ -64,6 +64,7 @@ class Mutations:
         precondition = self._precondition(wishes)
         try:
             if outer is not None:
+                outer.caller.require_scopes(needed(request))
                 change = replace(outer, precondition=precondition, target=target, is_settled=False)
                 response = await self._handle(request, handle, change)
             else:
@@ -161,10 +162,10 @@ class Mutations:
 
     async def _name_obstacle(self, conflict: Conflict, change: Change | None, read: Run) -> None:
         """Add the row in the way to the problem, if the caller may see it."""
-        if conflict.obstacle is None or change is None or change.principal is None:
+        if (named := conflict.obstacle) is None or change is None or change.principal is None:
             return
-        named = conflict.obstacle
         with suppress(DomainError, LookupError):  # Nobody sees rows of a table that is no resource.
+            change.principal.require_scopes(frozenset({scope_of(named.resource, writes=False)}))
             await self.resources.demand(read, change.principal, [Permission(named.resource, READ, named.id)])
             conflict.members = {**conflict.members, "obstacle": named.model_dump(mode="json")}
 
@@ -188,7 +189,7 @@ class Mutations:
         token = bearer_token(request.headers)
         with suppress(Unauthenticated):
             if token is not None:
-                caller = self.authenticator.caller(token)
+                caller = await self.authenticator.caller(token, needed(request))
                 return await self.authenticator.checked(caller) if traits.slow or traits.public else caller
         return None
 

@@ -1,6 +1,6 @@
 """The routes of modules: a state-changing request runs in one unit of work, committed before the reply is sent."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Self
@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.params import Form
 from fastapi.routing import APIRoute
 
-from shared.auth import Principal
+from shared.auth import READS, WRITES, Needed, Principal, scope_of
 from shared.http.edge import Tag, operation_id
 from shared.http.routes.endpoints import Handle, direct_way, json_checked
 from shared.http.routes.fastapi_seam import last_id
@@ -46,11 +46,22 @@ class Route(APIRoute):
         """Whether it takes a `Caller`, `CurrentPrincipal` or `Administrator`."""
         self.takes_query = takes(endpoint, ListQuery) and not self.changes
         """Whether it is a list, which also answers to QUERY."""
+        self.needed = self._needed()
+        """The scopes that a key needs. Where nobody said that keys may, none may."""
 
     @property
     def changes(self) -> bool:
         """Whether it may change state."""
         return not (self.methods or set()) <= SAFE_METHODS
+
+    def _needed(self) -> Needed:
+        group = next(iter(self.tags), None)
+        keys = group.keys if isinstance(group, Tag) else ()
+        if self.traits.public or keys is None:
+            return frozenset()
+        is_open = (WRITES if self.changes else READS) in keys
+        resource = str(group).replace("-", "_")  # The table is called so.
+        return frozenset({scope_of(resource, writes=self.changes)}) if is_open else None
 
     def bound(self, binder: Binder) -> Self:
         """The same route of an application. Raises UnresolvedError."""
@@ -61,7 +72,10 @@ class Route(APIRoute):
 
     def location(self, id: UUID, of: APIRouter | None = None) -> str:
         """The path of a row of the router's resource, or of another router's."""
-        return f"{API_PREFIX}/{(of or self).tags[0]}/{id}"
+        if of is not None:
+            return f"{API_PREFIX}/{of.tags[0]}/{id}"
+        above, resource, _ = self.path.partition(f"/{self.tags[0]}")
+        return f"{above}{resource}/{id}"
 
     def provided(self, name: str) -> Any:
         """An object of the application's container for HTTP. Raises RuntimeError for an unbound route."""
@@ -103,14 +117,19 @@ class Route(APIRoute):
         return mutate
 
 
-def resource_router(path: str, route_class: type[Route] = Route, *, about: str = "") -> APIRouter:
-    """The router of a resource: `resource_router("/projects")` serves `/api/v1/projects`, tagged `projects`.
+def resource_router(
+    path: str, route_class: type[Route] = Route, *, about: str = "", keys: Collection[str] | None = (READS, WRITES)
+) -> APIRouter:
+    """The router of a resource: `resource_router("/projects")` serves `/api/v1/projects`, tagged `projects`: the last
+    part of the path.
 
-    `about` is a paragraph for the clients that read the OpenAPI document.
+    `about` is a paragraph for the clients that read the OpenAPI document. `keys` is what API keys may do here: those
+    with the scope `projects:read` read, those with `projects:write` do all else. None: the whole needs no scope, but
+    each part of it, as the operations of a batch.
     """
     return APIRouter(
         prefix=API_PREFIX + path,
-        tags=[Tag(path.strip("/"), about)],
+        tags=[Tag(path.rpartition("/")[2], about, keys)],
         route_class=route_class,
         generate_unique_id_function=operation_id,
     )

@@ -39,6 +39,8 @@ class Entry:
     endpoint: Callable[..., Any] | None = None
     template: str = OTHER
     """Its path, with the names of the parameters."""
+    units: int = 1
+    """What a request costs its client."""
 
     def match(self, scope: Scope, values: Sequence[str]) -> tuple[Match, Scope]:
         """Whether the route matches, and what it adds to the scope, as in Starlette."""
@@ -152,7 +154,8 @@ class RouteTable(BaseRoute):
     def _all(self) -> Iterator[Entry]:
         for place, route in enumerate(self._routes):
             if route is not self:
-                yield Entry(place, route, methods=_methods(route), template=getattr(route, "path", OTHER))
+                units = route.traits.units if isinstance(route, Route) else 1
+                yield Entry(place, route, methods=_methods(route), template=getattr(route, "path", OTHER), units=units)
 
     def _build(self) -> None:
         self._known, self._root = (len(self._routes), self._routes[-1]), _Node()

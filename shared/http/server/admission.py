@@ -6,7 +6,8 @@ go on to serve.
 """
 
 import asyncio
-from collections.abc import Callable
+import math
+from collections.abc import Mapping
 from typing import ClassVar
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
@@ -24,12 +25,8 @@ PostgreSQL, which a statement that is cut off costs.
 """
 
 
-OBSTINATE = 20
-"""So many refusals in a row, and a connection is not read from for RETRY_SECONDS. Clients who ask again at once, in
-spite of `Retry-After`, would otherwise keep the server at refusing: a thousand of them left a thirtieth for serving.
-"""
 RETRY_SECONDS = 1.0
-"""What `Retry-After` asks for."""
+"""What `Retry-After` asks for at the least."""
 
 
 class GatedProtocol(RequestProtocol):
@@ -42,12 +39,10 @@ class GatedProtocol(RequestProtocol):
 
     gate: ClassVar[Gate]
     overloaded: ClassVar[PreparedProblem]
-    is_urgent: ClassVar[Callable[[str, str], bool]]
-    """Whether a request, by method and path, is served whatever else there is to do."""
+    exceeded: ClassVar[Mapping[str, PreparedProblem]]
+    """The answer to a client that has asked too much, by the name of the policy."""
 
     _is_abandoned = False
-    _refused = 0
-    """Refusals in a row."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As uvicorn has it.
         super().connection_made(transport)
@@ -64,6 +59,12 @@ class GatedProtocol(RequestProtocol):
 
     def admit(self) -> None:
         is_to_come = self._phase is Phase.BODY
+        if (charge := self.rules.exceeded(self.scope)) is not None:
+            if not is_to_come or self._is_large():
+                super().admit()
+                self.rules.count_refused(charge)
+                self._refuse_with(self.exceeded[charge.policy], charge.retry_after)
+            return
         is_free = self.gate.is_open or (is_to_come and self._is_urgent())
         if is_to_come and not is_free and not self._is_large():
             return  # It is held on, and comes again with its body.
@@ -88,23 +89,21 @@ class GatedProtocol(RequestProtocol):
 
     def begin(self) -> None:
         """Have the application answer the request."""
-        self._refused = 0
         super().begin()
 
     def shed(self) -> None:
-        """Answer that the server is overloaded, past the application."""
+        """Answer that the server is overloaded."""
+        self.gate.count_refused()
+        self._refuse_with(self.overloaded, math.ceil(RETRY_SECONDS))
+
+    def _refuse_with(self, problem: PreparedProblem, retry_after: int) -> None:
+        """Answer past the application."""
         cycle = self.cycle
         cycle.response_started = cycle.response_complete = True
-        self.transport.write(
-            self.overloaded.answer(self.scope, self.server_state.default_headers, is_kept=cycle.keep_alive)
-        )
-        self.gate.count_refused()
-        self._refused += 1
+        first = (*self.server_state.default_headers, *self.rules.fields(self.scope))
+        self.transport.write(problem.answer(self.scope, first, retry_after, is_kept=cycle.keep_alive))
         if cycle.keep_alive:
             self.on_response_complete()
-            if self._refused >= OBSTINATE and self._phase is Phase.HEAD:
-                self.flow.pause_reading()
-                self.loop.call_later(RETRY_SECONDS, self.flow.resume_reading)
         else:
             self.transport.close()
 
@@ -114,7 +113,7 @@ class GatedProtocol(RequestProtocol):
         return self.expect_100_continue or self.flow.read_paused or int(announced) > HIGH_WATER_LIMIT
 
     def _is_urgent(self) -> bool:
-        return type(self).is_urgent(self.scope["method"], self.scope["path"])
+        return self.rules.is_urgent(self.scope)
 
     def _count_in(self) -> None:
         self.cycle.scope["state"][LEAVE] = self._leave

@@ -5,8 +5,10 @@ the event loop grow long first. So the gate looks at both:
 
 - A request that finds no place waits; the oldest goes first, and is refused when it has waited for `queue_seconds`.
   When nobody has found a place at once for that long, it is no burst, which would pass: more comes than can be served.
-  Then a third of the time is left, and no more wait than may be at work; the oldest gives way. This is CoDel's idea: a
-  queue that empties is good, one that stands helps nobody.
+  Then a third of the time is left, and no more wait than may be at work; the oldest gives way, and the newest goes
+  first. This is CoDel's idea: a queue that empties is good, one that stands helps nobody.
+- A refusal takes time as well. Clients who ask again at once, whatever `Retry-After` says, would have the server do
+  nothing else: so refusals have a budget, and who is beyond it waits. One that waits asks for nothing more.
 - The loop is late when a timer rings late. When it has been late without a break for an interval, the limit of requests
   at work goes down; while it is not, the limit goes up again.
 """
@@ -34,6 +36,12 @@ FEW = 8
 """So many requests may always be at work: they cannot be what keeps the loop busy for long."""
 STANDING = 1 / 3
 """The part of the patience that is left while there is a queue all the time."""
+FREE, EARNED = 2000, 2
+"""Refusals a second that are within the budget, a twentieth of a core's time, and those for each request that is
+served: they cost a third of what it does.
+"""
+SAVED = 400
+"""Refusals that the budget holds at the most, for a burst."""
 TELLING = 1.0
 """Seconds between two lines in the log about requests that were refused."""
 
@@ -67,7 +75,8 @@ class Gate:
         self._context = copy_context()
         """What a request that had to wait begins with, and not with what belongs to the one that makes room."""
         self._timer: asyncio.TimerHandle | None = None
-        self._due = self._judged_at = self._in_time_at = self._open_at = self._told_at = 0.0
+        self._budget = float(SAVED)
+        self._due = self._beat_at = self._judged_at = self._in_time_at = self._open_at = self._told_at = 0.0
         self._told = 0
         self._is_dropping = False
         self._was_open = True
@@ -100,6 +109,7 @@ class Gate:
     def leave(self) -> None:
         """A place is given back."""
         self.at_work -= 1
+        self._budget = min(SAVED, self._budget + EARNED)
         if self.queue:
             self._let_in(monotonic())
 
@@ -110,6 +120,7 @@ class Gate:
     def count_refused(self) -> None:
         """A request was refused."""
         self.refused += 1
+        self._budget -= 1
         if self._timer is None:
             self._begin_beats()
 
@@ -119,7 +130,7 @@ class Gate:
 
     def _shorten(self) -> None:
         """Drop the oldest: no more wait than may be at work."""
-        for _ in range(len(self.queue) - int(self.limit)):
+        for _ in range(min(len(self.queue) - int(self.limit), int(self._budget))):
             self._drop(next(iter(self.queue)))
 
     def _drop(self, request: Knocking) -> None:
@@ -129,13 +140,14 @@ class Gate:
         self._is_dropping = False
 
     def _let_in(self, now: float) -> None:
-        patience = self._patience * (STANDING if self._stands(now) else 1)
+        stands = self._stands(now)
+        patience = self._patience * (STANDING if stands else 1)
         while self.queue:
-            request = next(iter(self.queue))
-            if now - self.queue[request] > patience:
-                self._drop(request)
+            oldest = next(iter(self.queue))
+            if now - self.queue[oldest] > patience and self._budget >= 1:
+                self._drop(oldest)
             elif self.at_work < self.limit:
-                del self.queue[request]
+                request, _ = self.queue.popitem(last=stands)
                 self.at_work += 1
                 self._context.run(request.begin)
             else:
@@ -147,7 +159,8 @@ class Gate:
         now = monotonic()
         if now - self._judged_at > TELLING:
             self.limit = float(self._most)  # Of what was long ago, nothing is known any more.
-        self._in_time_at = self._judged_at = now
+        self._budget = SAVED
+        self._beat_at = self._in_time_at = self._judged_at = now
         self._arm(now)
 
     def _arm(self, now: float) -> None:
@@ -156,6 +169,8 @@ class Gate:
 
     def _beat(self) -> None:
         now = monotonic()
+        self._budget = min(SAVED, self._budget + FREE * (now - self._beat_at))
+        self._beat_at = now
         if now - self._due < LATE:
             self._in_time_at = now
         if now - self._judged_at >= INTERVAL:

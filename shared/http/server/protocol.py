@@ -6,12 +6,11 @@ tests/server/test_protocol_seam.py tells when a release changes it.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import ClassVar
 
 from shared.deadline import Deadline
 from shared.errors import DomainError, Unavailable
-from shared.http.edge import Drain, RequestTimeout
+from shared.http.edge import POLICIES, ClientRules, Drain, QuotaExceeded, RequestTimeout
 from shared.http.server.admission import GatedProtocol
 from shared.http.server.gate import Gate
 from shared.http.server.output import Output
@@ -27,13 +26,13 @@ the answer (RFC 9112 §9.6).
 """
 
 
-def bounded(
-    settings: Settings, drain: Drain, gate: Gate, is_urgent: Callable[[str, str], bool]
-) -> type["BoundedProtocol"]:
-    """The protocol of one server, for `uvicorn.Config(http=…)`. What is urgent, by method and path, needs no place."""
-    known = {"settings": settings, "drain": drain, "gate": gate, "is_urgent": staticmethod(is_urgent)}
+def bounded(settings: Settings, drain: Drain, gate: Gate, rules: ClientRules) -> type["BoundedProtocol"]:
+    """The protocol of one server, for `uvicorn.Config(http=…)`."""
+    known = {"settings": settings, "drain": drain, "gate": gate, "rules": rules}
     overloaded = PreparedProblem(Unavailable("The server is overloaded just now. Try again shortly."))
-    return type("Protocol", (BoundedProtocol,), {**known, "overloaded": overloaded, "waiting": OrderedDict()})
+    exceeded = {policy: PreparedProblem(QuotaExceeded(policy, 1)) for policy in POLICIES}
+    prepared = {"overloaded": overloaded, "exceeded": exceeded}
+    return type("Protocol", (BoundedProtocol,), {**known, **prepared, "waiting": OrderedDict()})
 
 
 class BoundedProtocol(GatedProtocol):

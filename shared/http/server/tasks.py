@@ -5,19 +5,36 @@ A seam, with requests.py, admission.py and protocol.py: see there.
 
 import asyncio
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from shared.http.edge import leave
+from shared.http.edge import ClientRules, leave
 
 
 class TaskProtocol(HttpToolsProtocol):
-    """A connection whose requests are held when their heads have come, until they are admitted."""
+    """A connection whose requests are held when their heads have come, until they are admitted. Whose each one is, a
+    proxy of ours tells.
+    """
 
+    rules: ClassVar[ClientRules]
+
+    _proxy = ""
+    """The address of the proxy of ours that connects, if it is one."""
     _is_held = False
     _task: asyncio.Task[None] | None = None
     """Answers the last request that has begun."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As uvicorn has it.
+        super().connection_made(transport)
+        if self.client is not None and self.rules.proxies.believes(self.client[0]):
+            self._proxy = self.client[0]
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        if self._proxy:
+            address, is_tls = self.rules.proxies.client(self._proxy, self.headers)
+            self.scope["client"], self.scope["scheme"] = (address, 0), "https" if is_tls else "http"
 
     def _start_asgi_task(self, *_: object) -> None:
         self._is_held = True

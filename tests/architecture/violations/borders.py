@@ -46,6 +46,9 @@ BORDERS = {
         "from fastapi import HTTPException  # here",
         "Only routers speak HTTP: raise a domain error, and let the kernel translate it.",
     ),
+    "a service in a package of its module speaks HTTP": Violation(
+        f"{TAGS}planted/service.py", "from fastapi import Request  # here", "Only routers speak HTTP"
+    ),
     "a service speaks the kernel's HTTP": Violation(
         f"{TAGS}service.py", "from shared.http.edge import problem  # here", "Only routers speak HTTP"
     ),

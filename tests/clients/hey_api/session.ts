@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import {
+  authCreateSession,
   authRevoke,
-  authToken,
   batchRun,
   changesFollow,
   projectsCreate,
@@ -19,7 +19,7 @@ import {
   usersGetMe,
   usersRegister,
 } from "../generated/hey_api";
-import type { ChangeRead, ProjectPartial, ProjectRead, TagRead, Tokens } from "../generated/hey_api";
+import type { ChangeRead, ProjectPartial, ProjectRead, SignedIn, TagRead } from "../generated/hey_api";
 import { client } from "../generated/hey_api/client.gen";
 
 const email = `${randomUUID()}@example.com`;
@@ -32,10 +32,10 @@ async function dataOf<T>(answer: Promise<{ data?: T; error?: unknown }>): Promis
   return data;
 }
 
-async function signIn(): Promise<Tokens> {
+async function signIn(): Promise<SignedIn> {
   const account = await dataOf(usersRegister({ body: { email, password, full_name: "Ann" } }));
   assert.equal(account.version, 1);
-  return dataOf(authToken({ body: { grant_type: "password", username: email, password } }));
+  return dataOf(authCreateSession({ body: { email, password } }));
 }
 
 /** Create a project with a tag, and change what was seen, and nothing else. */

@@ -18,11 +18,10 @@ async function dataOf<T>(answer: Promise<{ data?: T; error?: unknown }>): Promis
   return data;
 }
 
-async function signIn(): Promise<Schemas["Tokens"]> {
+async function signIn(): Promise<Schemas["SignedIn"]> {
   const account = await dataOf(client.POST("/api/v1/users", { body: { email, password, full_name: "Ann" } }));
   assert.equal(account.version, 1);
-  const body = { grant_type: "password", username: email, password };
-  return dataOf(client.POST("/api/v1/auth/token", { body, headers }));
+  return dataOf(client.POST("/api/v1/auth/sessions", { body: { email, password } }));
 }
 
 /** Create a project with a tag, and change what was seen, and nothing else. */

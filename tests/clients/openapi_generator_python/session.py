@@ -22,9 +22,10 @@ from trellis_client.models import (
     ProjectRead,
     ProjectsStatus,
     ProjectUpdate,
+    SessionCreate,
+    SignedIn,
     TagCreate,
     TagRead,
-    Tokens,
     UserCreate,
     VersionMismatch,
 )
@@ -42,11 +43,11 @@ def problem_of(request: Callable[[], object]) -> Any:
     raise AssertionError("It was not refused.")
 
 
-def sign_in() -> Tokens:
+def sign_in() -> SignedIn:
     """Register, and sign in."""
     anybody = ApiClient(Configuration(host=URL))
     assert UsersApi(anybody).users_register(UserCreate(email=EMAIL, password=PASSWORD, full_name="Ann")).version == 1
-    return AuthApi(anybody).auth_token(grant_type="password", username=EMAIL, password=PASSWORD)
+    return AuthApi(anybody).auth_create_session(SessionCreate(email=EMAIL, password=PASSWORD))
 
 
 def change(projects: ProjectsApi, tag: TagRead) -> ProjectRead:

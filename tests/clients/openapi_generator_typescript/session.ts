@@ -14,7 +14,7 @@ import {
   UsersApi,
   VersionMismatchFromJSON,
 } from "../generated/openapi_generator_typescript";
-import type { ChangeRead, ProjectPartial, ProjectRead, TagRead, Tokens } from "../generated/openapi_generator_typescript";
+import type { ChangeRead, ProjectPartial, ProjectRead, SignedIn, TagRead } from "../generated/openapi_generator_typescript";
 
 const basePath = process.argv[2];
 const email = `${randomUUID()}@example.com`;
@@ -31,11 +31,11 @@ async function problemOf<T>(read: (json: unknown) => T, request: Promise<unknown
   assert.fail("It was not refused.");
 }
 
-async function signIn(): Promise<Tokens> {
+async function signIn(): Promise<SignedIn> {
   const anybody = new Configuration({ basePath });
   const account = await new UsersApi(anybody).usersRegister({ userCreate: { email, password, fullName: "Ann" } });
   assert.equal(account.version, 1);
-  return new AuthApi(anybody).authToken({ grantType: "password", username: email, password });
+  return new AuthApi(anybody).authCreateSession({ sessionCreate: { email, password } });
 }
 
 /** Create a project with a tag, and change what was seen, and nothing else. */

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from uuid import uuid4
 
-from trellis_client.api.auth import auth_revoke, auth_token
+from trellis_client.api.auth import auth_create_session, auth_revoke
 from trellis_client.api.batch import batch_run
 from trellis_client.api.changes import changes_follow
 from trellis_client.api.projects import (
@@ -46,10 +46,10 @@ from trellis_client.models import (
     ProjectsStatus,
     ProjectUpdate,
     RevocationRequest,
+    SessionCreate,
+    SignedIn,
     TagCreate,
     TagRead,
-    TokenRequest,
-    Tokens,
     UserCreate,
     UserRead,
     VersionMismatch,
@@ -60,14 +60,13 @@ URL = sys.argv[1]
 EMAIL, PASSWORD = f"{uuid4()}@example.com", "correct horse battery"
 
 
-def sign_in() -> Tokens:
+def sign_in() -> SignedIn:
     """Register, and sign in."""
     anybody = Client(base_url=URL)
     account = UserCreate(email=EMAIL, password=PASSWORD, full_name="Ann")
     assert isinstance(users_register.sync(client=anybody, body=account), UserRead)
-    form = TokenRequest(grant_type="password", username=EMAIL, password=PASSWORD)
-    tokens = auth_token.sync(client=anybody, body=form)
-    assert isinstance(tokens, Tokens)
+    tokens = auth_create_session.sync(client=anybody, body=SessionCreate(email=EMAIL, password=PASSWORD))
+    assert isinstance(tokens, SignedIn)
     return tokens
 
 

@@ -1,0 +1,29 @@
+"""The table of API keys."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ColumnElement, SQLColumnExpression, String, exists
+from sqlmodel import Field, col
+
+from shared.rows import SECRET, Model
+
+
+class ApiKey(Model, table=True):
+    """A key. Its id is that of a session: expiry and revocation are there, and the gate looks at them."""
+
+    __tablename__ = "api_keys"
+
+    id: UUID = Field(primary_key=True, foreign_key="sessions.id", ondelete="CASCADE")
+    owner_id: UUID = Field(foreign_key="users.id", index=True, ondelete="CASCADE")
+    """Who made it, and may revoke it. Its session is that account's, or a service's."""
+    name: str = Field(max_length=200)
+    digest: bytes = Field(index=True, sa_column_kwargs=SECRET)
+    first_characters: str = Field(max_length=20)
+    scopes: list[str] = Field(sa_type=ARRAY(String))
+    last_used_at: datetime | None = None
+
+
+def is_of_key(session_id: SQLColumnExpression[UUID]) -> ColumnElement[bool]:
+    """Whether the session with this id is a key's: nobody has signed in for it."""
+    return exists().where(col(ApiKey.id) == session_id)

@@ -1,0 +1,1 @@
+"""How the list of common passwords is made: modules/users/common_passwords.bin."""
