@@ -23,6 +23,12 @@ class ProjectsContainer(containers.DeclarativeContainer):
     invitation_repository = providers.Singleton(InvitationRepository, kernel.tools, repository)
     service = providers.Factory(ProjectService, repository, invitation_repository, users=users, tags=tags)
     invitation_service = providers.Factory(
-        InvitationService, invitation_repository, repository, users=users, events=kernel.events, settings=settings
+        InvitationService,
+        invitation_repository,
+        repository,
+        users=users,
+        events=kernel.events,
+        mailer=kernel.mailer,
+        settings=settings,
     )
     api = providers.Singleton(ProjectsApi, kernel.extensions)

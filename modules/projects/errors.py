@@ -23,6 +23,10 @@ class InvitationForbidden(Forbidden):
     """The invited person accepts or declines an invitation. Owners of the project take it back."""
 
 
+class AddressNotVerified(Forbidden):
+    """This invitation is for whoever has your e-mail address. Show that you have it, and accept then."""
+
+
 class AlreadyMember(Conflict):
     """This person is a member of the project already. Change their role among its members."""
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from modules.projects.api import MemberInvited
-from modules.projects.errors import AlreadyMember, InvitationNotFound, TooManyInvitations
+from modules.projects.errors import AddressNotVerified, AlreadyMember, InvitationNotFound, TooManyInvitations
 from modules.projects.models import Invitation, Project
 from modules.projects.policy import ACCEPT, DECLINE
 from modules.projects.repository import InvitationRepository, ProjectRepository
@@ -16,6 +16,7 @@ from modules.projects.settings import ProjectSettings
 from modules.users.api import UsersApi
 from shared.auth import DELETE, InvalidToken
 from shared.events import Events
+from shared.mail import Mailer
 from shared.reads import Representation
 from shared.writes import Change
 
@@ -27,14 +28,17 @@ class InvitationService:
         self,
         invitations: InvitationRepository,
         projects: ProjectRepository,
+        *,
         users: UsersApi,
         events: Events,
+        mailer: Mailer,
         settings: ProjectSettings,
     ) -> None:
         self._invitations = invitations
         self._projects = projects
         self._users = users
         self._events = events
+        self._mailer = mailer
         self._settings = settings
 
     async def invite(self, change: Change, project_id: UUID, data: InvitationCreate) -> Representation:
@@ -58,13 +62,17 @@ class InvitationService:
 
     async def accept(self, change: Change, id: UUID) -> None:
         """The caller becomes a member; who is one stays what they are. Raises InvitationNotFound,
-        InvitationForbidden, InvalidToken.
+        InvitationForbidden, InvalidToken; and AddressNotVerified where mail could have shown that an address is the
+        caller's, and has not.
         """
         project, invitation = await self._locked(change, id, ACCEPT)
         caller_id = change.caller.user_id
         # An account that is being deleted just now takes its memberships along, and would not see this one.
         if not await self._users.hold_live(change, [caller_id]):
             raise InvalidToken
+        is_to_be_verified = invitation.email is not None and self._mailer.reaches_people
+        if is_to_be_verified and not await self._users.has_verified_address(change, caller_id):
+            raise AddressNotVerified
         if not await self._is_member(change, project, caller_id):
             await self._projects.memberships.insert(
                 change, project_id=project.id, user_id=caller_id, role=invitation.role

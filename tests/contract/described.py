@@ -69,6 +69,11 @@ class Operation:
         return dict(self.told.get("requestBody", {}).get("content", {}))
 
     @property
+    def scope(self) -> str:
+        """That a key needs for it; empty where no key is taken, or it depends."""
+        return next((one["ApiKey"][0] for one in self.told["security"] if one.get("ApiKey")), "")
+
+    @property
     def is_public(self) -> bool:
         return not self.told["security"]
 

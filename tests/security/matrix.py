@@ -16,6 +16,7 @@ WORDS = {
     "ok": "It is done.",
     "shows": "It is done, and the answer shows the row.",
     "none": "It is done, and the answer shows nothing of the row, nor of other people.",
+    "heard": "The caller is let in, and the input refused: the example has a code or a token that is made up.",
     "401": "Who calls is not known.",
     "403": "The caller sees the row, or the kind of it, and may not do that.",
     "404": "To the caller the row is like one that never was.",

@@ -32,6 +32,8 @@ async def world(app: Any, application: Any) -> AsyncIterator[World]:
 
 def word_for(answer: Response, *, shows: bool, is_list: bool) -> str:
     """What the matrix says of an answer."""
+    if answer.status_code in {400, 409, 422}:
+        return "heard"
     if not answer.is_success:
         return str(answer.status_code)
     return ("shows" if shows else "none") if is_list else "ok"
@@ -109,7 +111,7 @@ class TestTheTests:
         (tmp_path / "matrix.txt").write_text(f"{' '.join(COLUMNS)}\n{line}\n")
         monkeypatch.setattr(matrix, "OWN", tmp_path / "matrix.txt")
         with pytest.raises(
-            ValueError, match=f"GET /x has to have {len(COLUMNS)} cells, each of them one of ok, shows, none, 401"
+            ValueError, match=f"GET /x has to have {len(COLUMNS)} cells, each of them one of ok, shows, none, "
         ):
             rows()
 

@@ -18,16 +18,19 @@ from httpx2 import AsyncClient, Response
 from uuid_utils.compat import uuid7
 
 from app.container import Application
-from modules.projects.models import Role
+from modules.projects.models import ProjectMember, Role
 from modules.projects.tests.factories import MemberFactory, ProjectTagFactory
 from modules.users.models import User, UserSession
 from modules.users.tests.factories import PASSWORD, UserFactory
+from modules.users.tests.keys import key_of as a_key
+from modules.users.tests.keys import sent
 from shared.auth import AccessTokens
 from shared.manifest import discover
 from shared.rows import Resource, belongings, table_of
 from tests.callers import Caller, anonymous, signed_in
 from tests.conformance.faces import Face
-from tests.contract.described import SERVER, Operation, example_of
+from tests.conformance.requests import done
+from tests.contract.described import OPERATIONS, SERVER, Operation, example_of
 from tests.factories import RowFactory
 
 CANARY = "canary"
@@ -57,11 +60,14 @@ class World:
         world = cls(app, application)
         await world._with_rows(await world._with_actors())
         await world._with_ended()
+        await world._with_keys()
         return world
 
     async def ask(self, actor: str, operation: Operation, *, about_nothing: bool = False) -> Response:
         """The actor's request; `about_nothing`: with ids of rows that never were, of the same length."""
         key, caller = key_of(operation), self.actors[actor]
+        if actor == "no_scope" and operation.method == "GET":
+            caller = self._writing
         query = self.queries.get(key, operation.told.get("x-example-query", {}))
         kind = next(iter(operation.bodies), "")
         sent: dict[str, Any] = {}
@@ -76,6 +82,8 @@ class World:
     def values(self, operation: Operation, *, about_nothing: bool = False) -> dict[str, str]:
         """Of the parameters of its path."""
         known = self.deleted if operation.path.endswith("/restore") else self.ids
+        if "/members/" in operation.path:
+            known = known | {"user_id": self._id("viewer")}
         parameters = operation.parameters("path")
         found = {name: str(known.get(name) or example_of(one)) for name, one in parameters.items()}
         return found | ({name: _absent(name) for name in found if name in known} if about_nothing else {})
@@ -118,7 +126,8 @@ class World:
             await ProjectTagFactory.saved(project_id=ids["project_id"], tag_id=ids["tag_id"])
             for role in (Role.VIEWER, Role.EDITOR):
                 await MemberFactory.saved(project_id=ids["project_id"], user_id=self._id(role.value), role=role)
-        self.ids["user_id"] = self._id("viewer")
+        self.ids["user_id"] = owner.id
+        await self._with_credentials(owner)
         self.deleted["user_id"] = (await UserFactory.saved(full_name=CANARY, **gone)).id
         users, password = table_of(User), "another battery staple"
         address = users.update().where(users.c.id == owner.id).values(email="owner@example.com")
@@ -126,6 +135,8 @@ class World:
         self.queries |= {f"{method} /projects": {"id": str(self.ids["project_id"])} for method in ("PATCH", "DELETE")}
         self.bodies |= {
             "PUT /users/me/password": {"current_password": PASSWORD, "new_password": password},
+            "PUT /users/me/email": {"current_password": PASSWORD, "email": "new@example.com"},
+            "POST /auth/sessions": {"email": "owner@example.com", "password": PASSWORD},
             "POST /auth/token": {"grant_type": "password", "username": "owner@example.com", "password": PASSWORD},
             "POST /projects/{project_id}/invitations": {"email": "ada@example.com", "role": "viewer"},
         }
@@ -137,12 +148,46 @@ class World:
             for resource in module.resources:
                 table, factory = table_of(resource.model), factory_of(module.name, resource.model)
                 columns = {belonging.column.name: known[belonging.resource] for belonging in belongings(table)}
-                if factory is None or not columns:
+                if factory is None or not columns or table.name in known:
                     continue
                 named: dict[str, Any] = {"name": CANARY} if "name" in table.c else {}
                 row = await factory.saved(**columns | named | more.get(table.name, {}) | state)
                 path = Face(resource).routes["get"].path
                 known[table.name] = ids[path.rpartition("{")[2].rstrip("}")] = row.id
+
+    async def _with_credentials(self, owner: Caller) -> None:
+        """Another session of the owner's, a key, a service, and an authenticator app that waits for its first code."""
+        self.ids["session_id"] = (await signed_in(self.app, self.application, await self._user(owner.id))).session_id
+        self.ids["key_id"] = UUID((await a_key(owner, "tags:read"))["id"])
+        for name, path, body in (
+            ("service_id", "/auth/services", {"full_name": CANARY}),
+            ("factor_id", "/auth/factors/totp", {"name": CANARY}),
+        ):
+            made = done(await owner.post(path, json=body))
+            self.ids[name] = UUID(made.headers["Location"].rpartition("/")[2])
+
+    async def _with_keys(self) -> None:
+        """A key of the owner's that lacks the scope, whatever it is; one with all, of an owner who is a viewer now."""
+        owner = self.actors["owner"]
+        assert isinstance(owner, Caller)
+        demoted = await signed_in(self.app, self.application, full_name=f"{CANARY} demoted")
+        scopes = sorted({operation.scope for operation in OPERATIONS} - {""})
+        reading, self._writing = [
+            anonymous(self.app, headers=sent(await a_key(owner, *(one for one in scopes if one.endswith(kind)))))
+            for kind in (":read", ":write")
+        ]
+        await MemberFactory.saved(project_id=self.ids["project_id"], user_id=demoted.id, role=Role.OWNER)
+        self.actors["no_scope"] = reading
+        self.actors["demoted_key"] = anonymous(self.app, headers=sent(await a_key(demoted, *scopes)))
+        members = table_of(ProjectMember)
+        lowered = members.update().where(members.c.user_id == demoted.id).values(role=Role.VIEWER)
+        await self.application.kernel.database().sql(lowered)  # type: ignore[attr-defined]
+
+    async def _user(self, id: UUID) -> User:
+        async with self.application.kernel.database().unit_of_work() as unit, unit.orm() as session:
+            found = await session.get(User, id)
+        assert found is not None
+        return found
 
     async def _with_ended(self) -> None:
         """Owners of the project beside the first one, whose accounts, sessions or tokens are no longer good."""

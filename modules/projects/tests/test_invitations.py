@@ -261,6 +261,21 @@ class TestAnAddress:
         eve = await signed_in(email="bob@example.com")
         await answered(eve, invitation)
 
+    async def test_is_theirs_once_it_is_verified_where_mail_is_sent(
+        self, ann: Caller, signed_in: SignIn, project: Project, application: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Accounts that are older than the mail server may have the addresses of others."""
+        monkeypatch.setattr(application.kernel.mailer(), "reaches_people", True)
+        eve, eva = [
+            await signed_in(email=f"{name}@example.com", email_verified=verified)
+            for name, verified in (("eve", False), ("eva", True))
+        ]
+        by_address = await invited(ann, project, email="eve@example.com")
+        refused(await eve.post(f"/invitations/{by_address['id']}/accept"), 403, "address_not_verified")
+        await answered(eva, await invited(ann, project, email="eva@example.com"))
+        await invited(ann, project, user_id=str(eve.id))
+        await answered(eve, items(await eve.get("/invitations"))[0])
+
     async def test_a_deleted_account_has_none(self, ann: Caller, bob: Caller, project: Project) -> None:
         invitation = await invited(ann, project, email="bob@example.com")
         assert (await bob.delete("/users/me")).status_code == 204
