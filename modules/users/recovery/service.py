@@ -81,9 +81,9 @@ class RecoveryService:
         is False. Raises WrongPassword, TooManyAttempts, TooManyMails, EmailTaken.
         """
         me = change.caller.user_id
-        if self._confirmations.is_configured:
-            await self._guesses.count_mail(data.email.casefold(), address)
         known = await self._proof.demand(change, data.current_password, address)
+        if self._confirmations.is_configured:  # No earlier, or who is mailed nothing could not ask for mail.
+            await self._guesses.count_mail(data.email.casefold(), address)
         await self._proof.hold(change, known)
         user = await self._users.lock(change.about(me), me, "change")
         if self._confirmations.is_configured:

@@ -139,11 +139,12 @@ class TestWithMail:
         answer = await mailing.post("/auth/verify-email/confirm", json={"token": token})
         assert (answer.status_code, answer.json()["code"]) == (400, "link_not_valid")
 
-    async def test_needs_the_password_and_mails_nobody_without(
-        self, ann: Caller, mailing_application: Application, mail_server: MailServer
+    async def test_needs_the_password_and_without_it_mails_nobody_nor_keeps_them_from_mail(
+        self, ann: Caller, mailing: AsyncClient, mailing_application: Application
     ):
-        assert (await change(ann, password="not my password")).status_code == 403
+        assert [(await change(ann, password=f"guess {n}")).status_code for n in range(6)] == [403] * 5 + [429]
         assert await do_jobs(mailing_application) == []
+        assert (await mailing.post("/auth/password-reset", json={"email": NEW})).status_code == 202
 
 
 class TestByAnAdministrator:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 from httpx2 import AsyncClient
+from sqlalchemy import text
 
 from modules.users.models import User
 from modules.users.tests.factories import PASSWORD, UserFactory
@@ -126,6 +127,16 @@ class TestDelete:
         ann = await signed_in()
         refused = await ann.delete("/users/me", headers={"If-Match": '"7-x"'})
         assert (refused.status_code, refused.json()["code"]) == (412, "version_mismatch")
+        assert (await ann.get("/users/me")).status_code == 200
+
+    async def test_asks_for_a_sign_in_of_the_last_minutes(
+        self, signed_in: SignIn, database: RolledBackDatabase
+    ) -> None:
+        """A token that was found somewhere takes no account away."""
+        ann = await signed_in()
+        await database.sql(text("UPDATE sessions SET created_at = now() - interval '6 minutes'"))
+        refused = await ann.delete("/users/me")
+        assert (refused.status_code, refused.json()["code"]) == (403, "step_up_required")
         assert (await ann.get("/users/me")).status_code == 200
 
     async def test_answers_nothing(self, signed_in: SignIn) -> None:
