@@ -5,9 +5,10 @@ from collections.abc import Callable
 from uuid import UUID
 
 from sqlalchemy import BigInteger, ColumnElement, Integer, Uuid, bindparam, func, literal_column, select
+from sqlmodel import SQLModel
 
 from shared.errors import DomainError
-from shared.rows import Model, table_of
+from shared.rows import table_of
 from shared.wire import Statement
 from shared.writes.change import Change
 
@@ -20,7 +21,7 @@ class Quota:
     """
 
     def __init__(
-        self, model: type[Model], account: str, refusal: Callable[[], DomainError], *counted: ColumnElement[bool]
+        self, model: type[SQLModel], account: str, refusal: Callable[[], DomainError], *counted: ColumnElement[bool]
     ) -> None:
         """`account` names the column; of its rows, those that are `counted` take room."""
         rows = table_of(model)

@@ -213,7 +213,7 @@ class TestAmongMany:
     def repository(self, application, monkeypatch, request):
         """Of projects, with so many first rows."""
         monkeypatch.setattr("shared.reads.near.NEAR", request.param)
-        return ProjectRepository(application.kernel.tools())
+        return ProjectRepository(application.kernel.tools(), None)
 
     @pytest.mark.parametrize("sort", ["created_at", "-created_at", "name", "-name", "due_on", "status"])
     async def test_the_pages_are_those_of_all(self, repository, ann, gardens, sort):

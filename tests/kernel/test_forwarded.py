@@ -1,5 +1,7 @@
 """Whose request it is: proxies of ours are believed, and nobody can choose their own address."""
 
+from typing import Any
+
 import pytest
 from pydantic import SecretStr
 
@@ -7,7 +9,7 @@ from shared.http.edge.forwarded import MOST_HOPS, Proxies
 from shared.settings import Settings
 
 PROXY = "10.0.0.1"
-BASE = {"DATABASE_URL": "postgresql://x/y", "secret": SecretStr("a secret for tests, 32 bytes or more")}
+BASE: dict[str, Any] = {"DATABASE_URL": "postgresql://x/y", "secret": SecretStr("a secret for tests, 32 bytes or more")}
 
 
 def proxies(header="X-Forwarded-For", believed="10.0.0.0/8, 2001:db8::/32"):
