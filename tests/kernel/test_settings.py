@@ -284,3 +284,23 @@ class TestTheEnvironment:
         with pytest.raises(SettingsError) as refused:
             Settings.load()
         assert len(str(refused.value).splitlines()) == 1
+
+
+class TestALimit:
+    @pytest.mark.parametrize("variable", ["TRELLIS_CREDENTIAL_LIMIT", "TRELLIS_ADDRESS_LIMIT"])
+    def test_is_there_in_production_and_can_be_turned_off(self, monkeypatch, variable):
+        name = variable.removeprefix("TRELLIS_").lower()
+        monkeypatch.delenv(variable, raising=False)
+        monkeypatch.setenv("DATABASE_URL", "postgresql://x/y")
+        monkeypatch.setenv("TRELLIS_ENVIRONMENT", "development")
+        assert getattr(Settings.load(), name) == "off"
+        monkeypatch.setenv("TRELLIS_ENVIRONMENT", "production")
+        assert getattr(Settings.load(), name).endswith("000/10")
+        monkeypatch.setenv(variable, "off")
+        assert getattr(Settings.load(), name) == "off"
+
+    @pytest.mark.parametrize("given", ["none", "0/10", "10/0", "10", "1.5/10", "-1/1", "10/1/1", "1e9/1", "١/1"])
+    def test_that_is_none_is_refused(self, monkeypatch, given):
+        monkeypatch.setenv("TRELLIS_ADDRESS_LIMIT", given)
+        with pytest.raises(SettingsError, match=r"^TRELLIS_ADDRESS_LIMIT has to be units and seconds, such as 1000/10"):
+            Settings.load()
