@@ -204,6 +204,15 @@ class TestTheBudgetOfRefusals:
         beats(gate, clock, SAVED / FREE)
         assert {one.became for one in crowd} == {"refused"}
 
+    async def test_is_one_for_all_refusals_also_of_those_who_never_wait(self, gate, clock, crowd):
+        one, other = Asked(gate), Asked(gate)
+        gate.refuse(one)
+        gate.refuse(other)
+        gate.forget(other)
+        assert one.became == "waiting"
+        beats(gate, clock, 2 / FREE)
+        assert (one.became, other.became) == ("refused", "waiting")
+
     async def test_comes_back_with_each_that_is_served(self, gate, crowd):
         gate.leave()
         assert gate.refused == SAVED + EARNED

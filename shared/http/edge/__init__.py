@@ -11,7 +11,7 @@ from shared.http.edge.consistency import ReadYourWrites
 from shared.http.edge.entity_tags import document_tag, page_tag, precondition_tags, tags_in
 from shared.http.edge.headers import Fields, bearer_token, elements
 from shared.http.edge.health import Drain, health_router
-from shared.http.edge.limits import POLICIES, QuotaExceeded, charge_more
+from shared.http.edge.limits import POLICIES, Charge, QuotaExceeded, charge_more
 from shared.http.edge.media_types import preferred
 from shared.http.edge.middleware import GONE, LEAVE, REFUSAL, RequestContext, answer_bytes, leave
 from shared.http.edge.openapi import NEVER_STORED
@@ -44,6 +44,7 @@ __all__ = [
     "POLICIES",
     "REFUSAL",
     "TOO_COMPLEX",
+    "Charge",
     "ClientRules",
     "Drain",
     "Fields",

@@ -14,7 +14,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
 from shared.deadline import Deadline
 from shared.errors import Unavailable
-from shared.http.edge import GONE, LEAVE, REFUSAL
+from shared.http.edge import GONE, LEAVE, REFUSAL, Charge
 from shared.http.server.gate import Gate
 from shared.http.server.prepared import PreparedProblem
 from shared.http.server.requests import Phase, RequestProtocol
@@ -43,6 +43,8 @@ class GatedProtocol(RequestProtocol):
     """The answer to a client that has asked too much, by the name of the policy."""
 
     _is_abandoned = False
+    _exceeded: Charge | None = None
+    """Why the request is refused, where that is not for overload."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As uvicorn has it.
         super().connection_made(transport)
@@ -63,7 +65,8 @@ class GatedProtocol(RequestProtocol):
             if not is_to_come or self._is_large():
                 super().admit()
                 self.rules.count_refused(charge)
-                self._refuse_with(self.exceeded[charge.policy], charge.retry_after)
+                self._exceeded = charge
+                self.gate.refuse(self)
             return
         is_free = self.gate.is_open or (is_to_come and self._is_urgent())
         if is_to_come and not is_free and not self._is_large():
@@ -73,7 +76,7 @@ class GatedProtocol(RequestProtocol):
             if is_free:
                 self.begin()
             else:
-                self.shed()
+                self.gate.refuse(self)
         elif self.gate.is_open or not self._is_urgent():
             self._count_in()
             self.gate.enter(self)
@@ -87,17 +90,14 @@ class GatedProtocol(RequestProtocol):
             self._count_in()
             self.gate.count()
 
-    def begin(self) -> None:
-        """Have the application answer the request."""
-        super().begin()
-
     def shed(self) -> None:
-        """Answer that the server is overloaded."""
-        self.gate.count_refused()
-        self._refuse_with(self.overloaded, math.ceil(RETRY_SECONDS))
-
-    def _refuse_with(self, problem: PreparedProblem, retry_after: int) -> None:
-        """Answer past the application."""
+        """Answer, past the application, that the client has asked too much, or that the server is overloaded."""
+        charge, self._exceeded = self._exceeded, None
+        if charge is None:
+            self.gate.count_refused()
+            problem, retry_after = self.overloaded, math.ceil(RETRY_SECONDS)
+        else:
+            problem, retry_after = self.exceeded[charge.policy], charge.retry_after
         cycle = self.cycle
         cycle.response_started = cycle.response_complete = True
         first = (*self.server_state.default_headers, *self.rules.fields(self.scope))

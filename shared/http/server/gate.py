@@ -70,6 +70,8 @@ class Gate:
         self.at_work = 0
         self.queue: OrderedDict[Knocking, float] = OrderedDict()
         """The requests that wait, with the times when they came."""
+        self._late: OrderedDict[Knocking, None] = OrderedDict()
+        """Requests that are to be refused, as soon as the budget allows."""
         self.refused = 0
         """How many requests were refused since the start."""
         self._context = copy_context()
@@ -110,19 +112,37 @@ class Gate:
         """A place is given back."""
         self.at_work -= 1
         self._budget = min(SAVED, self._budget + EARNED)
+        if self._late:
+            self._shed_late()
         if self.queue:
             self._let_in(monotonic())
 
     def forget(self, request: Knocking) -> None:
         """It waits no longer: its client went away."""
         self.queue.pop(request, None)
+        self._late.pop(request, None)
 
-    def count_refused(self) -> None:
-        """A request was refused."""
-        self.refused += 1
-        self._budget -= 1
+    def refuse(self, request: Knocking) -> None:
+        """Shed it, now or as soon as the budget allows."""
+        self._late[request] = None
+        if not self._is_dropping:
+            self._shed_late()
         if self._timer is None:
             self._begin_beats()
+
+    def count_refused(self) -> None:
+        """A request was refused, since there is more to do than can be done."""
+        self.refused += 1
+        if self._timer is None:
+            self._begin_beats()
+
+    def _shed_late(self) -> None:
+        self._is_dropping = True  # Its connection may have the next request at hand, and so on.
+        while self._late and self._budget >= 1:
+            request, _ = self._late.popitem(last=False)
+            self._budget -= 1
+            request.shed()
+        self._is_dropping = False
 
     def _stands(self, now: float) -> bool:
         """Whether there has been a queue for so long that it is no burst, which would pass."""
@@ -135,9 +155,8 @@ class Gate:
 
     def _drop(self, request: Knocking) -> None:
         del self.queue[request]
-        self._is_dropping = True  # Its connection may have the next request at hand, and so on.
-        request.shed()
-        self._is_dropping = False
+        self._late[request] = None
+        self._shed_late()
 
     def _let_in(self, now: float) -> None:
         stands = self._stands(now)
@@ -177,12 +196,14 @@ class Gate:
             self._judge(now)
         if self.queue:
             self._let_in(now)
+        if self._late:
+            self._shed_late()
         if self.refused > self._told and now - self._told_at >= TELLING:
             log.warning(
                 "Overloaded: %d requests were refused; %d are at work.", self.refused - self._told, self.at_work
             )
             self._told, self._told_at = self.refused, now
-        if self.at_work > self._few or self.queue or self.refused > self._told:
+        if self.at_work > self._few or self.queue or self._late or self.refused > self._told:
             self._arm(now)
         else:
             self._timer = None
