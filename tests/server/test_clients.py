@@ -87,6 +87,12 @@ class TestAClientThatAsksTooMuch:
         assert refused.headers.keys() - other.headers.keys() == {"retry-after"}
         assert other.headers.keys() <= refused.headers.keys()
 
+    def test_is_refused_however_much_it_sends_ahead(self, server, exhausted):
+        """More than its budget of refusals, so that the last ones wait for a moment."""
+        with connected(server, request("GET /problems", f"X-Forwarded-For: {exhausted}") * 1000) as client:
+            assert {client.answer().status for _ in range(1000)} == {429}
+        assert "Traceback" not in server.output()
+
     def test_is_refused_before_a_large_body_is_sent(self, server, exhausted):
         fields = (f"X-Forwarded-For: {exhausted}", JSON, "Content-Length: 90", "Expect: 100-continue")
         with connected(server, request("POST /api/v1/users", *fields)) as client:
