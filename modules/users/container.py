@@ -38,7 +38,7 @@ class UsersContainer(containers.DeclarativeContainer):
     settings = providers.Dependency(instance_of=UsersSettings)
 
     repository = providers.Singleton(UserRepository, kernel.tools)
-    session_repository = providers.Singleton(SessionRepository, kernel.tools)
+    session_repository = providers.Singleton(SessionRepository, kernel.tools, settings.provided.sessions_per_account)
     key_repository = providers.Singleton(KeyRepository, kernel.tools)
     failure_repository = providers.Singleton(FailureRepository, kernel.database)
     guesses = providers.Singleton(
@@ -101,8 +101,12 @@ class UsersContainer(containers.DeclarativeContainer):
         takes_passwords=kernel.settings.provided.password_grant,
     )
     service_repository = providers.Singleton(ServiceRepository, kernel.tools, repository)
-    services = providers.Factory(Services, service_repository, repository, key_repository, notices)
-    key_service = providers.Factory(KeyService, key_repository, service_repository, notices, kernel.scopes)
+    services = providers.Factory(
+        Services, service_repository, repository, key_repository, notices, settings.provided.services_per_account
+    )
+    key_service = providers.Factory(
+        KeyService, key_repository, service_repository, notices, kernel.scopes, settings.provided.keys_per_account
+    )
     factor_service = providers.Factory(FactorService, factor_repository, recovery_codes, repository, notices)
     app_service = providers.Factory(AppService, factor_repository, factor_service, sealing)
     relying_party = providers.Callable(RelyingParty.at, kernel.settings.provided.public_url, GOOD_FOR)

@@ -39,6 +39,10 @@ class OwnAccount(Conflict):
     """
 
 
+class TooManyServices(Conflict):
+    """You own as many services as this server allows. Delete one first."""
+
+
 class ServiceNoAdministrator(Conflict, constraint="ck_users_service_no_administrator"):
     """A service is no administrator. It acts for the person who owns it."""
 

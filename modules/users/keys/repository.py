@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from uuid_utils.compat import uuid7
 
-from modules.users.keys.errors import KeyNotFound
+from modules.users.keys.errors import KeyNotFound, TooManyKeys
 from modules.users.keys.models import ApiKey
 from modules.users.keys.schemas import ALIVE, KEYS, KeyRead
 from modules.users.models import UserSession
@@ -31,12 +31,14 @@ from shared.auth import CALLER_ID, CALLER_IS_ADMIN, SHOWN, Policy, Principal, ad
 from shared.reads import WHOLE, Listing, ListQuery, Page, Tools, View
 from shared.rows import table_of
 from shared.wire import Statement
-from shared.writes import Change, Verbs
+from shared.writes import Change, Quota, Verbs
 
 NOTED_EVERY = timedelta(minutes=30)
 """A use within this time of the last one that was noted is not noted. Each process asks once an hour."""
 
 _keys, _sessions = table_of(ApiKey), table_of(UserSession)
+KEYS_MADE = Quota(ApiKey, "owner_id", TooManyKeys, exists().where(_sessions.c.id == _keys.c.id, *ALIVE))
+"""How many good ones an account may have made."""
 _used = (
     update(_keys)
     .where(

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from modules.users.errors import UserNotFound
-from modules.users.keys.repository import KeyRepository
+from modules.users.keys.repository import KEYS_MADE, KeyRepository
 from modules.users.keys.schemas import KeyCreate
 from modules.users.notices import Notice, Notices
 from modules.users.services.repository import ServiceRepository
@@ -21,9 +21,10 @@ class KeyService:
     """Makes keys."""
 
     def __init__(
-        self, keys: KeyRepository, services: ServiceRepository, notices: Notices, scopes: frozenset[str]
+        self, keys: KeyRepository, services: ServiceRepository, notices: Notices, scopes: frozenset[str], most: int
     ) -> None:
-        """`scopes` are all that there are."""
+        """`scopes` are all that there are; `most` is how many keys an account may have made."""
+        self._most = most
         self._keys = keys
         self._services = services
         self._notices = notices
@@ -31,7 +32,7 @@ class KeyService:
 
     async def make(self, change: Change, data: KeyCreate) -> tuple[UUID, bytes]:
         """A key of the caller's: its id, and its document beside the secret. Raises InvalidInput, and UserNotFound for
-        a service that is none of the caller's.
+        a service that is none of the caller's; TooManyKeys.
         """
         account_id = data.account_id or change.caller.user_id
         if account_id != change.caller.user_id and not await self._services.hold(change, account_id):
@@ -44,6 +45,7 @@ class KeyService:
         expires_at = data.expires_at or now + DEFAULT
         if not now < expires_at <= now + LONGEST:
             raise InvalidInput("This is in the future, and within a year.", pointer="/expires_at")
+        await KEYS_MADE.demand(change, change.caller.user_id, self._most)
         key, columns = new_key(), {"name": data.name, "scopes": sorted(set(data.scopes))}
         id, document = await self._keys.add(change, key, account_id, expires_at, **columns)
         await self._notices.tell(change, change.caller.user_id, Notice.KEY_MADE, name=data.name)

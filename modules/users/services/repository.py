@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Uuid, bindparam, null, select, true
 
-from modules.users.errors import UserNotFound
+from modules.users.errors import TooManyServices, UserNotFound
 from modules.users.models import Role, User
 from modules.users.repository import UserRepository
 from modules.users.services.schemas import SERVICES, ServiceRead
@@ -13,7 +13,7 @@ from shared.auth import CALLER_ID, Policy, Principal, admitted, gate
 from shared.reads import WHOLE, Listing, ListQuery, Page, Tools, View
 from shared.rows import live, table_of
 from shared.wire import Statement
-from shared.writes import Change
+from shared.writes import Change, Quota
 
 OF_CALLER = Policy(
     role=lambda _services, _: null(), listed=lambda services, _: (services.c.owner_id == CALLER_ID,), allowed={}
@@ -21,6 +21,8 @@ OF_CALLER = Policy(
 """Of the caller's services, which are listed alone: for all else they are accounts, with the policy of those."""
 
 _users = table_of(User)
+SERVICES_OWNED = Quota(User, "owner_id", TooManyServices, *live(_users))
+"""How many a person may own."""
 _HOLD = Statement(
     select(_users.c.id)
     .where(

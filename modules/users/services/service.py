@@ -6,7 +6,7 @@ from modules.users.errors import UserNotFound
 from modules.users.keys.repository import KeyRepository
 from modules.users.notices import Notice, Notices
 from modules.users.repository import UserRepository
-from modules.users.services.repository import ServiceRepository
+from modules.users.services.repository import SERVICES_OWNED, ServiceRepository
 from modules.users.services.schemas import ServiceCreate
 from shared.reads import Representation
 from shared.writes import Change
@@ -16,15 +16,18 @@ class Services:
     """Makes and deletes accounts of services: machines that act by themselves, with keys that their owner makes."""
 
     def __init__(
-        self, services: ServiceRepository, users: UserRepository, keys: KeyRepository, notices: Notices
+        self, services: ServiceRepository, users: UserRepository, keys: KeyRepository, notices: Notices, most: int
     ) -> None:
+        """`most` is how many a person may own."""
+        self._most = most
         self._services = services
         self._users = users
         self._keys = keys
         self._notices = notices
 
     async def make(self, change: Change, data: ServiceCreate) -> Representation:
-        """A service of the caller's: its document. Raises Unauthenticated."""
+        """A service of the caller's: its document. Raises TooManyServices, InvalidToken."""
+        await SERVICES_OWNED.demand(change, change.caller.user_id, self._most)
         id, version, content = await self._services.add(change, data.full_name)
         await self._notices.tell(change, change.caller.user_id, Notice.SERVICE_MADE, name=data.full_name)
         return Representation(id, content, version)

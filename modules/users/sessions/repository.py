@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     FromClause,
+    Integer,
     Interval,
     Uuid,
     and_,
@@ -111,6 +112,22 @@ _END = Statement(
     .values(revoked_at=bindparam("now", type_=DateTime(timezone=True)))
     .returning(col(UserSession.id))
 )
+_too_many = (
+    select(col(UserSession.id))
+    .where(
+        col(UserSession.user_id) == bindparam("of_user", type_=Uuid()),
+        col(UserSession.revoked_at).is_(None),
+        col(UserSession.expires_at) > func.now(),
+        ~is_of_key(col(UserSession.id)),
+    )
+    .order_by(func.coalesce(col(UserSession.used_at), col(UserSession.created_at)).desc(), col(UserSession.id).desc())
+    .offset(bindparam("kept", type_=Integer()))
+)
+_MAKE_ROOM = Statement(
+    update(UserSession)
+    .where(col(UserSession.id).in_(_too_many))
+    .values(revoked_at=bindparam("now", type_=DateTime(timezone=True)))
+)
 _session = frozen(UserSession)
 
 
@@ -134,7 +151,9 @@ class Client(NamedTuple):
 class SessionRepository:
     """Sessions and their refresh tokens."""
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, most: int) -> None:
+        """`most` is how many sessions an account may have."""
+        self._most = most
         self._database = tools.database
         self._sessions: Verbs[UserSession] = Verbs(UserSession)
         self._listing = Listing(SESSIONS, POLICY, tools.projector, tools.cursors, scope=("user_id",))
@@ -158,7 +177,8 @@ class SessionRepository:
         return _content(await change.unit.execute(self._document(WHOLE), caller.parameters() | {"id": id}))
 
     async def open(self, change: Change, user_id: UUID, client: Client, at: datetime, expires_at: datetime) -> UUID:
-        """Keep a new one: its id."""
+        """Keep a new one: its id. The account is held. Too many others end, those that were not used for longest."""
+        await change.unit.send(_MAKE_ROOM, {"of_user": user_id, "kept": self._most - 1, "now": at})
         id, address, program = uuid7(), client.address or None, client.program or None
         times = {"created_at": at, "used_at": at, "expires_at": expires_at}
         await self._sessions.insert(change, id=id, user_id=user_id, address=address, client=program, **times)
