@@ -149,9 +149,19 @@ _ENDING_SESSIONS = operation(urgent=True, repeatable=False, never=(UserForbidden
 @users.patch("/{user_id}", response_model=UserRead)
 @_ADMINISTRATION
 async def update(
-    request: Request, user_id: UUID, data: UserAdministration, change: AdministratorsChange, service: Users
+    request: Request,
+    user_id: UUID,
+    data: UserAdministration,
+    change: AdministratorsChange,
+    *,
+    administrator: Administrator,
+    service: Users,
 ) -> Response:
-    """Change any account, its role, and whether it may sign in. For administrators."""
+    """Change any account, its role, and whether it may sign in. For administrators; who changes an address or a role
+    has to have signed in lately.
+    """
+    if data.changes().keys() & {"email", "role"}:  # With one of them, an account is taken (ASVS 7.5.1).
+        administrator.require_recent_sign_in()
     return document_response(request, await service.change(change, user_id, data))
 
 

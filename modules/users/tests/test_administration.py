@@ -1,7 +1,7 @@
 """What administrators may rely on: GET, PATCH and DELETE /users/{id}, POST /users/{id}/restore."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
@@ -171,6 +171,15 @@ class TestPatch:
         assert answer.status_code == 422
         assert [error["pointer"] for error in answer.json()["errors"]] == [f"/{field}"]
         assert (await admin.get(f"/users/{ann.id}")).json()["version"] == 1
+
+
+class TestASignInOfLongAgo:
+    @pytest.mark.parametrize(("member", "value"), [("role", "admin"), ("email", "mallory@example.com")])
+    async def test_changes_nothing_that_would_take_an_account(self, signed_in: SignIn, member: str, value: str) -> None:
+        stale, ann = await signed_in(role="admin", ago=timedelta(minutes=6)), await UserFactory.saved()
+        refused = await stale.patch(f"/users/{ann.id}", json={member: value})
+        assert (refused.status_code, refused.json()["code"]) == (403, "step_up_required")
+        assert (await stale.patch(f"/users/{ann.id}", json={"is_active": False})).status_code == 200
 
 
 class TestTheLastAdministrator:

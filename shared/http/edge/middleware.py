@@ -32,7 +32,7 @@ _ALWAYS = (
 )
 """Every answer has these headers, and no endpoint sets them."""
 _POLICY = b"content-security-policy"
-_NOTHING_ACTIVE = (_POLICY, b"default-src 'none'; frame-ancestors 'none'")
+_NOTHING_ACTIVE = (_POLICY, b"default-src 'none'; base-uri 'none'; frame-ancestors 'none'")
 """Of every answer but those that say themselves what may be loaded: pages."""
 
 _PROBLEM = MEDIA_TYPE.encode()
