@@ -1,16 +1,19 @@
-"""Tokens and cursors that the server did not make, or not for this: none of them may be accepted."""
+"""Tokens, cursors and keys that the server did not make, or not for this: none of them may be accepted."""
 
 import base64
 import hashlib
 import hmac
 import json
+import string
 import time
+import zlib
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from shared.auth.api_keys import PREFIX, digest_of, new_key
 from shared.auth.tokens import AUDIENCE, ISSUER, TYPE
 
 FLIPS = 64
@@ -81,6 +84,53 @@ def forged_cursors(genuine: str) -> Iterator[str]:
     last = genuine[-1]
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     yield from (genuine[:-1] + letter for letter in letters if letter != last)
+
+
+def forged_keys(genuine: str) -> Iterator[str]:
+    """Of a genuine one: changed, without its checksum and with the one that fits; of another length, case or spelling;
+    what the server keeps of it; and keys that are well made, but not by the server.
+    """
+    body, checksum = genuine.removeprefix(PREFIX)[:-6], genuine[-6:]
+    yield from (f"{PREFIX}{changed}" for changed in _other_characters(body + checksum))
+    yield from map(checked, _other_characters(body))
+    yield from map(checked, (body.swapcase(), body.upper(), body.lower(), body[::-1], body[1:] + body[:1]))
+    yield from (genuine.swapcase(), genuine.upper(), genuine.lower(), PREFIX + (body + checksum).swapcase())
+    yield from (genuine[:length] for length in range(0, len(genuine), 4))
+    yield from (checked(body[:length]) for length in range(0, len(body), 8))
+    yield from (
+        genuine + "0",
+        genuine + checksum,
+        genuine * 2,
+        f"{genuine},{genuine}",
+        checked(body + "0"),
+        f"0{genuine}",
+    )
+    yield from (f"{other}{body}{checksum}" for other in ("", "Trellis_", "trellis-", "trellis", "trellis__", "sk_"))
+    yield from (genuine + "%00", genuine + "\0", genuine + "'--", genuine.replace("_", "%5F"), genuine + "\N{SNOWMAN}")
+    yield checked("".join(chr(ord(one) + 0xFEE0) for one in body))  # Full width: NFKC would make the same of it.
+    kept = digest_of(genuine)
+    yield from (kept.hex(), f"\\x{kept.hex()}", _encoded(kept), checked(kept.hex()[:43]), checked(_encoded(kept)))
+    yield from (new_key() for _ in range(20))
+    yield from (checked(one * 43) for one in "0Az")
+
+
+def checked(body: str) -> str:
+    """A key of these characters, with the checksum that fits."""
+    digits, number, written = (
+        string.digits + string.ascii_uppercase + string.ascii_lowercase,
+        zlib.crc32(body.encode()),
+        "",
+    )
+    for _ in range(6):
+        number, digit = divmod(number, 62)
+        written = digits[digit] + written
+    return f"{PREFIX}{body}{written}"
+
+
+def _other_characters(text: str) -> Iterator[str]:
+    """One after the other is another digit or letter."""
+    for place, one in enumerate(text):
+        yield f"{text[:place]}{'A' if one != 'A' else 'B'}{text[place + 1 :]}"
 
 
 def signed(claims: dict[str, Any], key: bytes, **head: Any) -> str:

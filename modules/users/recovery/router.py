@@ -13,7 +13,7 @@ from shared.http.routes import CurrentChange, PublicChange, operation, resource_
 
 Recovery = Annotated[RecoveryService, Provide[UsersContainer.recovery_service]]
 
-router = resource_router("/auth", about=ABOUT)
+router = resource_router("/auth", about=ABOUT, keys=())
 
 _BY_ANYBODY = operation(public=True, slow=True, repeatable=False)
 

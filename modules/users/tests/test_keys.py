@@ -12,9 +12,11 @@ from modules.users.keys.models import ApiKey
 from modules.users.models import UserSession
 from modules.users.tests.keys import is_problem, key_of, sent
 from shared.auth import PATTERN
+from shared.http.routes import API_PREFIX
 from shared.rows import table_of
 from shared.upkeep import Purge
 from tests.callers import signed_in
+from tests.contract.described import OPERATIONS
 from tests.jobs_done import do_jobs
 from tests.mails import text_of
 
@@ -197,6 +199,17 @@ class TestAKey:
         refused = await client.request(method, path, json=body, headers=sent(made))
         is_problem(refused, 403, "key_refused")
         assert refused.headers["www-authenticate"] == 'Bearer realm="trellis", error="insufficient_scope"'
+
+    def test_is_taken_by_no_operation_that_is_for_people(self):
+        """As the OpenAPI document says, and the edge does: none under `/auth`, and no change of an account."""
+        guarded = [
+            one
+            for one in OPERATIONS
+            if one.path.startswith(f"{API_PREFIX}/auth/")
+            or (one.path.startswith(f"{API_PREFIX}/users") and one.method != "GET")
+        ]
+        assert len(guarded) > len(FOR_PEOPLE)
+        assert [str(one) for one in guarded if any("ApiKey" in way for way in one.told["security"])] == []
 
     async def test_without_the_scope_is_told_which_one(self, admin, client):
         made = await key_of(admin, "journal:read")
