@@ -120,7 +120,7 @@ def _needed(
     """The newest revisions of other branches that it needs and that its branch does not depend on yet."""
     newest = heads(found)
     if before is None:
-        return [newest[label] for label in ("kernel", *module.requires) if label in newest]
+        return _without_implied([newest[label] for label in ("kernel", *module.requires) if label in newest], found)
     ids = ancestors([before], found)
     there = [revision for revision in found if revision.id in ids]
     named = {id for revision in there if revision.module == module.name for id in revision.depends_on}
@@ -135,7 +135,14 @@ def _needed(
         if isinstance(operation, Sql) and any("trellis_" in statement for statement in operation.up):
             needed.add("kernel")
     labels = [label for label in ("kernel", *module.requires) if label in needed]
-    return [newest[label] for label in labels if label not in own or newest[label] not in ids]
+    return _without_implied([newest[label] for label in labels if label not in own or newest[label] not in ids], found)
+
+
+def _without_implied(ids: Sequence[str], found: Sequence[Revision]) -> list[str]:
+    """Those that no other one of them needs: Alembic's table has no row of one that is needed, and Alembic would look
+    for it.
+    """
+    return [id for id in ids if not any(id in ancestors([other], found) for other in ids if other != id)]
 
 
 def _referred_to(operation: MigrateOperation) -> Iterator[str]:

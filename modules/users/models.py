@@ -10,6 +10,7 @@ from sqlmodel import Field
 from modules.users.errors import EmailTaken
 from shared.rows import (
     SECRET,
+    WRITTEN_APART,
     Identified,
     Model,
     Resource,
@@ -103,6 +104,7 @@ class SignInFailures(Model, table=True):
     """
 
     __tablename__ = "sign_in_failures"
+    __table_args__ = (WRITTEN_APART,)
 
     key: bytes = Field(primary_key=True)
     failures: float

@@ -50,7 +50,7 @@ class FeedStatements:
         """The snapshot, whether the position is of it, the reader, and the resources of the next new entries: after a
         position, or else of all.
         """
-        picked, entry = self._next(goes_on=goes_on)
+        picked, entry = _next(self._most_examined, goes_on=goes_on)
         found = sa.select(entry.c.resource).distinct().select_from(picked.join(entry, sa.true()))
         resources = sa.func.array(found.scalar_subquery(), type_=sa.ARRAY(sa.String()))
         of_reader = CALLER_IS_ADMIN, NUMBERING, RESTORATION
@@ -65,23 +65,9 @@ class FeedStatements:
         answer = sa.select(*item).select_from(self._gate.outerjoin(told, sa.true()))
         return Statement(answer.order_by(told.c.entry_id, told.c.about))
 
-    def _next(self, *, goes_on: bool) -> tuple[sa.Subquery, Any]:
-        """The ids of the next new entries, whoever sees them, and these entries."""
-        # The ids come first: PostgreSQL finds them in an index alone.
-        picked = (
-            sa.select(_entries.c.id)
-            .where(VISIBLE, *(NOT_KNOWN if goes_on else ()), _entries.c.id >= LAST)
-            .order_by(_entries.c.id)
-            .limit(_literal(self._most_examined))
-            .subquery("picked")
-        )
-        # Each entry is looked up by its id: a join might scan the journal from its beginning.
-        entry = sa.select(_entries).where(_entries.c.id == picked.c.id).limit(_literal(1)).lateral("entry")
-        return picked, entry
-
     def _judged(self, resources: Collection[str], *, goes_on: bool) -> sa.Subquery:
         """The next new entries, numbered; and whether the caller sees the resource of each."""
-        picked, entry = self._next(goes_on=goes_on)
+        picked, entry = _next(self._most_examined, goes_on=goes_on)
         # With a window function, PostgreSQL judges no entries after the page.
         number = sa.func.row_number().over(order_by=picked.c.id)
         cases = [
@@ -193,6 +179,21 @@ class FeedStatements:
 
 
 _entries = table_of(JournalEntry)
+
+
+def _next(most: int, *, goes_on: bool) -> tuple[sa.Subquery, Any]:
+    """The ids of the next new entries, whoever sees them, and these entries."""
+    # The ids come first: PostgreSQL finds them in an index alone.
+    picked = (
+        sa.select(_entries.c.id)
+        .where(VISIBLE, *(NOT_KNOWN if goes_on else ()), _entries.c.id >= LAST)
+        .order_by(_entries.c.id)
+        .limit(_literal(most))
+        .subquery("picked")
+    )
+    # Each entry is looked up by its id: a join might scan the journal from its beginning.
+    entry = sa.select(_entries).where(_entries.c.id == picked.c.id).limit(_literal(1)).lateral("entry")
+    return picked, entry
 
 
 def _names_the_caller(entries: sa.FromClause, state: str, resources: Collection[str]) -> sa.ColumnElement[bool]:

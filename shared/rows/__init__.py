@@ -20,7 +20,18 @@ from shared.rows.belonging import (
     recorded_with,
     shared_by,
 )
-from shared.rows.columns import OWNED, SECRET, choice, choices, demand_fit, json_object, limits, searchable, texts
+from shared.rows.columns import (
+    OWNED,
+    SECRET,
+    WRITTEN_APART,
+    choice,
+    choices,
+    demand_fit,
+    json_object,
+    limits,
+    searchable,
+    texts,
+)
 from shared.rows.frozen_rows import frozen, loaded_columns
 from shared.rows.journal import Action, JournalEntry, Origin, TransactionId
 from shared.rows.models import (
@@ -45,6 +56,7 @@ __all__ = [
     "OWNER",
     "PART",
     "SECRET",
+    "WRITTEN_APART",
     "Action",
     "Belonging",
     "Identified",

@@ -27,6 +27,8 @@ from shared.errors import InvalidInput
 from shared.rows.belonging import OWNER, belongs_to
 from shared.rows.models import table_of
 
+WRITTEN_APART = {"info": {"written_apart": True}}
+"""For a table of counts: its rows are written in transactions of their own, whatever becomes of the request."""
 SECRET = {"info": {"secret": True}}
 """The `sa_column_kwargs` of a column that neither the journal nor a document shows."""
 

@@ -38,7 +38,7 @@ class TestAModule:
         page = printed("users")
         assert "- users: admin, self may change\n" in page
         assert "password_hash (secret)" in page
-        assert "- `POST /api/v1/users` (public): Register an account.\n" in page
+        assert "- `POST /api/v1/users` (public): Register an account. " in page
         assert "- `trellis users promote`: Make the account with this e-mail address an administrator." in page
 
     def test_tells_its_jobs_and_settings(self):

@@ -373,12 +373,12 @@ class TestWhatAPollReads:
 
     async def test_is_one_statement_while_nothing_is_new(self, ann, real, asked):
         changes = changes_of(real.kernel, MOST_EXAMINED)
-        await changes.page(real.kernel.authenticator().caller(ann.token), await latest(ann), 100)
+        await changes.page(Principal(ann.id, ann.session_id), await latest(ann), 100)
         assert len(asked) == 1 + 1  # Of `latest` itself.
 
     async def test_is_what_the_rules_of_that_say_which_changed(self, ann, real, asked, monkeypatch):
         changes = changes_of(real.kernel, MOST_EXAMINED)
-        principal, start = real.kernel.authenticator().caller(ann.token), await latest(ann)
+        principal, start = Principal(ann.id, ann.session_id), await latest(ann)
         await make(ann)
         few = await changes.page(principal, start, 100)
         monkeypatch.setattr("shared.feed.changes.FEW", 0)

@@ -85,7 +85,7 @@ class TestTheHistoryOfAProject:
         assert actions(await ann.get(history, params={"actor_id": str(bob.id)})) == [("changed", None)]
         assert actions(await ann.get(history, params={"part": "project_members"})) == [("created", "project_members")]
         assert actions(await ann.get(history, params={"at[gt]": between})) == [("changed", None)]
-        assert len(items(await ann.get(history, params={"at[lte]": between}))) == 3
+        assert len(items(await ann.get(history, params={"at[lte]": between}))) == 2
 
     @pytest.mark.parametrize(
         "parameter", ["action=lost", "actor_id=x", "at[gte]=1", "sort=at", "deleted=only", "subject_id=x", "limit=0"]

@@ -13,7 +13,8 @@ FIELDS = {
     ],
     "/tags": ["id", "owner_id", "name", "slug", "color", "project_count", "created_at", "updated_at", "version"],
     "/users": [
-        "id", "email", "full_name", "role", "is_active", "email_verified", "created_at", "updated_at", "version",
+        "id", "email", "full_name", "role", "kind", "owner_id", "is_active", "email_verified", "created_at",
+        "updated_at", "version",
     ],
 }  # fmt: skip
 

@@ -18,7 +18,7 @@ class TestLater:
     def test_refuses_what_is_no_method_of_the_service(self, package):  # noqa: F811
         name = package(a=PUBLISHER, b=subscriber("later={Done: Stranger.take}"))
         assert refusal(name) == (
-            "Module 'b' handles Done later by take, which is no method of its container's `service`: name one that is."
+            "Module 'b' handles Done later by take, which is no method of what its container makes: name one that is."
         )
 
     def test_refuses_an_event_that_has_no_form_in_the_queue(self, package):  # noqa: F811
@@ -41,8 +41,8 @@ class TestPeriodic:
     def test_refuses_what_is_no_method_of_the_service(self, package):  # noqa: F811
         periodic = subscriber("periodic=(Periodic(Stranger.take, every='day'),)", PERIODIC + NO_REPOSITORY)
         assert refusal(package(a=PUBLISHER, b=periodic)) == (
-            "Module 'b' does something every day by take, which is no method of its container's `service`: name one "
-            "that is."
+            "Module 'b' does something every day by take, which is no method of what its container makes: name "
+            "one that is."
         )
 
     def test_refuses_a_period_that_there_is_not(self, package):  # noqa: F811

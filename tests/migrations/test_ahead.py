@@ -103,7 +103,7 @@ class TestOutOfReach:
         with connect(url) as connection:
             connection.execute("TRUNCATE alembic_version")
             connection.execute("INSERT INTO alembic_version VALUES ('tags_9999'), ('kernel_0001')")
-            connection.execute("DROP TABLE project_members, project_tags, projects")
+            connection.execute("DROP TABLE invitations, project_members, project_tags, projects")
         assert "the column projects.name" in missing(url)
 
     def test_fails_the_command_in_a_sentence(self, tmp_path, url):

@@ -110,7 +110,7 @@ class TestAlone:
         first = catalogue(url)
         for revision in reversed([one for one in ALL if one.module == module]):
             take_back(later for later in ALL if later.module in names and revision.id in ancestors([later.id], ALL))
-            command.upgrade(CONFIG, revision.id)
+            command.upgrade(CONFIG, f"{module}@head")
         for name in sorted(names):
             command.upgrade(CONFIG, f"{name}@head")
         assert catalogue(url) == first

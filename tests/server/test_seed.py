@@ -35,11 +35,11 @@ ODDITIES = {
         WHERE tags.owner_id <> projects.owner_id""",
     "an owner who is a member": "project_members JOIN projects ON id = project_id WHERE user_id = owner_id",
     "a project older than its owner": """
-        projects JOIN users ON users.id = owner_id WHERE users.created_at > projects.created_at""",
-    "a tag older than its owner": "tags JOIN users ON users.id = owner_id WHERE tags.created_at < users.created_at",
+        projects JOIN users ON users.id = projects.owner_id WHERE users.created_at > projects.created_at""",
+    "a tag older than its owner": "tags JOIN users ON users.id = tags.owner_id WHERE tags.created_at < users.created_at",
     "a member before the project": """
         project_members JOIN projects ON id = project_id WHERE project_members.created_at < projects.created_at""",
-    "a deleted owner": "projects JOIN users ON users.id = owner_id WHERE users.deleted_at IS NOT NULL",
+    "a deleted owner": "projects JOIN users ON users.id = projects.owner_id WHERE users.deleted_at IS NOT NULL",
     **{
         f"{what} in {table}": f"{table} WHERE {where}"
         for table in ("users", "tags", "projects")

@@ -278,7 +278,7 @@ class TestAFirstSession:
             answered = re.findall(line, server.output())
         assert pasted.stderr == ""
         assert [(m, int(status)) for m, status in answered if int(status) != 200] == [
-            *[("POST", 201)] * 5,
+            *[("POST", 201)] * 6,
             ("PATCH", 412),
             ("DELETE", 204),
             ("GET", 404),

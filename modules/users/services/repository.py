@@ -9,14 +9,16 @@ from modules.users.errors import TooManyServices, UserNotFound
 from modules.users.models import Role, User
 from modules.users.repository import UserRepository
 from modules.users.services.schemas import SERVICES, ServiceRead
-from shared.auth import CALLER_ID, Policy, Principal, admitted, gate
+from shared.auth import CALLER_ID, RESTORE, Policy, Principal, admitted, gate
 from shared.reads import WHOLE, Listing, ListQuery, Page, Tools, View
 from shared.rows import live, table_of
 from shared.wire import Statement
 from shared.writes import Change, Quota
 
 OF_CALLER = Policy(
-    role=lambda _services, _: null(), listed=lambda services, _: (services.c.owner_id == CALLER_ID,), allowed={}
+    role=lambda _services, _: null(),
+    listed=lambda services, _: (services.c.owner_id == CALLER_ID,),
+    allowed={RESTORE: frozenset()},
 )
 """Of the caller's services, which are listed alone: for all else they are accounts, with the policy of those."""
 

@@ -42,6 +42,8 @@ class TestRegister:
             "email": "ann@example.com",
             "full_name": "Ann Example",
             "role": "user",
+            "kind": "person",
+            "owner_id": None,
             "is_active": True,
             "email_verified": False,
             "updated_at": created_at,
