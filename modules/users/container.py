@@ -49,7 +49,7 @@ class UsersContainer(containers.DeclarativeContainer):
     )
     notices = providers.Singleton(Notices, kernel.events, kernel.mailer)
     strong_passwords = providers.Singleton(StrongPasswords)
-    current_password = providers.Singleton(CurrentPassword, repository, kernel.passwords, guesses)
+    current_password = providers.Factory(CurrentPassword, repository, kernel.passwords, guesses)
     confirmation_repository = providers.Singleton(ConfirmationRepository, kernel.database)
     confirmations = providers.Singleton(
         Confirmations,

@@ -26,8 +26,10 @@ class Confirmation(Model, Identified, table=True):
     __tablename__ = "confirmations"
 
     purpose: Purpose = Field(sa_type=choice(Purpose))
-    user_id: UUID | None = Field(default=None, foreign_key="users.id", index=True, ondelete="CASCADE")
-    """None for a registration, and for a reset at an address that no account has: that takes as long as others."""
+    user_id: UUID | None = Field(default=None, index=True)
+    """None for a registration, and for a reset at an address that no account has: that takes as long as others, so
+    this is no foreign key, whose check takes a while. It expires long before a deleted account is gone.
+    """
     email: str | None = Field(default=None, max_length=254)
     full_name: str | None = Field(default=None, max_length=200)
     password_hash: str | None = Field(default=None, sa_column_kwargs=SECRET)

@@ -84,6 +84,8 @@ class TestAsk:
             counts = "SELECT (SELECT count(*) FROM confirmations), (SELECT count(*) FROM procrastinate_jobs)"
             rows.append((await database.sql(text(counts))).one())
         assert rows == [(1, 1), (2, 2)]
+        foreign = "SELECT count(*) FROM pg_constraint WHERE conrelid = 'confirmations'::regclass AND contype = 'f'"
+        assert (await database.sql(text(foreign))).scalar_one() == 0  # For an account alone, it would be checked.
 
     async def test_leaves_neither_an_address_nor_a_token_in_the_queue(
         self, ann: User, mailing: AsyncClient, mailed, database: RolledBackDatabase
