@@ -1,12 +1,16 @@
 """Password hashing with argon2id (RFC 9106), in separate threads."""
 
 import asyncio
+import base64
 import os
+import random
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from time import thread_time
 from typing import NamedTuple, TypeVar
 
 from argon2 import PasswordHasher, Type, extract_parameters
@@ -23,6 +27,8 @@ QUEUE = 32
 """Hashes that wait or run at once. Beyond that, sign-ins are refused, so that a flood does not stall other requests."""
 CROWD = QUEUE // 2
 """So many sign-ins at once make a crowd: the rest of the room is for those who are known."""
+PIECE = 256
+"""KiB: 0.1 ms."""
 NICENESS = 19
 """Of these threads: on a busy processor, requests go first. A hash takes 45 ms anyway."""
 
@@ -42,11 +48,6 @@ class _Cost(NamedTuple):
         """KiB written, over all passes."""
         return self.memory_kib * self.iterations
 
-    def spending(self, work: int) -> "_Cost":
-        """The parameters for about this much work, with about the same memory."""
-        iterations = max(1, round(work / self.memory_kib))
-        return _Cost(max(8, round(work / iterations)), iterations)
-
 
 _FREE = _Cost(0, 0)
 
@@ -60,6 +61,8 @@ class Passwords:
         self._under_way = 0
         self._signing_in = 0
         self._costliest = _Cost(memory_kib, iterations)
+        self._took: deque[float] = deque(maxlen=100)
+        """Seconds of a processor that the costliest hashes took lately."""
 
     async def hash(self, password: str) -> str:
         """The encoded hash of the password in NFC, salt and parameters included."""
@@ -109,19 +112,22 @@ class Passwords:
 
     def _verify(self, password: str, encoded: str) -> bool:
         cost = _cost_of(encoded)
-        self._costliest = max(self._costliest, cost, key=lambda known: known.work)
+        if cost.work > self._costliest.work:
+            self._costliest = cost
+            self._took.clear()
+        is_cheap = 0 < cost.work < self._costliest.work
+        if is_cheap and not self._took:
+            self._verify(password, "")  # To know how long that takes.
+        begun = thread_time()
         try:
-            return self._hasher.verify(encoded, password)
+            return self._hasher.verify(encoded if cost.work else _of_nobody(self._costliest), password)
         except (VerificationError, InvalidHashError):
             return False
         finally:
-            self._spend(self._costliest.work - cost.work)
-
-    def _spend(self, work: int) -> None:
-        """Hash, only to take time."""
-        if work > 0:
-            memory_kib, iterations = self._costliest.spending(work)
-            hash_secret_raw(b"", bytes(16), iterations, memory_kib, parallelism=1, hash_len=32, type=Type.ID)
+            if is_cheap:
+                _spend_until(begun + random.choice(self._took))  # noqa: S311 (as others take now more, now less)
+            else:
+                self._took.append(thread_time() - begun)
 
     async def _run(self, work: Callable[..., T], *args: str) -> T:
         self.demand_room()
@@ -130,6 +136,20 @@ class Passwords:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
         finally:
             self._under_way -= 1
+
+
+def _of_nobody(cost: _Cost) -> str:
+    """A hash of no password, which takes as long to compare as others."""
+    salt, digest = (base64.b64encode(os.urandom(size)).decode().rstrip("=") for size in (16, 32))
+    return f"$argon2id$v=19$m={cost.memory_kib},t={cost.iterations},p=1${salt}${digest}"
+
+
+def _spend_until(end: float) -> None:
+    """Hash in small pieces, only to take time of this thread's. The time of a hash does not follow from its parameters:
+    of large memory, each KiB is slower.
+    """
+    while thread_time() < end:
+        hash_secret_raw(b"", bytes(16), 1, PIECE, parallelism=1, hash_len=32, type=Type.ID)
 
 
 def _cost_of(encoded: str) -> _Cost:
