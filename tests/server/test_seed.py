@@ -36,7 +36,8 @@ ODDITIES = {
     "an owner who is a member": "project_members JOIN projects ON id = project_id WHERE user_id = owner_id",
     "a project older than its owner": """
         projects JOIN users ON users.id = projects.owner_id WHERE users.created_at > projects.created_at""",
-    "a tag older than its owner": "tags JOIN users ON users.id = tags.owner_id WHERE tags.created_at < users.created_at",
+    "a tag older than its owner": """
+        tags JOIN users ON users.id = tags.owner_id WHERE tags.created_at < users.created_at""",
     "a member before the project": """
         project_members JOIN projects ON id = project_id WHERE project_members.created_at < projects.created_at""",
     "a deleted owner": "projects JOIN users ON users.id = projects.owner_id WHERE users.deleted_at IS NOT NULL",

@@ -58,6 +58,35 @@ class Knocking(Protocol):
         """Be refused."""
 
 
+class Refusals:
+    """Requests that are to be refused, and the budget for that."""
+
+    def __init__(self) -> None:
+        self.budget = float(SAVED)
+        self.waiting: OrderedDict[Knocking, None] = OrderedDict()
+        """Those that wait for the budget."""
+        self.is_shedding = False
+
+    def add(self, request: Knocking) -> None:
+        """Shed it, now or as soon as the budget allows."""
+        self.waiting[request] = None
+        if not self.is_shedding:
+            self.shed()
+
+    def shed(self) -> None:
+        """As many as the budget allows."""
+        self.is_shedding = True  # A connection may have the next request at hand, and so on.
+        while self.waiting and self.budget >= 1:
+            request, _ = self.waiting.popitem(last=False)
+            self.budget -= 1
+            request.shed()
+        self.is_shedding = False
+
+    def earn(self, number: float) -> None:
+        """So many more are within the budget."""
+        self.budget = min(SAVED, self.budget + number)
+
+
 class Gate:
     """Belongs to one event loop."""
 
@@ -70,17 +99,14 @@ class Gate:
         self.at_work = 0
         self.queue: OrderedDict[Knocking, float] = OrderedDict()
         """The requests that wait, with the times when they came."""
-        self._late: OrderedDict[Knocking, None] = OrderedDict()
-        """Requests that are to be refused, as soon as the budget allows."""
+        self._refusals = Refusals()
         self.refused = 0
         """How many requests were refused since the start."""
         self._context = copy_context()
         """What a request that had to wait begins with, and not with what belongs to the one that makes room."""
         self._timer: asyncio.TimerHandle | None = None
-        self._budget = float(SAVED)
         self._due = self._beat_at = self._judged_at = self._in_time_at = self._open_at = self._told_at = 0.0
         self._told = 0
-        self._is_dropping = False
         self._was_open = True
 
     @property
@@ -99,7 +125,7 @@ class Gate:
             if self._was_open:
                 self._was_open, self._open_at = False, now
             self.queue[request] = now
-            if self._stands(now) and not self._is_dropping:
+            if self._stands(now) and not self._refusals.is_shedding:
                 self._shorten()
         if self._timer is None and (self.at_work > self._few or self.queue):
             self._begin_beats()
@@ -111,22 +137,20 @@ class Gate:
     def leave(self) -> None:
         """A place is given back."""
         self.at_work -= 1
-        self._budget = min(SAVED, self._budget + EARNED)
-        if self._late:
-            self._shed_late()
+        self._refusals.earn(EARNED)
+        if self._refusals.waiting:
+            self._refusals.shed()
         if self.queue:
             self._let_in(monotonic())
 
     def forget(self, request: Knocking) -> None:
         """It waits no longer: its client went away."""
         self.queue.pop(request, None)
-        self._late.pop(request, None)
+        self._refusals.waiting.pop(request, None)
 
     def refuse(self, request: Knocking) -> None:
         """Shed it, now or as soon as the budget allows."""
-        self._late[request] = None
-        if not self._is_dropping:
-            self._shed_late()
+        self._refusals.add(request)
         if self._timer is None:
             self._begin_beats()
 
@@ -136,34 +160,26 @@ class Gate:
         if self._timer is None:
             self._begin_beats()
 
-    def _shed_late(self) -> None:
-        self._is_dropping = True  # Its connection may have the next request at hand, and so on.
-        while self._late and self._budget >= 1:
-            request, _ = self._late.popitem(last=False)
-            self._budget -= 1
-            request.shed()
-        self._is_dropping = False
-
     def _stands(self, now: float) -> bool:
         """Whether there has been a queue for so long that it is no burst, which would pass."""
         return now - self._open_at > self._patience
 
     def _shorten(self) -> None:
         """Drop the oldest: no more wait than may be at work."""
-        for _ in range(min(len(self.queue) - int(self.limit), int(self._budget))):
+        for _ in range(min(len(self.queue) - int(self.limit), int(self._refusals.budget))):
             self._drop(next(iter(self.queue)))
 
     def _drop(self, request: Knocking) -> None:
         del self.queue[request]
-        self._late[request] = None
-        self._shed_late()
+        self._refusals.waiting[request] = None
+        self._refusals.shed()
 
     def _let_in(self, now: float) -> None:
         stands = self._stands(now)
         patience = self._patience * (STANDING if stands else 1)
         while self.queue:
             oldest = next(iter(self.queue))
-            if now - self.queue[oldest] > patience and self._budget >= 1:
+            if now - self.queue[oldest] > patience and self._refusals.budget >= 1:
                 self._drop(oldest)
             elif self.at_work < self.limit:
                 request, _ = self.queue.popitem(last=stands)
@@ -178,7 +194,7 @@ class Gate:
         now = monotonic()
         if now - self._judged_at > TELLING:
             self.limit = float(self._most)  # Of what was long ago, nothing is known any more.
-        self._budget = SAVED
+        self._refusals.budget = SAVED
         self._beat_at = self._in_time_at = self._judged_at = now
         self._arm(now)
 
@@ -188,7 +204,7 @@ class Gate:
 
     def _beat(self) -> None:
         now = monotonic()
-        self._budget = min(SAVED, self._budget + FREE * (now - self._beat_at))
+        self._refusals.earn(FREE * (now - self._beat_at))
         self._beat_at = now
         if now - self._due < LATE:
             self._in_time_at = now
@@ -196,14 +212,14 @@ class Gate:
             self._judge(now)
         if self.queue:
             self._let_in(now)
-        if self._late:
-            self._shed_late()
+        if self._refusals.waiting:
+            self._refusals.shed()
         if self.refused > self._told and now - self._told_at >= TELLING:
             log.warning(
                 "Overloaded: %d requests were refused; %d are at work.", self.refused - self._told, self.at_work
             )
             self._told, self._told_at = self.refused, now
-        if self.at_work > self._few or self.queue or self._late or self.refused > self._told:
+        if self.at_work > self._few or self.queue or self._refusals.waiting or self.refused > self._told:
             self._arm(now)
         else:
             self._timer = None
