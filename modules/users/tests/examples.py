@@ -40,7 +40,14 @@ async def _passkey(caller: AsyncClient) -> Ready:
     return {}, {"credential": device.get((await caller.post("/auth/sessions/passkey/options")).json())}
 
 
+async def _key(caller: AsyncClient) -> Ready:
+    """One that the caller has made, by their id."""
+    made = await caller.post("/auth/keys", json={"name": "Nightly", "scopes": ["users:read"]})
+    return {"user_id": (await caller.get("/users/me")).json()["id"], "key_id": made.json()["key"]["id"]}, {}
+
+
 READY: Mapping[str, Callable[[AsyncClient], Awaitable[Ready]]] = {
+    "users_revoke_key": _key,
     "factors_confirm": _app,
     "factors_get": _an_app,
     "factors_remove": _an_app,
