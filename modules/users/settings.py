@@ -8,7 +8,7 @@ from shared.settings import ModuleSettings
 class UsersSettings(ModuleSettings):
     """For operators whose clients come otherwise than most, and how long links in mails are good."""
 
-    registrations_per_hour: int = Field(100, gt=0, le=10_000_000)
+    registrations_per_hour: int = Field(300, gt=0, le=10_000_000)
     """How many accounts may be registered from one network address, at once and then in each hour."""
     sessions_per_account: int = Field(100, gt=0, le=10_000)
     """How many sessions an account may have. Another sign-in ends the one that was not used for longest."""

@@ -19,11 +19,11 @@ _LIMIT = re.compile(r"off|[1-9][0-9]{0,8}/[1-9][0-9]{0,4}")
 
 
 def _per_credential(known: dict[str, Any]) -> str:
-    return "1000/10" if known.get("environment") == "production" else "off"
+    return "60000/10" if known.get("environment") == "production" else "off"
 
 
 def _per_address(known: dict[str, Any]) -> str:
-    return "2000/10" if known.get("environment") == "production" else "off"
+    return "20000/10" if known.get("environment") == "production" else "off"
 
 
 class ClientSettings(BaseSettings):
@@ -46,10 +46,10 @@ class ClientSettings(BaseSettings):
 
     credential_limit: str = Field(default_factory=_per_credential)
     """How much one session or API key may ask, as units and seconds: `1000/10` is 1,000 units at once, and 100 more a
-    second. Most requests cost one, a batch its operations, an import its lines. By default `1000/10` in production,
+    second. Most requests cost one, a batch its operations, an import its lines. By default `60000/10` in production,
     and in development `off`: no limit."""
     address_limit: str = Field(default_factory=_per_address)
-    """The same for all requests without a valid credential from one address; by default `2000/10` in production. What
+    """The same for all requests without a valid credential from one address; by default `20000/10` in production. What
     hashes a password, such as a sign-in, costs ten."""
     servers: Number = 1
     """How many servers share the load: each admits its part of these limits."""
