@@ -51,7 +51,7 @@ class TestTooManySessions:
 
 class TestTooManyKeys:
     async def test_are_refused_until_one_is_revoked(self, ann: Caller) -> None:
-        wanted = {"name": "Nightly", "scopes": ["tags:read"]}
+        wanted = {"name": "Nightly", "scopes": ["users:read"]}
         made = [await ann.post("/auth/keys", json=wanted) for _ in range(MOST)]
         assert [one.status_code for one in made] == [201] * MOST
         refused = await ann.post("/auth/keys", json=wanted)
