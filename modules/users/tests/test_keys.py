@@ -244,7 +244,7 @@ class TestAKey:
     async def test_that_is_revoked_is_told_that_and_not_which_scope_it_lacks(self, ann, client):
         made = await key_of(ann)
         assert (await ann.delete(f"/auth/keys/{made['id']}")).status_code == 204
-        is_problem(await client.get("/projects", headers=sent(made)), 401, "invalid_token")
+        is_problem(await client.get("/journal", headers=sent(made)), 401, "invalid_token")
         is_problem(await client.delete("/users/me", headers=sent(made)), 401, "invalid_token")
 
     async def test_outlives_a_change_of_the_password(self, ann, client):
