@@ -76,10 +76,6 @@ class GatedProtocol(RequestProtocol):
             self._count_in()
             self.gate.count()
 
-    def begin(self) -> None:
-        """Have the application answer the request."""
-        super().begin()
-
     def shed(self) -> None:
         """Answer that the server is overloaded, past the application."""
         cycle = self.cycle
