@@ -255,5 +255,4 @@ class TestAServer:
                 assert http.post("/batch", json={"operations": operations}).status_code == 200
                 assert http.get("/changes?limit=3").status_code == 200
             statuses = eventually(lambda: re.findall(r'"status":(\d+)', server.output()))
-        assert statuses
         assert not [status for status in statuses if status >= "400"]

@@ -37,8 +37,8 @@ FEW = 8
 STANDING = 1 / 3
 """The part of the patience that is left while there is a queue all the time."""
 FREE, EARNED = 2000, 2
-"""Refusals a second that are within the budget, a twentieth of a core's time, and those for each request that is
-served: they cost a third of what it does.
+"""What the budget of refusals grows by: so many a second, which take a twentieth of a core's time; and so many for each
+request that is served, which cost a third of what that does.
 """
 SAVED = 400
 """Refusals that the budget holds at the most, for a burst."""
