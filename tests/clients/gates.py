@@ -71,7 +71,7 @@ GATES = (
         "openapi_generator_python",
         f"{OPENAPI_GENERATOR} python --additional-properties packageName=trellis_client",
         Need.JAVA,
-        excused=JAVA_SAYS,
+        excused=JAVA_SAYS | {"^.* Except .reserved word.": "A parameter is called so; the client has another name."},
     ),
     _typescript("openapi_generator_typescript", f"{OPENAPI_GENERATOR} typescript-fetch", Need.JAVA, excused=JAVA_SAYS),
     _typescript(

@@ -11,18 +11,18 @@ from modules.users.container import UsersContainer
 from modules.users.factors.apps import AppService
 from modules.users.factors.errors import FactorNotFound
 from modules.users.factors.passkeys import PasskeyService
-from modules.users.factors.recovery_codes import RecoveryCodes as CodeRepository
+from modules.users.factors.recovery_codes import RecoveryCodes
 from modules.users.factors.repository import FactorRepository
 from modules.users.factors.schemas import (
     FACTORS,
     Confirmation,
     FactorAdded,
     FactorRead,
+    NewRecoveryCodes,
     PasskeyCreate,
     PasskeyCreation,
     PasskeyRequest,
     PasskeySignIn,
-    RecoveryCodes,
     RecoveryCodesLeft,
     TotpCreate,
     TotpSecret,
@@ -44,7 +44,7 @@ from shared.http.routes import (
 from shared.reads import ListQuery, View
 
 Repository = Annotated[FactorRepository, Provide[UsersContainer.factor_repository]]
-Codes = Annotated[CodeRepository, Provide[UsersContainer.recovery_codes]]
+Codes = Annotated[RecoveryCodes, Provide[UsersContainer.recovery_codes]]
 Factors = Annotated[FactorService, Provide[UsersContainer.factor_service]]
 Apps = Annotated[AppService, Provide[UsersContainer.app_service]]
 Passkeys = Annotated[PasskeyService, Provide[UsersContainer.passkey_service]]
@@ -92,7 +92,7 @@ async def count_recovery_codes(principal: CurrentPrincipal, codes: Codes) -> Rec
     return RecoveryCodesLeft(left=await codes.left(principal.user_id))
 
 
-@router.post("/factors/recovery-codes", response_model=RecoveryCodes, responses=NEVER_STORED)
+@router.post("/factors/recovery-codes", response_model=NewRecoveryCodes, responses=NEVER_STORED)
 @_ONCE
 async def renew_recovery_codes(change: RecentChange, service: Factors) -> Response:
     """Make new recovery codes. The former ones are good no more."""

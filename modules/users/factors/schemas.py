@@ -73,7 +73,7 @@ class FactorAdded(BaseModel):
     )
 
 
-class RecoveryCodes(BaseModel):
+class NewRecoveryCodes(BaseModel):
     """New recovery codes. The former ones are good no more."""
 
     recovery_codes: list[str] = Field(

@@ -12,19 +12,24 @@ def describe_bodies(method: str, operation: dict[str, Any], document: dict[str, 
         reference = body.get("schema", {}).get("$ref", "")
         schema = document["components"]["schemas"].get(reference.rpartition("/")[2])
         if schema is not None and "example" not in body:
-            body["example"] = _example(schema)
+            body["example"] = _example(schema, document["components"]["schemas"])
     if method == "PATCH" and JSON in content:
         content[MERGE_PATCH] = content[JSON]
 
 
-def _example(schema: dict[str, Any]) -> Any:
+def _example(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
     """The schema's own example, or else an object of those of its properties."""
     if "examples" in schema:
         return schema["examples"][0]
-    given = {name: _of_property(one) for name, one in schema.get("properties", {}).items()}
+    given = {name: _of_property(one, schemas) for name, one in schema.get("properties", {}).items()}
     return {name: examples[0] for name, examples in given.items() if examples}
 
 
-def _of_property(schema: dict[str, Any]) -> list[Any]:
-    """The examples of a property; of one that may be null, those of its other type."""
+def _of_property(schema: dict[str, Any], schemas: dict[str, Any]) -> list[Any]:
+    """The examples of a property: of what it refers to, its only value, its own, or of its other type than null."""
+    referred = schemas.get(schema.get("$ref", "").rpartition("/")[2], {})
+    if "properties" in referred:
+        return [_example(referred, schemas)]
+    if "const" in schema:
+        return [schema["const"]]
     return schema.get("examples") or next((one["examples"] for one in schema.get("anyOf", ()) if "examples" in one), [])

@@ -23,7 +23,6 @@ def describe_keys(document: dict[str, Any]) -> None:
     document["components"].setdefault("securitySchemes", {})[API_KEY] = {
         "type": "http",
         "scheme": "bearer",
-        "bearerFormat": "trellis_…",
         "description": words,
     }
 

@@ -3,6 +3,7 @@
 Five of its checks are replaced by themselves with exceptions. schemathesis.toml turns the originals off.
 """
 
+import re
 from typing import Any
 
 import schemathesis
@@ -16,10 +17,15 @@ MAY_REFUSE = {
     "idempotency_key_reused": "Each value is as good as another, until it was used.",
     "import_failed": "A line is JSON or CSV within text, which a schema does not look into.",
     "invalid_cursor": "Only the server makes cursors.",
+    "invalid_grant": "Only the server makes refresh tokens, and an account has its password.",
     "invalid_request": "A form names each parameter once, even one that means nothing (RFC 6749 §3.2).",
+    "link_not_valid": "Only the server makes what a mail has.",
+    "passkey_invalid": "Only an authenticator signs a challenge.",
     "precondition_failed": "There may be nothing that If-Match could be compared with.",
     "tag_not_attachable": "The schema cannot tell which tags there are.",
+    "unsupported_grant_type": "RFC 6749 §5.2 has this for a grant type that is none of ours, and the schema any text.",
     "version_mismatch": "Only an answer tells the versions that there have been.",
+    "weak_password": "The list of passwords that all know is long.",
 }
 """Codes of problems with which a request may be refused that its schema allows, and the reasons."""
 MAY_BE_WRONG = {
@@ -27,11 +33,13 @@ MAY_BE_WRONG = {
     "If-None-Match": "It contradicts `If-Match`: JSON Schema cannot compare two parameters.",
     "line": "White space around a text is removed, control characters in it are refused: one pattern cannot say both.",
     "query": "A change of all that match needs a filter or a search: no parameter alone is required.",
+    "/expires_at": "A schema does not know what time it is.",
+    "/scopes": "Which there are depends on the modules.",
     "slug": "The letters of all scripts: a pattern that says so is none that every tool understands.",
     "sort": "A field is named once. With `uniqueItems` generators would make a set, which has no order.",
     "string_too_short": "White space around a text does not count.",
 }
-"""The same for `invalid_input`: codes and parameters of what is wrong."""
+"""The same for `invalid_input`: codes, parameters and members of what is wrong."""
 
 schemathesis.serializer.alias("application/x-ndjson", "text/plain")
 
@@ -76,8 +84,13 @@ def allow_names_the_methods(ctx: Any, response: Any, case: Any) -> None:
 
 def _may_refuse(problem: dict[str, Any]) -> bool:
     if problem["code"] == "invalid_input":
-        return all({error["code"], error.get("parameter")} & MAY_BE_WRONG.keys() for error in problem["errors"])
+        return all(MAY_BE_WRONG.keys() & _said_of(error) for error in problem["errors"])
     return problem["code"] in MAY_REFUSE
+
+
+def _said_of(error: dict[str, str]) -> set[str]:
+    """Its code, parameter or member; of an array's element, the array."""
+    return {error["code"], error.get("parameter", ""), re.sub(r"/\d+$", "", error.get("pointer", ""))}
 
 
 def _is_minimal(response: Any) -> bool:

@@ -34,7 +34,7 @@ async function problemOf<T>(read: (json: unknown) => T, request: Promise<unknown
 async function signIn(): Promise<SignedIn> {
   const anybody = new Configuration({ basePath });
   const account = await new UsersApi(anybody).usersRegister({ userCreate: { email, password, fullName: "Ann" } });
-  assert.equal(account.version, 1);
+  assert.equal(account?.version, 1);
   return new AuthApi(anybody).authCreateSession({ sessionCreate: { email, password } });
 }
 
@@ -127,7 +127,7 @@ async function follow(changes: ChangesApi): Promise<ChangeRead[]> {
 
 async function main(): Promise<void> {
   const tokens = await signIn();
-  const configuration = new Configuration({ basePath, accessToken: `Bearer ${tokens.accessToken}` });
+  const configuration = new Configuration({ basePath, accessToken: tokens.accessToken });
   const projects = new ProjectsApi(configuration);
   const tag = await new TagsApi(configuration).tagsCreate({ tagCreate: { name: "Garden" } });
   const project = await change(projects, tag);
