@@ -51,6 +51,10 @@ class Server(uvicorn.Server):
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         own = sockets or []
+        for one in own:
+            # Other processes may serve on it already. `dup` gives the copy this one's mode, and with it them all: their
+            # event loops would wait in `accept` when another has taken the connection.
+            one.setblocking(False)
         super().run([*own, *(one.dup() for one in own for _ in range(ACCEPTED_AT_ONCE - 1))])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

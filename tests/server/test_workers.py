@@ -59,6 +59,13 @@ class TestSeveralProcesses:
             assert not postgres_processes(tmp_path / "data")
             assert "Traceback" not in server.output()
 
+    def test_answer_each_request_while_another_one_starts(self, tmp_path):
+        with clone() as url, serving(tmp_path, options=TWO, DATABASE_URL=url) as server:
+            eventually(lambda: listening(server, 2))
+            os.kill(children(server)[1], signal.SIGKILL)
+            while not listening(server, 3):  # One at a time: the next connection would wake who waits in `accept`.
+                assert server.get("/health/live").status_code == 200
+
     def test_drain_all_until_a_second_signal_and_finish_what_has_begun(self, tmp_path):
         asked = request("POST /api/v1/users", JSON, body=json.dumps(ACCOUNT).encode())
         with (
