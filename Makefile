@@ -54,9 +54,10 @@ alerts: .venv/installed  ## Cause what each alert rule of ops/ is for, and wait 
 mirror: .venv/installed  ## Follow the guide's recipe for MINUTES=5 while others write and the server is killed, and compare.
 	@$(BIN)/python -m tests.server.mirror --minutes $(or $(MINUTES),5) $(MIRROR)
 
-security: .venv/installed  ## Try whom the server lets in, what is forged, hostile, guessed or told by times, and print the figures of docs/SECURITY.md; PYTEST='-k forged' alone.
+security: .venv/installed .venv-clients/locked  ## Try whom the server lets in, what is forged, hostile, guessed or told by times, and print the figures of docs/SECURITY.md; PYTEST='-k forged' alone.
 	@failed=0; SECURITY=whole $(BIN)/pytest tests/security --no-cov $(PYTEST) || failed=1; \
 	for part in $(if $(PYTEST),,guessing timing); do $(BIN)/python -m tests.security.$$part || failed=1; done; \
+	$(if $(PYTEST),,$(BIN)/python -m tests.clients schemathesis || failed=1;) \
 	exit $$failed
 
 scaffolds: .venv/installed  ## Make COUNT=10 modules with random fields in a copy of the tree, and run their tests; SEED=1.
