@@ -9,8 +9,10 @@ from urllib.request import url2pathname
 
 from email_validator import validate_email
 from pydantic import ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings
 
+from shared import values
 from shared.settings.files import IN_FILE
 from shared.settings.variables import KERNEL
 
@@ -30,7 +32,8 @@ class MailSettings(BaseSettings):
     mail_from: str | None = None
     """Whom mail is from: an address, or `Name <address>`."""
     public_url: str | None = None
-    """Where people open your site: links in mails lead to `/verify-email` and `/password-reset` below it."""
+    """Where people open your site: links in mails lead to `/verify-email` and `/password-reset` below it, and passkeys
+    belong to its host. It is kept as browsers write it: the host in ASCII, and no port that is the scheme's own."""
     mail_url: Annotated[str | None, IN_FILE] = None
     """The server that takes mail: `smtp://user:password@host:587`, which has to offer TLS where credentials are sent,
     or `smtps://…`, which is TLS from the first byte. `file:///folder` keeps mail there, and sends none."""
@@ -50,10 +53,10 @@ class MailSettings(BaseSettings):
     def _is_a_site(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        found = _split(value)
-        if found is None or found.scheme not in {"http", "https"} or not found.hostname or found.query:
+        site, found = site_of(value), _split(value)
+        if site is None or found is None or not found.hostname or found.query:
             raise ValueError("is no http or https URL without a query, like https://www.example.com")
-        return value.rstrip("/")
+        return site
 
     @field_validator("mail_url")
     @classmethod
@@ -71,6 +74,16 @@ class MailSettings(BaseSettings):
         if missing := [needed[name] for name in needed if others.data.get(name, "") is None]:
             raise ValueError(f"needs {' and '.join(missing)} beside it")
         return value
+
+
+def site_of(url: str) -> str | None:
+    """The URL as browsers write it (WHATWG's URL Standard), without a slash at its end, for that is how they tell the
+    origin of a page; None for what they do not take.
+    """
+    try:
+        return values.url(url).rstrip("/")
+    except PydanticCustomError:
+        return None
 
 
 def sender_of(text: str) -> Address:

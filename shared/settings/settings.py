@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from shared.keys import Keys, derived, is_strong, kept_secret
 from shared.settings.clients import YEAR, ClientSettings
 from shared.settings.files import IN_FILE, Files
-from shared.settings.mail import MailSettings, folder_of
+from shared.settings.mail import MailSettings, folder_of, site_of
 from shared.settings.urls import URL_ADVICE, is_url
 from shared.settings.variables import KERNEL, SettingsError, told
 
@@ -267,7 +267,7 @@ class Settings(MailSettings, ClientSettings, ServerSettings):
                 "environment": "development",
                 "mail_url": self.mail_url or (self.data_dir.resolve() / MAIL).as_uri(),
                 "mail_from": self.mail_from or "Trellis <trellis@example.com>",
-                "public_url": self.public_url or f"http://127.0.0.1:{self.port}",
+                "public_url": self.public_url or site_of(f"http://127.0.0.1:{self.port}"),
             }
         )
 

@@ -38,6 +38,22 @@ class TestWhole:
         monkeypatch.setenv("TRELLIS_PUBLIC_URL", "https://www.example.org/app/")
         assert Settings.load().public_url == "https://www.example.org/app"
 
+    @pytest.mark.parametrize(
+        ("url", "site"),
+        [
+            ("https://www.example.org:443/app", "https://www.example.org/app"),
+            ("http://www.example.org:80", "http://www.example.org"),
+            ("https://www.example.org:80", "https://www.example.org:80"),
+            ("HTTPS://WWW.Example.org", "https://www.example.org"),
+            ("https://bücher.example:8443/", "https://xn--bcher-kva.example:8443"),
+            ("https://straße.example", "https://xn--strae-oqa.example"),
+        ],
+    )
+    def test_the_site_is_kept_as_browsers_write_it(self, monkeypatch, url: str, site: str):
+        """Or a passkey of the site would be one of another origin."""
+        monkeypatch.setenv("TRELLIS_PUBLIC_URL", url)
+        assert Settings.load().public_url == site
+
     def test_the_sender_may_have_a_name_and_a_domain_in_unicode(self):
         sender = sender_of("Tréllis <no-reply@bücher.example>")
         assert (sender.display_name, sender.addr_spec) == ("Tréllis", "no-reply@xn--bcher-kva.example")
@@ -66,6 +82,7 @@ class TestAWrongOne:
             ("TRELLIS_PUBLIC_URL", "ftp://www.example.org"),
             ("TRELLIS_PUBLIC_URL", "https://www.example.org?page=1"),
             ("TRELLIS_PUBLIC_URL", "https://www.example.org#top"),
+            ("TRELLIS_PUBLIC_URL", "https://xn--a"),
         ],
     )
     def test_is_refused_without_its_value(self, monkeypatch, name: str, value: str):
@@ -95,3 +112,8 @@ class TestWithoutThem:
         settings = Settings.load().over_embedded("postgresql://x/y")
         assert settings.mail_folder == Settings.load().mail_folder == tmp_path / "mail"
         assert settings.public_url == "http://127.0.0.1:8000"
+
+    @pytest.mark.parametrize(("port", "site"), [("80", "http://127.0.0.1"), ("443", "http://127.0.0.1:443")])
+    def test_the_site_at_a_port_of_a_scheme_is_as_browsers_write_it(self, monkeypatch, port: str, site: str):
+        monkeypatch.setenv("PORT", port)
+        assert Settings.load().over_embedded("postgresql://x/y").public_url == site

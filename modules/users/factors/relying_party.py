@@ -52,8 +52,8 @@ class RelyingParty:
 
     @classmethod
     def at(cls, public_url: str | None, timeout: int) -> "RelyingParty | None":
-        """That of the site there; None without one. A passkey belongs to a domain: an address in numbers has none, but
-        for the developer's own, which has another name.
+        """That of the site there, whose URL is as browsers write it; None without one. A passkey belongs to a domain:
+        an address in numbers has none, but for the developer's own, which has another name.
         """
         found = urlsplit(public_url or "")
         host = found.hostname or ""

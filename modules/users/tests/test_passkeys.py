@@ -18,6 +18,7 @@ from modules.users.models import User
 from modules.users.tests.authenticators import PRESENT, Device
 from modules.users.tests.factories import PASSWORD
 from modules.users.tests.test_authenticator_apps import add_app, is_refused, rows
+from shared.settings import Settings
 from tests.callers import Caller
 from tests.database import RolledBackDatabase
 
@@ -272,12 +273,14 @@ class TestTheSite:
         [
             ("https://www.example.org", "www.example.org", "https://www.example.org"),
             ("https://www.example.org:8443/app/", "www.example.org", "https://www.example.org:8443"),
+            ("https://www.example.org:443", "www.example.org", "https://www.example.org"),
+            ("https://bücher.example", "xn--bcher-kva.example", "https://xn--bcher-kva.example"),
             ("http://127.0.0.1:8000", "localhost", "http://localhost:8000"),
             ("http://[::1]:8000", "localhost", "http://localhost:8000"),
         ],
     )
     def test_is_told_by_its_url(self, url: str, id: str, origin: str) -> None:
-        party = RelyingParty.at(url, GOOD_FOR)
+        party = RelyingParty.at(Settings(public_url=url).public_url, GOOD_FOR)
         assert party is not None
         assert (party._id, party._origin) == (id, origin)
 
