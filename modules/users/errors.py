@@ -47,6 +47,10 @@ class ServiceNoAdministrator(Conflict, constraint="ck_users_service_no_administr
     """A service is no administrator. It acts for the person who owns it."""
 
 
+class ServiceNoAddress(Conflict):
+    """A service has no e-mail address: nobody signs in to it, and mail about it goes to the person who owns it."""
+
+
 class TooManyRegistrations(TooManyRequests):
     """Too many accounts were registered lately, from your address or in all. Wait for the seconds in the Retry-After
     header.

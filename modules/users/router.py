@@ -7,7 +7,14 @@ from dependency_injector.wiring import Provide
 from fastapi import APIRouter, Depends, Request, Response
 
 from modules.users.container import UsersContainer
-from modules.users.errors import LastAdministrator, OwnAccount, ServiceNoAdministrator, UserForbidden, UserNotFound
+from modules.users.errors import (
+    LastAdministrator,
+    OwnAccount,
+    ServiceNoAddress,
+    ServiceNoAdministrator,
+    UserForbidden,
+    UserNotFound,
+)
 from modules.users.factors.router import Factors
 from modules.users.factors.router import router as factors
 from modules.users.keys.router import router as keys
@@ -83,7 +90,7 @@ async def get_me(request: Request, caller: Caller, view: UserView, repository: R
 
 
 @users.patch("/me", response_model=UserRead)
-@operation(never=(*_OWN.never, LastAdministrator, OwnAccount, ServiceNoAdministrator))
+@operation(never=(*_OWN.never, LastAdministrator, OwnAccount, ServiceNoAddress, ServiceNoAdministrator))
 async def update_me(request: Request, data: UserUpdate, change: CurrentChange, service: Users) -> Response:
     """Change your own profile."""
     me = change.caller.user_id

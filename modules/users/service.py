@@ -4,7 +4,7 @@ from collections.abc import Set
 from dataclasses import replace
 from uuid import UUID
 
-from modules.users.errors import LastAdministrator, OwnAccount, OwnAddress
+from modules.users.errors import LastAdministrator, OwnAccount, OwnAddress, ServiceNoAddress
 from modules.users.guesses import Guesses
 from modules.users.keys.repository import KeyRepository
 from modules.users.models import Role
@@ -76,7 +76,7 @@ class UserService:
 
     async def change(self, change: Change, id: UUID, data: UserUpdate) -> Representation:
         """Raises UserNotFound, UserForbidden, OwnAddress, EmailTaken, LastAdministrator, OwnAccount,
-        ServiceNoAdministrator.
+        ServiceNoAdministrator, ServiceNoAddress.
         """
         administers = isinstance(data, UserAdministration)
         columns = data.changes()
@@ -86,6 +86,8 @@ class UserService:
         if columns.get("email", user.email) != user.email:
             if id == change.caller.user_id:
                 raise OwnAddress
+            if user.owner_id is not None:
+                raise ServiceNoAddress
             columns["email_verified"] = False
             await self._notices.tell(change, id, Notice.EMAIL_CHANGED)
         is_active, role = columns.get("is_active", user.is_active), columns.get("role", user.role)

@@ -9,6 +9,10 @@ from typing import NamedTuple
 from email_validator import EmailNotValidError, validate_email
 
 
+class NoAddress(ValueError):
+    """A mail is for what is no e-mail address."""
+
+
 class Mail(NamedTuple):
     """To one person, as text and as HTML."""
 
@@ -19,7 +23,7 @@ class Mail(NamedTuple):
     html: str
 
     def message(self, sender: Address) -> EmailMessage:
-        """No header has more lines than one, whatever is in the subject. Raises ValueError for what is no address."""
+        """No header has more lines than one, whatever is in the subject. Raises NoAddress."""
         message = EmailMessage(policy=SMTP)
         message["From"] = sender
         message["To"] = postal(self.to)
@@ -34,10 +38,10 @@ class Mail(NamedTuple):
 
 def postal(address: str) -> Address:
     """An address as servers take it: the domain in ASCII (RFC 5890). What is before the @ may need SMTPUTF8 (RFC 6531).
-    Raises ValueError for what is no address.
+    Raises NoAddress for anything else.
     """
     try:
         found = validate_email(address, check_deliverability=False, test_environment=True)
     except EmailNotValidError:
-        raise ValueError("This is no e-mail address.") from None
+        raise NoAddress from None
     return Address(username=found.local_part, domain=found.ascii_domain)

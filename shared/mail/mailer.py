@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import aiosmtplib
 
-from shared.mail.mail import Mail
+from shared.mail.mail import Mail, NoAddress
 from shared.settings import MailSettings, folder_of, sender_of
 
 SECONDS = 30
@@ -41,10 +41,15 @@ class Mailer:
         """Whether it is sent to whom it is for."""
 
     async def send(self, mail: Mail) -> None:
-        """Send a mail, within SECONDS. Raises MailNotSent when another try may help; of what is refused for good, the
-        log tells. Call it in a job, before the first statement of that: no transaction waits for another machine.
+        """Send a mail, within SECONDS. Raises MailNotSent when another try may help; of what is refused for good, or is
+        for no address, the log tells. Call it in a job, before the first statement of that: no transaction waits for
+        another machine.
         """
-        message = mail.message(self._sender)
+        try:
+            message = mail.message(self._sender)
+        except NoAddress:
+            log.warning("A mail is not sent: it is for what is no e-mail address.")
+            return
         if self._folder is not None:
             await asyncio.to_thread(_keep, self._folder, message)
             return

@@ -93,6 +93,15 @@ class TestAService:
         refused = await admin.patch(f"/users/{made['id']}", json={"role": "admin"})
         is_problem(refused, 409, "service_no_administrator")
 
+    async def test_has_no_address(self, ann, admin):
+        """A machine would keep somebody's address from them, and mail to its own goes nowhere."""
+        made = await service_of(ann)
+        before = (await admin.get(f"/users/{made['id']}")).content
+        refused = await admin.patch(f"/users/{made['id']}", json={"email": "importer@example.com", "full_name": "B"})
+        is_problem(refused, 409, "service_no_address")
+        assert (await admin.get(f"/users/{made['id']}")).content == before
+        assert (await admin.patch(f"/users/{made['id']}", json={"full_name": "B"})).status_code == 200
+
     @pytest.mark.parametrize("gone", [{"is_active": False}, {"deleted_at": text("now()"), "deletion_id": uuid7()}])
     async def test_acts_while_its_owner_may(self, ann, client, database, gone):
         made = await service_of(ann)
