@@ -106,6 +106,23 @@ class TestWithMail:
         assert told["Subject"] == "Your e-mail address was changed"
         assert NEW not in text_of(told)
 
+    @pytest.mark.parametrize(
+        "new", ["old@straße.example", "OLD@strasse.example"], ids=["another domain", "other letter case"]
+    )
+    async def test_the_old_one_is_told_of_one_that_differs_a_little(
+        self, mailing: AsyncClient, mailing_app: FastAPI, mailing_application, mail_server: MailServer, new: str
+    ):
+        """To Python, ß and ss fold alike. Mail goes to two places."""
+        ann = await signed_in(mailing_app, mailing_application, email="old@strasse.example", email_verified=True)
+        await change(ann, new)
+        await do_jobs(mailing_application)
+        token = token_in(mail_server.mails.pop())
+        assert (await mailing.post("/auth/verify-email/confirm", json={"token": token})).status_code == 204
+        await do_jobs(mailing_application)
+        assert [(mail["To"], mail["Subject"]) for mail in mail_server.mails] == [
+            ("old@strasse.example", "Your e-mail address was changed")
+        ]
+
     async def test_one_that_is_taken_is_answered_alike_and_its_owner_told(
         self, ann: Caller, mailing_application: Application, mail_server: MailServer
     ):
