@@ -100,15 +100,18 @@ class Guesses:
             limits |= {digest(key, "registrations", place_of(address)): self._registrations, shard: SHARD}
         await self._count(limits, TooManyRegistrations)
 
-    async def count_mail(self, mailbox: str, address: str) -> None:
+    async def count_mail(self, mailbox: str, address: str | None) -> None:
         """Count a mail that somebody asks for, to a mailbox, which is a folded address or an account; by that, by the
-        client's address and in all. Raises TooManyMails.
+        client's address and in all. The client's is None where it is counted otherwise, and then that limit alone
+        holds. Raises TooManyMails.
         """
         limits: dict[bytes, Limit] = {}
         for key in self._keys:
             to = digest(key, "mailbox", mailbox)
             shard = digest(key, "mails shard", str(to[0] % SHARDS))
-            limits |= {to: MAILBOX, digest(key, "mails", place_of(address)): ADDRESS, shard: SHARD}
+            limits |= {to: MAILBOX, shard: SHARD}
+            if address is not None:
+                limits[digest(key, "mails", place_of(address))] = ADDRESS
         await self._count(limits, TooManyMails)
 
     async def count_code(self, account: str) -> None:

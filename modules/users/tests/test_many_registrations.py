@@ -89,6 +89,17 @@ class TestRegistrations:
         await press(database)
         wait(await register(4, "2001:db8:1:2:ffff::1"))
 
+    async def test_that_are_mailed_have_this_limit_and_no_lower_one(
+        self, mailing: AsyncClient, database: RolledBackDatabase, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An operator who allows 1,000 an hour means those as well."""
+        monkeypatch.setattr(guesses, "ADDRESS", Limit(free=1, fade=60))
+        accounts = [{"email": f"user{n}@example.com", "password": PASSWORD, "full_name": "Ann"} for n in range(4)]
+        assert [(await mailing.post("/users", json=account)).status_code for account in accounts] == [202] * 4
+        await mailing.post("/auth/password-reset", json={"email": "user1@example.com"})
+        answer = await mailing.post("/auth/password-reset", json={"email": "user2@example.com"})
+        assert (answer.status_code, answer.json()["code"]) == (429, "too_many_mails")
+
     async def test_keep_nobody_from_signing_in(
         self, register: Register, client: AsyncClient, database: RolledBackDatabase
     ) -> None:
