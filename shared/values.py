@@ -55,14 +55,21 @@ def visible(text: str) -> str:
     return text
 
 
+_DOTTED_I = "\u0130"
+"""A capital I with a dot. In many locales, PostgreSQL folds it to a plain i: then two people's addresses are one."""
+
+
 def normalised_email(address: str) -> str | None:
-    """The normal form of an address (Unicode in NFC, the domain in lower case); None for any other text."""
+    """The normal form of an address (Unicode in NFC, the domain in lower case); None for any other text, and for an
+    address that is compared like another one.
+    """
     if len(address) > LONGEST_EMAIL:  # Normalising takes quadratic time in a run of combining marks.
         return None
     try:
-        return validate_email(address, check_deliverability=False).normalized
+        found = validate_email(address, check_deliverability=False).normalized
     except EmailNotValidError:
         return None
+    return None if _DOTTED_I in found else found
 
 
 def email(address: str) -> str:

@@ -56,6 +56,7 @@ _CREDENTIALS = (col(User.id), col(User.password_hash), col(User.email), col(User
 _FOLDED = func.lower(bindparam("email", type_=String()))
 ONE_ROW = values(column("n", Integer()), name="one").data([(1,)])
 """To join with what may not be there."""
+_FOLD = Statement(select(_FOLDED))
 _CREDENTIALS_BY_EMAIL = Statement(
     select(_FOLDED, *_CREDENTIALS)
     .select_from(ONE_ROW)
@@ -107,6 +108,11 @@ class UserRepository(Repository[User]):
     policy = POLICY
     absent = UserNotFound
     denied = UserForbidden
+
+    async def folded(self, email: str) -> str:
+        """The address as it is compared. No other folding gives the same: Python's makes ss of ß, for example."""
+        ((folded,),) = await self._database.read(_FOLD, {"email": email})
+        return str(folded)
 
     async def credentials(self, email: str) -> tuple[str, Credentials | None]:
         """The address as it is compared, and what the account with it signs in with, if it may."""

@@ -56,7 +56,7 @@ class UserService:
         self._strong.demand(data.password, data.email, data.full_name, "/password")
         await self._guesses.count_registration(data.email, address)
         if self._confirmations.reach_people:
-            await self._guesses.count_mail(data.email.casefold(), None)
+            await self._guesses.count_mail(await self._users.folded(data.email), None)
         password_hash = await self._passwords.hash(data.password)
         if self._confirmations.reach_people:
             await self._confirmations.ask_registration(change, data.email, data.full_name, password_hash)

@@ -46,7 +46,8 @@ class RecoveryService:
         """Mail a link that sets another password, if there is such an account: the same is done if there is none, so
         that the time tells nothing. `address` is the client's. Raises MailNotConfigured, TooManyMails.
         """
-        await self._demand_mail(email.casefold(), address)
+        self._demand_configured()
+        await self._guesses.count_mail(await self._users.folded(email), address)
         await self._confirmations.ask_reset(change, email)
 
     async def reset(self, change: Change, data: Reset, address: str) -> None:
@@ -73,7 +74,8 @@ class RecoveryService:
     async def ask_address(self, change: Change, address: str) -> None:
         """Mail a link to the caller's own address. Raises MailNotConfigured, TooManyMails."""
         me = change.caller.user_id
-        await self._demand_mail(str(me), address)
+        self._demand_configured()
+        await self._guesses.count_mail(str(me), address)
         await self._confirmations.ask_address(change, me)
 
     async def change_address(self, change: Change, data: AddressChange, address: str) -> bool:
@@ -83,7 +85,7 @@ class RecoveryService:
         me = change.caller.user_id
         known = await self._proof.demand(change, data.current_password, address)
         if self._confirmations.is_configured:  # No earlier, or who is mailed nothing could not ask for mail.
-            await self._guesses.count_mail(data.email.casefold(), address)
+            await self._guesses.count_mail(await self._users.folded(data.email), address)
         await self._proof.hold(change, known)
         user = await self._users.lock(change.about(me), me, "change")
         if self._confirmations.is_configured:
@@ -122,7 +124,6 @@ class RecoveryService:
             email_verified=True,
         )
 
-    async def _demand_mail(self, mailbox: str, address: str) -> None:
+    def _demand_configured(self) -> None:
         if not self._confirmations.is_configured:
             raise MailNotConfigured
-        await self._guesses.count_mail(mailbox, address)

@@ -111,6 +111,13 @@ class TestAsk:
             assert answers[-1].json()["code"] == "too_many_mails"
             assert int(answers[-1].headers["Retry-After"]) >= 1
 
+    async def test_of_an_address_is_counted_as_addresses_are_compared(self, mailing: AsyncClient):
+        """Python would fold ß and ſ to letters of other addresses, whose owners could ask for no mail then."""
+        for other, email in (("stra\u00dfe", "strasse"), ("\u017fmith", "smith")):
+            answers = [await ask(mailing, f"{other}@example.com") for _ in range(6)]
+            assert [answer.status_code for answer in answers] == [202] * 5 + [429]
+            assert (await ask(mailing, f"{email}@example.com")).status_code == 202
+
     @pytest.mark.parametrize("email", ["no-address", "", "ann@example.com\r\nBcc: x@example.com", None])
     async def test_of_what_is_no_address_is_refused(self, mailing: AsyncClient, email: Any):
         assert (await mailing.post("/auth/password-reset", json={"email": email})).status_code == 422

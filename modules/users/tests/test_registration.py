@@ -129,6 +129,8 @@ class TestRefusedInput:
             pytest.param({"email": "ann@example.com, bob@example.com"}, "/email", id="two e-mail addresses"),
             pytest.param({"email": ""}, "/email", id="empty e-mail address"),
             pytest.param({"email": f"{'a' * 243}@example.com"}, "/email", id="long e-mail address"),
+            pytest.param({"email": "m\u0130ke@example.com"}, "/email", id="dotted I, which PostgreSQL folds to i"),
+            pytest.param({"email": "mI\u0307ke@example.com"}, "/email", id="dotted I, decomposed"),
             pytest.param({"email": "ann\0@example.com"}, "/email", id="NUL in the e-mail address"),
             pytest.param({"email": None}, "/email", id="null as e-mail address"),
             pytest.param({"password": "7 chars"}, "/password", id="short password"),
