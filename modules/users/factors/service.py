@@ -63,10 +63,11 @@ class FactorService:
         return Added(id, await self._factors.get(change.caller, id, read=execute), codes)
 
     async def renew_codes(self, change: Change) -> list[str]:
-        """New recovery codes for the caller. Raises NoSecondFactor, and InvalidToken."""
+        """New recovery codes for the caller, who is told. Raises NoSecondFactor, and InvalidToken."""
         await self.hold(change)
         if await self._factors.count(change, change.caller.user_id) == 0:
             raise NoSecondFactor
+        await self._notices.tell(change, change.caller.user_id, Notice.RECOVERY_CODES_MADE)
         return await self._codes.renewed(change, change.caller.user_id)
 
     async def remove(self, change: Change, id: UUID) -> None:

@@ -224,7 +224,7 @@ class TestSealing:
 
 
 class TestTheOwner:
-    async def test_is_told_of_each_that_is_added_used_up_or_removed(
+    async def test_is_told_of_each_that_is_added_used_up_renewed_or_removed(
         self,
         mailing_app: FastAPI,
         mailing_application: Application,
@@ -236,6 +236,7 @@ class TestTheOwner:
         await add_app(ann)
         await begin(ann)
         assert (await sign_in(ann, codes[0])).status_code == 201
+        renewed = (await ann.post("/auth/factors/recovery-codes")).json()["recovery_codes"]
         await ann.delete(f"/auth/factors/{(await ids(ann))[1]}")
         administrator = await signed_in_at(mailing_app, mailing_application, role="admin")
         await administrator.delete(f"/users/{ann.id}/factors")
@@ -246,7 +247,8 @@ class TestTheOwner:
             "A second factor was added",
             "A second factor was removed",
             "A second factor was removed",
+            "New recovery codes were made",
         ]
         sent = "".join(mail.as_string() for mail in mail_server.mails)
         assert "Authenticator app" in sent
-        assert not any(word in sent for word in (secret, *codes))
+        assert not any(word in sent for word in (secret, *codes, *renewed))

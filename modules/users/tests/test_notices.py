@@ -14,6 +14,17 @@ from tests.database import RolledBackDatabase
 from tests.jobs_done import do_jobs
 from tests.mails import MailServer, text_of
 
+ADVICE = {
+    Notice.PASSWORD_CHANGED: "Reset your password, which ends all sessions.",
+    Notice.EMAIL_CHANGED: "A reset of your password does not help",
+    Notice.KEY_MADE: "revoke the key",
+    Notice.SERVICE_MADE: "delete the service",
+    Notice.FACTOR_ADDED: "remove the factor",
+    Notice.FACTOR_REMOVED: "add a factor again",
+    Notice.RECOVERY_CODE_USED: "make new recovery codes",
+    Notice.RECOVERY_CODES_MADE: "make new ones once more",
+}
+
 
 @pytest.fixture
 def notices(mailing_application: Application) -> Notices:
@@ -34,6 +45,22 @@ class TestANotice:
         assert mail["Subject"]
         assert "Name: <b>CI</b>" in text_of(mail)
         assert "Name: &lt;b&gt;CI&lt;/b&gt;" in text_of(mail, "html")
+
+    @pytest.mark.parametrize("notice", Notice)
+    async def test_says_what_gets_an_intruder_out(
+        self, notice, notices, mailing_application, mail_server: MailServer, database: RolledBackDatabase
+    ):
+        """Of what a reset of the password leaves as it is, it alone would be no help."""
+        user = await UserFactory.saved()
+        async with database.unit_of_work() as unit:
+            await notices.tell(Change(unit), user.id, notice)
+        await do_jobs(mailing_application)
+        (mail,) = mail_server.to(user.email)
+        for kind in ("plain", "html"):
+            told = " ".join(text_of(mail, kind).split())
+            assert ADVICE[notice] in told
+            assert ("Reset your password" in told) == (notice == Notice.PASSWORD_CHANGED)
+            assert "tell the people who run the site" in told
 
     async def test_goes_to_the_address_of_that_moment(
         self, notices, mailing_application, mail_server: MailServer, database: RolledBackDatabase
