@@ -92,6 +92,7 @@ class UsersContainer(containers.DeclarativeContainer):
         SessionService,
         repository,
         session_repository,
+        confirmation_repository,
         passwords=kernel.passwords,
         guesses=guesses,
         access_tokens=kernel.access_tokens,

@@ -30,7 +30,7 @@ class CurrentPassword:
             raise WrongPassword(pointer="/current_password")
         return known
 
-    async def hold(self, change: Change, known: Credentials) -> None:
-        """It is still the password, and the account is locked. Raises WrongPassword."""
-        if not await self._users.hold(change, known):
+    async def hold(self, change: Change, known: Credentials, password: str) -> None:
+        """It is still the password, and the account is locked. Raises WrongPassword, TooManySignIns."""
+        if await self._users.hold(change, known, partial(self._passwords.matches, password)) is None:
             raise WrongPassword(pointer="/current_password")

@@ -1,5 +1,6 @@
 """How accounts are found and kept."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -84,12 +85,8 @@ _LOCK_SERVICES = Statement(
     .with_for_update()
 )
 _HOLD = Statement(
-    select(col(User.id))
-    .where(
-        col(User.id) == bindparam("id", type_=Uuid()),
-        col(User.password_hash) == bindparam("password_hash", type_=String()),
-        *MAY_SIGN_IN,
-    )
+    select(*_CREDENTIALS)
+    .where(col(User.id) == bindparam("id", type_=Uuid()), *MAY_SIGN_IN)
     .with_for_update(key_share=True)
 )
 
@@ -126,10 +123,18 @@ class UserRepository(Repository[User]):
             return folded, Credentials(*found)
         return None
 
-    async def hold(self, change: Change, credentials: Credentials) -> bool:
-        """Whether the account may still sign in with these; it is locked then. Checking a password takes a while."""
-        values = {"id": credentials.user_id, "password_hash": credentials.password_hash}
-        return bool(await change.unit.execute(_HOLD, values))
+    async def hold(
+        self, change: Change, known: Credentials, matches: Callable[[str], Awaitable[bool]]
+    ) -> Credentials | None:
+        """What the account signs in with by now, if it may still do so with the same password; it is locked then.
+        Checking a password takes a while, in which another sign-in may have hashed the same one anew: of a hash that is
+        not the `known` one, `matches` says whether it is that password's.
+        """
+        for row in await change.unit.execute(_HOLD, {"id": known.user_id}):
+            held = Credentials(*row)
+            if held.password_hash == known.password_hash or await matches(held.password_hash):
+                return held
+        return None
 
     async def set_password(self, change: Change, id: UUID, password_hash: str) -> None:
         """Of an account that is held."""

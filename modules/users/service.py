@@ -108,7 +108,7 @@ class UserService:
         known = await self._proof.demand(change, data.current_password, address)
         self._strong.demand(data.new_password, known.email, known.full_name)
         password_hash = await self._passwords.hash(data.new_password)
-        await self._proof.hold(change, known)
+        await self._proof.hold(change, known, data.current_password)
         await self._users.set_password(change, known.user_id, password_hash)
         await self._notices.tell(change, known.user_id, Notice.PASSWORD_CHANGED)
         await self._sessions.revoke_all(change, known.user_id, but=change.caller.session_id)

@@ -8,6 +8,7 @@ from sqlalchemy import (
     ColumnElement,
     Interval,
     LargeBinary,
+    SQLColumnExpression,
     String,
     Uuid,
     and_,
@@ -34,9 +35,12 @@ from shared.writes import Change
 ON_ITS_WAY = cast(timedelta(days=1), Interval())
 """How long a wish waits for its mail to be sent. From then on its link is good as long as settings say."""
 
-_state: ColumnElement[bytes] = func.sha256(
-    func.convert_to(func.concat(col(User.password_hash), " ", func.lower(col(User.email))), "UTF8")
-)
+
+def _state_with(password_hash: SQLColumnExpression[str]) -> ColumnElement[bytes]:
+    return func.sha256(func.convert_to(func.concat(password_hash, " ", func.lower(col(User.email))), "UTF8"))
+
+
+_state = _state_with(col(User.password_hash))
 _is_waiting = col(Confirmation.expires_at) > func.now()
 _is_of_token = and_(col(Confirmation.digest) == bindparam("digest", type_=LargeBinary()), _is_waiting)
 _id, _email = bindparam("id", type_=Uuid()), bindparam("email", type_=String())
@@ -105,6 +109,15 @@ _LOCK_ACCOUNT = Statement(
     .where(col(User.id) == _id, _state == bindparam("state", type_=LargeBinary()), *MAY_SIGN_IN)
     .with_for_update(key_share=True)
 )
+_KEEP_GOOD = Statement(
+    update(Confirmation)
+    .where(
+        col(Confirmation.user_id) == col(User.id),
+        col(User.id) == bindparam("of_user", type_=Uuid()),
+        col(Confirmation.state) == _state,
+    )
+    .values(state=_state_with(bindparam("new_hash", type_=String())))
+)
 _confirmation, _user = frozen(Confirmation), frozen(User)
 
 
@@ -153,6 +166,10 @@ class ConfirmationRepository:
     async def issue(self, change: Change, id: UUID, digest: bytes, lifetime: timedelta) -> None:
         """Keep the digest of the token in the newest mail."""
         await change.unit.execute(_ISSUE, {"of_id": id, "new_digest": digest, "lifetime": lifetime})
+
+    async def keep_good(self, change: Change, user_id: UUID, password_hash: str) -> None:
+        """The same password is about to have another hash: what waits for a link is not void for that."""
+        await change.unit.execute(_KEEP_GOOD, {"of_user": user_id, "new_hash": password_hash})
 
     async def reset_account(self, digest: bytes) -> tuple[str, str] | None:
         """Address, folded, and name of the account whose password this token may set."""

@@ -86,7 +86,7 @@ class RecoveryService:
         known = await self._proof.demand(change, data.current_password, address)
         if self._confirmations.is_configured:  # No earlier, or who is mailed nothing could not ask for mail.
             await self._guesses.count_mail(await self._users.folded(data.email), address)
-        await self._proof.hold(change, known)
+        await self._proof.hold(change, known, data.current_password)
         user = await self._users.lock(change.about(me), me, "change")
         if self._confirmations.is_configured:
             await self._confirmations.ask_address(change, me, data.email)

@@ -14,6 +14,7 @@ from modules.users.factors.errors import SecondFactorRequired
 from modules.users.factors.second_factor import SecondFactor
 from modules.users.guesses import Guesses
 from modules.users.models import REUSE_LEEWAY
+from modules.users.recovery.repository import ConfirmationRepository
 from modules.users.repository import UserRepository
 from modules.users.sessions.errors import InvalidCredentials, InvalidGrant, InvalidRequest, UnsupportedGrantType
 from modules.users.sessions.repository import Client, SessionRepository
@@ -65,6 +66,7 @@ class SessionService:
         self,
         users: UserRepository,
         sessions: SessionRepository,
+        confirmations: ConfirmationRepository,
         *,
         passwords: Passwords,
         guesses: Guesses,
@@ -76,6 +78,7 @@ class SessionService:
     ) -> None:
         self._users = users
         self._sessions = sessions
+        self._confirmations = confirmations
         self._passwords = passwords
         self._guesses = guesses
         self._second_factor = second_factor
@@ -102,9 +105,11 @@ class SessionService:
             await self._guesses.count_code(account)  # Before it is looked at.
         await self._second_factor.demand(change, known.user_id, code)
         # The password may have been changed meanwhile, and the change ends only the sessions that there are.
-        if not await self._users.hold(change, known):
+        held = await self._users.hold(change, known, partial(self._passwords.matches, password))
+        if held is None:
             raise InvalidCredentials
-        if renewed is not None:
+        if renewed is not None and held.password_hash == known.password_hash:  # Else another sign-in has renewed it.
+            await self._confirmations.keep_good(change, known.user_id, renewed)
             await self._users.set_password(change, known.user_id, renewed)
         if code is not None:
             await self._guesses.forget_codes(change, account)

@@ -1,17 +1,22 @@
 """What API clients may rely on when they change their password: PUT /users/me/password."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import closing
+from contextvars import Context
 
 import pytest
 from httpx2 import AsyncClient, Response
 
+from app.container import Application
 from modules.users.tests.factories import PASSWORD, UserFactory
+from shared.auth import Passwords
 from tests.callers import Caller
 
 SignIn = Callable[..., Awaitable[Caller]]
 
-NEW = "another good password"
+EMAIL, NEW = "ann@example.com", "another good password"
 
 
 async def change(caller: AsyncClient, current: str = PASSWORD, new: str = NEW) -> Response:
@@ -52,6 +57,26 @@ class TestChange:
         ann, bob = await signed_in(), await signed_in()
         await change(ann)
         assert (await bob.get("/users/me")).status_code == 200
+
+    async def test_a_sign_in_that_hashes_the_present_one_anew_meanwhile_makes_it_no_other(
+        self, client: AsyncClient, signed_in: SignIn, application: Application
+    ) -> None:
+        others: list[Response] = []
+
+        class Overtaken(Passwords):
+            overtaken = False
+
+            async def hash(self, password: str) -> str:
+                if not self.overtaken:
+                    self.overtaken = True
+                    others.append(await asyncio.create_task(sign_in(client, EMAIL, PASSWORD), context=Context()))
+                return await super().hash(password)
+
+        ann = await signed_in(email=EMAIL)
+        with closing(Overtaken(16, 1)) as passwords, application.kernel.passwords.override(passwords):
+            answer = await change(ann)
+        assert [other.status_code for other in others] == [200]
+        assert answer.status_code == 204
 
     async def test_the_new_password_may_be_used_to_change_it_again(self, signed_in: SignIn) -> None:
         ann = await signed_in()

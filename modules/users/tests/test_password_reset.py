@@ -1,6 +1,7 @@
 """What API clients may rely on when a password was forgotten: POST /auth/password-reset and …/confirm."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import text
 from app.container import Application
 from modules.users.models import User
 from modules.users.tests.factories import PASSWORD, UserFactory
+from shared.auth import Passwords
 from tests.callers import Caller
 from tests.database import RolledBackDatabase
 from tests.jobs_done import do_jobs
@@ -176,6 +178,15 @@ class TestConfirm:
         await database.sql(text(statement))
         answer = await confirm(mailing, token)
         assert (answer.status_code, answer.json()["code"]) == (400, "link_not_valid")
+
+    async def test_is_good_after_a_sign_in_has_hashed_the_same_password_anew(
+        self, ann: User, mailing: AsyncClient, mailed, mailing_application: Application
+    ):
+        """With the parameters of today. That is no other password."""
+        token = await mailed()
+        with closing(Passwords(16, 1)) as passwords, mailing_application.kernel.passwords.override(passwords):
+            assert await sign_in(mailing, EMAIL, PASSWORD) == 201
+        assert (await confirm(mailing, token)).status_code == 204
 
     @pytest.mark.parametrize("token", ["x", "é", "A" * 43, "token with blanks", "🙂" * 50])
     async def test_of_a_token_that_nobody_was_mailed_is_refused(self, ann: User, mailing: AsyncClient, mailed, token):

@@ -271,6 +271,27 @@ class TestAHashOfOtherParameters:
         assert (first.status_code, second.status_code) == (200, 200)
         assert in_transaction == [False]
 
+    async def test_that_another_sign_in_renews_meanwhile_is_no_other_password(
+        self, client: AsyncClient, application: Application, database: RolledBackDatabase
+    ) -> None:
+        """After the parameters were raised, an account's devices come all at once."""
+        others: list[Response] = []
+
+        class Overtaken(Passwords):
+            overtaken = False
+
+            async def hash(self, password: str) -> str:
+                if not self.overtaken:
+                    self.overtaken = True
+                    others.append(await asyncio.create_task(sign_in(client, user.email), context=Context()))
+                return await super().hash(password)
+
+        user = await UserFactory.saved()
+        with closing(Overtaken(16, 1)) as passwords, application.kernel.passwords.override(passwords):
+            answer = await sign_in(client, user.email)
+        assert [other.status_code for other in others] == [200]
+        assert answer.status_code == 200
+
     async def test_stays_in_a_crowd(self, client: AsyncClient, application: Application) -> None:
         class Crowded(Passwords):
             async def hash(self, password: str) -> str:
