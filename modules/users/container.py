@@ -64,6 +64,7 @@ class UsersContainer(containers.DeclarativeContainer):
     recovery_codes = providers.Singleton(RecoveryCodes, kernel.database)
     sealing = providers.Singleton(Sealing, kernel.settings.provided.keys.call("second factors"))
     second_factor = providers.Singleton(SecondFactor, factor_repository, recovery_codes, sealing, notices)
+    factor_service = providers.Factory(FactorService, factor_repository, recovery_codes, repository, notices)
     service = providers.Factory(
         UserService,
         repository,
@@ -81,6 +82,8 @@ class UsersContainer(containers.DeclarativeContainer):
         repository,
         session_repository,
         confirmation_repository,
+        keys=key_repository,
+        factors=factor_service,
         confirmations=confirmations,
         passwords=kernel.passwords,
         strong=strong_passwords,
@@ -108,7 +111,6 @@ class UsersContainer(containers.DeclarativeContainer):
     key_service = providers.Factory(
         KeyService, key_repository, service_repository, notices, kernel.scopes, settings.provided.keys_per_account
     )
-    factor_service = providers.Factory(FactorService, factor_repository, recovery_codes, repository, notices)
     app_service = providers.Factory(AppService, factor_repository, factor_service, sealing)
     relying_party = providers.Callable(RelyingParty.at, kernel.settings.provided.public_url, GOOD_FOR)
     passkey_service = providers.Factory(

@@ -16,7 +16,7 @@ class EmailTaken(Conflict):
 
 
 class WrongPassword(Forbidden):
-    """The current password is not right."""
+    """The password is not right."""
 
 
 class WeakPassword(Invalid):

@@ -94,8 +94,8 @@ async def registered(house: House) -> AsyncIterator[AsyncClient]:
     async with anonymous(house.app, timeout=PATIENCE) as client:
         assert (await client.post("/users", json=ANN)).status_code == 202
         await house.mails(1)
-        token = token_in(house.server.mails.pop())
-        assert (await client.post("/auth/verify-email/confirm", json={"token": token})).status_code == 204
+        body = {"token": token_in(house.server.mails.pop()), "password": ANN["password"]}
+        assert (await client.post("/auth/verify-email/confirm", json=body)).status_code == 204
         yield client
 
 
@@ -167,7 +167,7 @@ class TestAToken:
             for _ in range(2):
                 await client.post("/users", json=ANN)
             await house.mails(2)
-            tokens = [token_in(mail) for mail in house.server.mails]
-            confirming = (client.post("/auth/verify-email/confirm", json={"token": token}) for token in tokens)
+            bodies = [{"token": token_in(mail), "password": ANN["password"]} for mail in house.server.mails]
+            confirming = (client.post("/auth/verify-email/confirm", json=body) for body in bodies)
             assert await statuses(*confirming) == [204, 409]
         assert house.sql("SELECT count(*) FROM users") == [(1,)]

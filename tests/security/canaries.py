@@ -17,6 +17,7 @@ from tests.patience import PATIENCE, eventually
 from tests.servers import Server
 
 ANN, NEW_ADDRESS = "ann@example.com", "ann.lee@example.com"
+GUESS = "canary-3 a guess"
 TOKENS = {"POST /auth/sessions", "POST /auth/token"}
 MEANT = {
     "access token": TOKENS,
@@ -103,15 +104,16 @@ class Play:
         for _ in range(2):
             assert self.ask("POST /users", json=account, headers=again).status_code == 202
         self.ask("POST /users", json={**account, "full_name": "Eve"}, headers=again)
-        token = self.mailed(ANN, "verify-email")
-        for status in (204, 400):  # The second time, it is used up.
-            assert self.ask("POST /auth/verify-email/confirm", json={"token": token}).status_code == status
+        link = {"token": self.mailed(ANN, "verify-email")}
+        wrong = {"password": GUESS}
+        for status, proof in ((422, {}), (403, wrong), (204, {"password": password}), (400, {"password": password})):
+            assert self.ask("POST /auth/verify-email/confirm", json=link | proof).status_code == status
         self.ask("POST /users", json=account)  # Tells Ann, and nobody else.
         return password
 
     def _signs_in(self, password: str) -> str:
         body = {"email": ANN, "password": password}
-        wrong = body | {"password": self.secret("wrong password", "canary-3 a guess")}
+        wrong = body | {"password": self.secret("wrong password", GUESS)}
         assert self.ask("POST /auth/sessions", json=wrong).status_code == 401
         assert self.ask("POST /auth/sessions", json={**body, "email": "nobody@example.com"}).status_code == 401
         form = {"grant_type": "password", "username": ANN}

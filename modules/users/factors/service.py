@@ -86,6 +86,10 @@ class FactorService:
         other means that it is the owner who asks (ASVS 6.4.4). Raises UserNotFound, and UserForbidden.
         """
         await self._users.lock(change, user_id, "administer")
+        await self.clear(change, user_id)
+
+    async def clear(self, change: Change, user_id: UUID) -> None:
+        """Remove all of an account that is held, and its recovery codes."""
         await self._removed(change, user_id, await self._factors.remove_all(change, user_id))
 
     async def _removed(self, change: Change, user_id: UUID, factors: Iterable[Removed]) -> None:

@@ -100,6 +100,9 @@ _RESET_ACCOUNT = Statement(
     .join(Confirmation, col(Confirmation.user_id) == col(User.id))
     .where(_is_of_token, col(Confirmation.purpose) == Purpose.RESET, col(Confirmation.state) == _state, *MAY_SIGN_IN)
 )
+_REGISTRATION = Statement(
+    select(col(Confirmation.password_hash)).where(_is_of_token, col(Confirmation.purpose) == Purpose.REGISTRATION)
+)
 _USE_RESET, _USE_OTHER = (
     Statement(delete(Confirmation).where(_is_of_token, is_meant).returning(*loaded_columns(Confirmation)))
     for is_meant in (col(Confirmation.purpose) == Purpose.RESET, col(Confirmation.purpose) != Purpose.RESET)
@@ -175,6 +178,12 @@ class ConfirmationRepository:
         """Address, folded, and name of the account whose password this token may set."""
         for email, full_name in await self._database.read(_RESET_ACCOUNT, {"digest": digest}, at_primary=True):
             return email, full_name
+        return None
+
+    async def registration(self, digest: bytes) -> str | None:
+        """The hash of the password of an account that this token makes; None when it makes none."""
+        for (password_hash,) in await self._database.read(_REGISTRATION, {"digest": digest}, at_primary=True):
+            return str(password_hash)
         return None
 
     async def use_reset(self, change: Change, digest: bytes) -> User | None:

@@ -31,7 +31,9 @@ async def request_password_reset(
 @router.post("/password-reset/confirm", status_code=204)
 @_BY_ANYBODY  # check: a token says who
 async def reset_password(request: Request, data: Reset, change: PublicChange, service: Recovery) -> None:
-    """Set another password by the token of a mail, and end every session."""
+    """Set another password by the token of a mail, and end every session. If nobody had shown yet that the account's
+    address is theirs, its keys, second factors and recovery codes go as well, for somebody else may have left them.
+    """
     await service.reset(change, data, client_of(request).address)
 
 
@@ -44,9 +46,9 @@ async def request_verification(request: Request, change: CurrentChange, service:
 
 
 @router.post("/verify-email/confirm", status_code=204)
-@operation(public=True, repeatable=False)  # check: a token says who
-async def confirm_email(data: AddressConfirmation, change: PublicChange, service: Recovery) -> None:
+@_BY_ANYBODY  # check: a token says who
+async def confirm_email(request: Request, data: AddressConfirmation, change: PublicChange, service: Recovery) -> None:
     """Confirm an address by the token of a mail: it is yours, or becomes yours, or you get the account that you have
-    registered.
+    registered. A registration asks for the password that you have chosen: somebody else may have chosen another.
     """
-    await service.confirm(change, data.token)
+    await service.confirm(change, data, client_of(request).address)

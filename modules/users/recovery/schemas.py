@@ -28,9 +28,14 @@ class Reset(Input):
 
 
 class AddressConfirmation(Input):
-    """That a mail has arrived."""
+    """That a mail has arrived; of a registration also that it is one's own."""
 
     token: MailedToken
+    password: GivenPassword | None = Field(
+        None,
+        description="The password that was chosen for an account which this makes. Of other links it is not looked at.",
+        examples=[PASSWORD],
+    )
 
 
 class AddressChange(Input):

@@ -1,15 +1,20 @@
 """The rules of recovery: a forgotten password, and addresses that are shown to be somebody's."""
 
+from functools import partial
+
+from modules.users.errors import WrongPassword
+from modules.users.factors.service import FactorService
 from modules.users.guesses import Guesses
+from modules.users.keys.repository import KeyRepository
 from modules.users.models import Role, User
 from modules.users.notices import Notice, Notices
 from modules.users.passwords import StrongPasswords
 from modules.users.proof import CurrentPassword
 from modules.users.recovery.confirmations import Confirmations, digest_of
-from modules.users.recovery.errors import LinkNotValid, MailNotConfigured
+from modules.users.recovery.errors import LinkNotValid, MailNotConfigured, PasswordRequired
 from modules.users.recovery.models import Confirmation, Purpose
 from modules.users.recovery.repository import ConfirmationRepository
-from modules.users.recovery.schemas import AddressChange, Reset
+from modules.users.recovery.schemas import AddressChange, AddressConfirmation, Reset
 from modules.users.repository import UserRepository
 from modules.users.sessions.repository import SessionRepository
 from shared.auth import Passwords
@@ -25,6 +30,8 @@ class RecoveryService:
         sessions: SessionRepository,
         stored: ConfirmationRepository,
         *,
+        keys: KeyRepository,
+        factors: FactorService,
         confirmations: Confirmations,
         passwords: Passwords,
         strong: StrongPasswords,
@@ -35,6 +42,8 @@ class RecoveryService:
         self._users = users
         self._sessions = sessions
         self._stored = stored
+        self._keys = keys
+        self._factors = factors
         self._confirmations = confirmations
         self._passwords = passwords
         self._strong = strong
@@ -52,7 +61,8 @@ class RecoveryService:
 
     async def reset(self, change: Change, data: Reset, address: str) -> None:
         """Set a password by a token, and end every session. Who has read the mail is the owner: guesses of others keep
-        them no more from signing in. Raises LinkNotValid, WeakPassword.
+        them no more from signing in. Of an account whose address was not verified, they may not have been the owner
+        until now: whatever else lets somebody in goes as well. Raises LinkNotValid, WeakPassword.
         """
         digest = digest_of(data.token)
         found = await self._stored.reset_account(digest)  # Before a password is hashed for nobody.
@@ -67,6 +77,8 @@ class RecoveryService:
         await self._users.set_password(change, user.id, password_hash)
         if not user.email_verified:
             await self._users.update(change, user, email_verified=True)
+            await self._keys.revoke_all(change, user.id)
+            await self._factors.clear(change, user.id)
         await self._sessions.revoke_all(change, user.id)
         await self._guesses.remember(change, account, address)
         await self._notices.tell(change, user.id, Notice.PASSWORD_CHANGED)
@@ -95,9 +107,15 @@ class RecoveryService:
             await self._users.update(change, user, email=data.email, email_verified=False)
         return True
 
-    async def confirm(self, change: Change, token: str) -> None:
-        """Make true what the mail with this token asked. Raises LinkNotValid, EmailTaken."""
-        used = await self._stored.use(change, digest_of(token))
+    async def confirm(self, change: Change, data: AddressConfirmation, address: str) -> None:
+        """Make true what the mail with this token asked. `address` is the client's. Raises LinkNotValid, EmailTaken;
+        of a registration PasswordRequired, WrongPassword, TooManyAttempts, TooManySignIns.
+        """
+        digest = digest_of(data.token)
+        password_hash = await self._stored.registration(digest)
+        if password_hash is not None:
+            await self._demand_registrant(digest, data.password, password_hash, address)
+        used = await self._stored.use(change, digest)
         if used is None:
             raise LinkNotValid
         if used.purpose == Purpose.REGISTRATION:
@@ -107,6 +125,16 @@ class RecoveryService:
         if user is None:
             raise LinkNotValid
         await self._set_address(change, user, used.email or user.email)
+
+    async def _demand_registrant(self, digest: bytes, password: str | None, password_hash: str, address: str) -> None:
+        """Whoever uses the link has registered, and has not got the mail of somebody else's registration. Guesses are
+        counted by the link: by the address, others would keep its owner from it.
+        """
+        if password is None:
+            raise PasswordRequired(pointer="/password")
+        matches = partial(self._passwords.matches, password, password_hash)
+        if not await self._guesses.judged(f"registration {digest.hex()}", address, matches):
+            raise WrongPassword(pointer="/password")
 
     async def _set_address(self, change: Change, user: User, email: str) -> None:
         if user.email != email:  # Also where PostgreSQL folds both alike: it may be another mailbox.

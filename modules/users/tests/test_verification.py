@@ -18,8 +18,16 @@ SignIn = Callable[..., Awaitable[Caller]]
 ANN = {"email": "ann@example.com", "password": "correct horse battery", "full_name": "Buy at http://spam.example"}
 
 
-async def confirm(client: AsyncClient, token: str) -> Response:
-    return await client.post("/auth/verify-email/confirm", json={"token": token})
+async def confirm(client: AsyncClient, token: str, password: str | None = None) -> Response:
+    body = {"token": token} | ({} if password is None else {"password": password})
+    return await client.post("/auth/verify-email/confirm", json=body)
+
+
+async def mailed(mailing: AsyncClient, application: Application, server: MailServer) -> str:
+    """The token in the mail of a registration."""
+    assert (await mailing.post("/users", json=ANN)).status_code == 202
+    await do_jobs(application)
+    return token_in(server.to(ANN["email"])[-1])
 
 
 class TestVerification:
@@ -50,6 +58,14 @@ class TestVerification:
         await do_jobs(mailing_application)
         token = token_in(mail_server.mails[0])
         assert [(await confirm(mailing, token)).status_code for _ in range(2)] == [204, 400]
+
+    async def test_asks_for_no_password_and_looks_at_none(
+        self, ann: Caller, mailing: AsyncClient, mailing_application: Application, mail_server: MailServer
+    ):
+        """A page need not know which kind of link it was opened by."""
+        await ann.post("/auth/verify-email")
+        await do_jobs(mailing_application)
+        assert (await confirm(mailing, token_in(mail_server.mails[0]), "not my password")).status_code == 204
 
     async def test_sets_no_password(
         self, ann: Caller, mailing: AsyncClient, mailing_application: Application, mail_server: MailServer
@@ -97,7 +113,9 @@ class TestRegistrationWhereMailIsSent:
         await do_jobs(mailing_application)
         (mail,) = mail_server.to(ANN["email"])
         assert mail["Subject"] == "Confirm your registration"
-        assert (await confirm(mailing, token_in(mail))).status_code == 204
+        assert "asks for the password that you have chosen" in " ".join(text_of(mail).split())
+        confirmed = await confirm(mailing, token_in(mail), ANN["password"])
+        assert (confirmed.status_code, confirmed.content) == (204, b"")
         session = (await mailing.post("/auth/sessions", json=credentials)).json()
         me = await mailing.get("/users/me", headers={"Authorization": f"Bearer {session['access_token']}"})
         account = me.json()
@@ -134,11 +152,55 @@ class TestRegistrationWhereMailIsSent:
             await mailing.post("/users", json=ANN | {"password": password})
         await do_jobs(mailing_application)
         first, second = map(token_in, mail_server.mails)
-        assert (await confirm(mailing, second)).status_code == 204
-        answer = await confirm(mailing, first)
+        assert (await confirm(mailing, second, "another good password")).status_code == 204
+        answer = await confirm(mailing, first, ANN["password"])
         assert (answer.status_code, answer.json()["code"]) == (409, "email_taken")
         credentials = {"email": ANN["email"], "password": "another good password"}
         assert (await mailing.post("/auth/sessions", json=credentials)).status_code == 201
+
+    async def test_is_confirmed_by_who_knows_the_password_and_nobody_else(
+        self, mailing: AsyncClient, mailing_application: Application, mail_server: MailServer
+    ):
+        """Somebody else may have registered with this address, and their mail looks like one's own."""
+        token = await mailed(mailing, mailing_application, mail_server)
+        for password, status, code in (
+            (None, 422, "password_required"),
+            ("", 403, "wrong_password"),
+            ("another good password", 403, "wrong_password"),
+        ):
+            answer = await confirm(mailing, token, password)
+            assert (answer.status_code, answer.json()["code"]) == (status, code)
+            assert [error["pointer"] for error in answer.json()["errors"]] == ["/password"]
+        credentials = {"email": ANN["email"], "password": ANN["password"]}
+        assert (await mailing.post("/auth/sessions", json=credentials)).status_code == 401
+        assert (await confirm(mailing, token, ANN["password"])).status_code == 204
+        answer = await confirm(mailing, token, ANN["password"])
+        assert (answer.status_code, answer.json()["code"]) == (400, "link_not_valid")
+
+    async def test_has_its_password_guessed_as_slowly_as_at_a_sign_in(
+        self, mailing: AsyncClient, mailing_application: Application, mail_server: MailServer
+    ):
+        token, another = [await mailed(mailing, mailing_application, mail_server) for _ in range(2)]
+        answers = [await confirm(mailing, token, f"guess {n}") for n in range(6)]
+        assert [answer.status_code for answer in answers] == [403] * 5 + [429]
+        assert (await confirm(mailing, token, ANN["password"])).json()["code"] == "too_many_attempts"
+        assert (await confirm(mailing, another, ANN["password"])).status_code == 204, "Another link."
+
+    async def test_is_kept_from_nobody_by_who_guesses_at_a_sign_in(
+        self, mailing: AsyncClient, mailing_application: Application, mail_server: MailServer
+    ):
+        token = await mailed(mailing, mailing_application, mail_server)
+        wrong = {"email": ANN["email"], "password": "a guess"}
+        assert [(await mailing.post("/auth/sessions", json=wrong)).status_code for _ in range(6)] == [401] * 5 + [429]
+        assert (await confirm(mailing, token, ANN["password"])).status_code == 204
+
+    async def test_that_has_expired_is_refused_whatever_the_password(
+        self, mailing: AsyncClient, mailing_application: Application, mail_server: MailServer, database
+    ):
+        token = await mailed(mailing, mailing_application, mail_server)
+        await database.sql(text("UPDATE confirmations SET expires_at = now()"))
+        for password in (None, "a guess", ANN["password"]):
+            assert (await confirm(mailing, token, password)).json()["code"] == "link_not_valid"
 
     async def test_is_limited(self, mailing: AsyncClient):
         codes = [(await mailing.post("/users", json=ANN)).status_code for _ in range(6)]
