@@ -11,6 +11,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from modules.users.factors.errors import SecondFactorRequired
+from modules.users.factors.recovery_codes import looks_like_one
 from modules.users.factors.second_factor import SecondFactor
 from modules.users.guesses import Guesses
 from modules.users.models import REUSE_LEEWAY
@@ -98,16 +99,17 @@ class SessionService:
         if not is_right or known is None:
             raise InvalidCredentials
         renewed = await self._renewed(known.password_hash, password)
-        if code is not None:
-            await self._guesses.count_code(account)  # Before it is looked at.
-        await self._second_factor.demand(change, known.user_id, code)
+        counted: list[bytes] = []
+        if code is not None and not looks_like_one(code):
+            counted = await self._guesses.count_code(account, client.address)  # Before it is looked at.
         # The password may have been changed meanwhile, and the change ends only the sessions that there are.
         if not await self._users.hold(change, known):
             raise InvalidCredentials
+        await self._second_factor.demand(change, known.user_id, code)
         if renewed is not None:
             await self._users.set_password(change, known.user_id, renewed)
-        if code is not None:
-            await self._guesses.forget_codes(change, account)
+        if counted:
+            await self._guesses.forget_codes(change, counted)
         await self._guesses.remember(change, account, client.address)
         return await self.open(change, known.user_id, client)
 
