@@ -165,6 +165,14 @@ class TestAdministrators:
         assert (await admin.delete(f"/users/{ann.id}/keys/{made['id']}")).status_code == 204
         is_problem(await client.get("/users/me", headers=sent(made)), 401, "invalid_token")
 
+    async def test_revoke_those_of_others_with_a_sign_in_of_long_ago_and_not_their_own(self, ann, admin, signed_in):
+        """It is urgent, and only takes away. Who stole a token of theirs is not to stop what they run."""
+        stale = await signed_in(role="admin", ago=timedelta(hours=1))
+        made = await key_of(ann)
+        assert (await stale.delete(f"/users/{ann.id}/keys/{made['id']}")).status_code == 204
+        is_problem(await stale.delete(f"/users/{stale.id}/keys/{uuid7()}"), 403, "step_up_required")
+        is_problem(await admin.delete(f"/users/{admin.id}/keys/{uuid7()}"), 404, "key_not_found")
+
     async def test_are_the_only_ones(self, ann, bob):
         made = await key_of(bob)
         is_problem(await ann.get(f"/users/{bob.id}/keys"), 403, "administrators_only")
