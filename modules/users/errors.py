@@ -47,6 +47,10 @@ class ServiceNoAdministrator(Conflict, constraint="ck_users_service_no_administr
     """A service is no administrator. It acts for the person who owns it."""
 
 
+class ServiceWithoutOwner(Conflict):
+    """The account that owns this service is deleted. Restore that one first: a service acts for its owner."""
+
+
 class TooManyRegistrations(TooManyRequests):
     """Too many accounts were registered lately, from your address or in all. Wait for the seconds in the Retry-After
     header.

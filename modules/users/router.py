@@ -179,13 +179,11 @@ async def delete(user_id: UUID, _: Administrator, change: RecentChange, service:
 
 @users.post("/{user_id}/restore", response_model=UserRead)
 @_ADMINISTRATION
-async def restore(
-    request: Request, user_id: UUID, _: Administrator, change: RecentChange, repository: Repository
-) -> Response:
+async def restore(request: Request, user_id: UUID, _: Administrator, change: RecentChange, service: Users) -> Response:
     """Restore an account, with what was deleted along with it. For administrators who have signed in within the last
     five minutes.
     """
-    return document_response(request, await repository.bring_back(change, user_id))
+    return document_response(request, await service.restore(change, user_id))
 
 
 @users.get("/{user_id}/sessions", response_model=PageOf[SessionRead], openapi_extra=described(SESSIONS))
