@@ -156,12 +156,12 @@ class SessionService:
 
     async def end_of(self, change: Change, user_id: UUID, id: UUID) -> None:
         """End a session of any account, by an administrator. Raises SessionNotFound, and as `end_all_of`."""
-        await self._users.lock(change, user_id, "administer")
+        await self._note_the_end(change, user_id)
         await self._sessions.end(change, user_id, id)
 
     async def end_all_of(self, change: Change, user_id: UUID) -> None:
         """End every session of any account, by an administrator. Raises UserNotFound, UserForbidden, InvalidToken."""
-        await self._users.lock(change, user_id, "administer")
+        await self._note_the_end(change, user_id)
         await self._sessions.revoke_all(change, user_id)
 
     async def revoke(self, change: Change, token: str) -> None:
@@ -169,6 +169,10 @@ class SessionService:
         found = await self._sessions.lock(change, _digest(token))
         if found is not None:
             await self._sessions.revoke(change, found.session)
+
+    async def _note_the_end(self, change: Change, user_id: UUID) -> None:
+        user = await self._users.lock(change, user_id, "administer")
+        await self._users.update(change, user, sessions_ended_at=datetime.now(UTC))
 
     async def _renewed(self, encoded: str, password: str) -> str | None:
         """A hash as it is made today for one that was made otherwise. It is made before the account is locked, since it

@@ -308,6 +308,29 @@ class TestTheHistory:
         assert found == [("created", None), *done]
         assert [entry["after"].get("role") for entry in reversed(entries)][1:3] == ["admin", "user"]
 
+    @pytest.mark.parametrize("which", ["", "/{}"])
+    async def test_has_the_end_of_sessions(self, admin: Caller, signed_in: SignIn, which: str) -> None:
+        ann = await signed_in()
+        assert (await admin.delete(f"/users/{ann.id}/sessions{which.format(ann.session_id)}")).status_code == 204
+        newest, created = (await admin.get(f"/users/{ann.id}/history")).json()["items"]
+        assert (newest["action"], newest["actor_id"], created["action"]) == ("changed", str(admin.id), "created")
+        assert newest["before"] == {"sessions_ended_at": None, "version": 1}
+        assert newest["after"]["sessions_ended_at"] > created["at"]
+
+    async def test_has_no_end_of_a_session_that_there_was_not(self, admin: Caller, signed_in: SignIn) -> None:
+        ann = await signed_in()
+        assert (await admin.delete(f"/users/{ann.id}/sessions/{uuid4()}")).status_code == 404
+        assert len((await admin.get(f"/users/{ann.id}/history")).json()["items"]) == 1
+
+    async def test_has_no_sign_in_and_no_sign_out(self, admin: Caller, client: AsyncClient) -> None:
+        """The change feed is not woken by each of them."""
+        ann = await UserFactory.saved()
+        tokens = (await sign_in(client, ann)).json()
+        form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+        tokens = (await client.post("/auth/token", data=form)).json()
+        assert (await client.post("/auth/revoke", data={"token": tokens["refresh_token"]})).status_code == 200
+        assert len((await admin.get(f"/users/{ann.id}/history")).json()["items"]) == 1
+
 
 class TestDelete:
     async def test_takes_the_account_away_and_ends_its_sessions(

@@ -290,6 +290,44 @@ class TestAKey:
         assert not asked
 
 
+class TestTheHistory:
+    """Of who made the key, also of one that acts as a service."""
+
+    @staticmethod
+    async def told(admin, of):
+        entries = (await admin.get(f"/users/{of.id}/history?part=api_keys")).json()["items"]
+        assert not any("digest" in {**(entry["before"] or {}), **(entry["after"] or {})} for entry in entries)
+        return [
+            (entry["action"], entry["actor_id"], (entry["before"] or entry["after"])["name"])
+            for entry in reversed(entries)
+        ]
+
+    async def test_has_its_making_and_its_revocation(self, ann, admin):
+        service = (await ann.post("/auth/services", json={"full_name": "Importer"})).json()
+        for columns in ({"name": "Mine"}, {"name": "Its", "account_id": service["id"]}):
+            made = await key_of(ann, **columns)
+            assert (await ann.delete(f"/auth/keys/{made['id']}")).status_code == 204
+        by_ann = [(action, str(ann.id), name) for name in ("Mine", "Its") for action in ("created", "deleted")]
+        assert await self.told(admin, ann) == by_ann
+
+    async def test_has_its_revocation_by_an_administrator(self, ann, admin):
+        made = await key_of(ann, name="A")
+        assert (await admin.delete(f"/users/{ann.id}/keys/{made['id']}")).status_code == 204
+        assert await self.told(admin, ann) == [("created", str(ann.id), "A"), ("deleted", str(admin.id), "A")]
+
+    async def test_has_its_end_with_the_account(self, ann, admin):
+        await key_of(ann, name="A")
+        assert (await admin.patch(f"/users/{ann.id}", json={"is_active": False})).status_code == 200
+        assert await self.told(admin, ann) == [("created", str(ann.id), "A"), ("deleted", str(admin.id), "A")]
+
+    async def test_has_not_its_use(self, ann, admin, client):
+        """Nor does the change feed tell of it."""
+        made = await key_of(ann, name="A")
+        assert (await client.get("/users/me", headers=sent(made))).status_code == 200
+        assert (await ann.get(f"/auth/keys/{made['id']}")).json()["last_used_at"] is not None
+        assert await self.told(admin, ann) == [("created", str(ann.id), "A")]
+
+
 class TestThePurge:
     async def test_removes_what_has_expired_or_was_revoked(self, ann, database, settings):
         expired, revoked, alive = [await key_of(ann) for _ in range(3)]
