@@ -51,6 +51,10 @@ class ServiceNoAddress(Conflict):
     """A service has no e-mail address: nobody signs in to it, and mail about it goes to the person who owns it."""
 
 
+class ServiceWithoutOwner(Conflict):
+    """The account that owns this service is deleted. Restore that one first: a service acts for its owner."""
+
+
 class TooManyRegistrations(TooManyRequests):
     """Too many accounts were registered lately, from your address or in all. Wait for the seconds in the Retry-After
     header.

@@ -9,7 +9,7 @@ like others. A right password within the wait is not looked at either; the answe
 import hashlib
 import hmac
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from modules.users.errors import TooManyAttempts, TooManyMails, TooManyRegistrations
@@ -52,7 +52,7 @@ KNOWN_PLACE = Limit(free=10, fade=1800)
 ADDRESS = Limit(free=100, fade=60)
 """An office of a thousand behind one address mistypes some hundred times in its first hour."""
 CODE = ACCOUNT
-"""For the codes of an account's second factor, wherever they are tried: there are but a million of them."""
+"""For the codes of an account's second factor at places that are not known: there are but a million of them."""
 MAILBOX = ACCOUNT
 """For mails that anybody may have sent to somebody."""
 SHARDS = 16
@@ -114,13 +114,20 @@ class Guesses:
                 limits[digest(key, "mails", place_of(address))] = ADDRESS
         await self._count(limits, TooManyMails)
 
-    async def count_code(self, account: str) -> None:
-        """Count a try of a second factor's code, by who knows the password. Raises TooManyAttempts."""
-        await self._count({digest(key, "code", account): CODE for key in self._keys})
+    async def count_code(self, account: str, address: str) -> list[bytes]:
+        """Count a try of a second factor's code, by who knows the password: under what it is counted. At a known place
+        it is that place's, as a password is: the owner is not kept out by who tries codes elsewhere. Raises
+        TooManyAttempts.
+        """
+        at_place = await self.knows(account, address)
+        where, limit = ([place_of(address)], KNOWN_PLACE) if at_place else ([], CODE)
+        limits = {digest(key, "code", account, *where): limit for key in self._keys}
+        await self._count(limits)
+        return [*limits]
 
-    async def forget_codes(self, change: Change, account: str) -> None:
-        """The code was right: none is counted any more, if the change is kept."""
-        await self._failures.forget(change, [digest(key, "code", account) for key in self._keys])
+    async def forget_codes(self, change: Change, counted: Sequence[bytes]) -> None:
+        """The code was right: none is counted under these any more, if the change is kept."""
+        await self._failures.forget(change, counted)
 
     async def knows(self, account: str, address: str) -> bool:
         """Whether the account signed in from there lately."""

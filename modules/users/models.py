@@ -52,6 +52,9 @@ class User(Model, Resource, table=True):
     role: Role = Field(default=Role.USER, sa_type=choice(Role))
     is_active: bool = True
     email_verified: bool = False
+    sessions_ended_at: datetime | None = None
+    """When an administrator last ended sessions of it. So the account's history tells of that, though the journal does
+    not record sessions: there is one for each sign-in, which is written anew with each refresh."""
     owner_id: UUID | None = Field(default=None, foreign_key="users.id", index=True)
     """Of a service the person who answers for it; None of a person. It does not belong to that one in the kernel's
     sense: then whoever holds an account would keep it from signing in."""
@@ -76,7 +79,8 @@ class UserSession(Model, Identified, table=True):
     expires_at: datetime
     revoked_at: datetime | None = None
     used_at: datetime | None = None
-    """When it was last prolonged; None before, and of a session that an older release has opened."""
+    """When it was last prolonged; None before, and of a session that an older release has opened. Of a key, when that
+    was last used, give or take an hour."""
     address: str | None = Field(default=None, max_length=100)
     """The client's address, as the connection or a trusted proxy tells it."""
     client: str | None = Field(default=None, max_length=200)

@@ -1,10 +1,11 @@
 """Who may do what with an account."""
 
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, FromClause, case
 
-from shared.auth import ADMIN, CALLER_ID, CALLER_IS_ADMIN, Policy
+from shared.auth import ADMIN, CALLER_ID, CALLER_IS_ADMIN, Policy, Principal
 from shared.extensions import Extensions
 from shared.rows import OWNER
 
@@ -27,3 +28,11 @@ POLICY = Policy(
         "restore": frozenset({ADMIN}),
     },
 )
+
+
+def demand_step_up_at_own(administrator: Principal, user_id: UUID) -> None:
+    """An administrator ends sessions of others, and revokes their keys, with a sign-in of long ago, too: it is urgent,
+    and only takes away. Their own go by the rule of `/auth`. Raises StepUpRequired.
+    """
+    if user_id == administrator.user_id:
+        administrator.require_recent_sign_in()

@@ -78,6 +78,12 @@ _LOCK_BY_EMAIL = Statement(
     .where(func.lower(col(User.email)) == _FOLDED, col(User.deleted_at).is_(None))
     .with_for_update()
 )
+# Whoever deletes the account locks it before.
+_HOLD_LIVE = Statement(
+    select(col(User.id))
+    .where(col(User.id) == bindparam("id", type_=Uuid()), col(User.deleted_at).is_(None))
+    .with_for_update(read=True, key_share=True)
+)
 _LOCK_SERVICES = Statement(
     select(*loaded_columns(User))
     .where(col(User.owner_id) == bindparam("owner_id", type_=Uuid()), col(User.deleted_at).is_(None))
@@ -135,6 +141,10 @@ class UserRepository(Repository[User]):
             if held.password_hash == known.password_hash or await matches(held.password_hash):
                 return held
         return None
+
+    async def hold_live(self, change: Change, id: UUID) -> bool:
+        """Whether the account is live; it stays so until the unit of work ends."""
+        return bool(await change.unit.execute(_HOLD_LIVE, {"id": id}))
 
     async def set_password(self, change: Change, id: UUID, password_hash: str) -> None:
         """Of an account that is held."""

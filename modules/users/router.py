@@ -18,6 +18,7 @@ from modules.users.errors import (
 from modules.users.factors.router import Factors
 from modules.users.factors.router import router as factors
 from modules.users.keys.router import router as keys
+from modules.users.policy import demand_step_up_at_own
 from modules.users.recovery.router import Recovery
 from modules.users.recovery.router import router as recovery
 from modules.users.recovery.schemas import AddressChange
@@ -147,7 +148,8 @@ async def history(
 
 
 _ADMINISTRATION = operation(never=(UserForbidden,))
-"""An administrator may do all of it."""
+"""An administrator may do all of it. Parameters ask for one before they ask for a sign-in of lately: nobody else is
+told to sign in again."""
 
 
 _ENDING_SESSIONS = operation(urgent=True, repeatable=False, never=(UserForbidden,))
@@ -164,26 +166,31 @@ async def update(
     administrator: Administrator,
     service: Users,
 ) -> Response:
-    """Change any account, its role, and whether it may sign in. For administrators; who changes an address or a role
-    has to have signed in lately.
+    """Change any account, its role, and whether it may sign in. For administrators; who changes anything but a name has
+    to have signed in within the last five minutes.
     """
-    if data.changes().keys() & {"email", "role"}:  # With one of them, an account is taken (ASVS 7.5.1).
+    # With an address or a role an account is taken, and with the last its owner is kept out (ASVS 7.5.1).
+    if data.changes().keys() & {"email", "role", "is_active"}:
         administrator.require_recent_sign_in()
     return document_response(request, await service.change(change, user_id, data))
 
 
 @users.delete("/{user_id}", status_code=204)
 @_ADMINISTRATION
-async def delete(user_id: UUID, change: AdministratorsChange, service: Users) -> None:
-    """Delete any account, with its projects and tags. For administrators."""
+async def delete(user_id: UUID, _: Administrator, change: RecentChange, service: Users) -> None:
+    """Delete any account, with its projects and tags. For administrators who have signed in within the last five
+    minutes.
+    """
     await service.delete(change, user_id)
 
 
 @users.post("/{user_id}/restore", response_model=UserRead)
 @_ADMINISTRATION
-async def restore(request: Request, user_id: UUID, change: AdministratorsChange, repository: Repository) -> Response:
-    """Restore an account, with what was deleted along with it. For administrators."""
-    return document_response(request, await repository.bring_back(change, user_id))
+async def restore(request: Request, user_id: UUID, _: Administrator, change: RecentChange, service: Users) -> Response:
+    """Restore an account, with what was deleted along with it. For administrators who have signed in within the last
+    five minutes.
+    """
+    return document_response(request, await service.restore(change, user_id))
 
 
 @users.get("/{user_id}/sessions", response_model=PageOf[SessionRead], openapi_extra=described(SESSIONS))
@@ -196,22 +203,30 @@ async def list_sessions(
 
 @users.delete("/{user_id}/sessions", status_code=204)
 @_ENDING_SESSIONS
-async def end_sessions(user_id: UUID, change: AdministratorsChange, service: Sessions) -> None:
-    """Sign any account out everywhere. For administrators."""
+async def end_sessions(
+    user_id: UUID, change: AdministratorsChange, *, administrator: Administrator, service: Sessions
+) -> None:
+    """Sign any account out everywhere. For administrators; of your own, only a session of the last five minutes."""
+    demand_step_up_at_own(administrator, user_id)
     await service.end_all_of(change, user_id)
 
 
 @users.delete("/{user_id}/sessions/{session_id}", status_code=204)
 @_ENDING_SESSIONS
-async def end_session(user_id: UUID, session_id: UUID, change: AdministratorsChange, service: Sessions) -> None:
-    """End a session of any account. For administrators."""
+async def end_session(
+    user_id: UUID, session_id: UUID, change: AdministratorsChange, *, administrator: Administrator, service: Sessions
+) -> None:
+    """End a session of any account. For administrators; of your own, only a session of the last five minutes."""
+    demand_step_up_at_own(administrator, user_id)
     await service.end_of(change, user_id, session_id)
 
 
 @users.delete("/{user_id}/factors", status_code=204)
 @_ADMINISTRATION
-async def remove_factors(user_id: UUID, change: RecentChange, _: Administrator, service: Factors) -> None:
-    """Remove all second factors of an account whose owner has lost them. For administrators."""
+async def remove_factors(user_id: UUID, _: Administrator, change: RecentChange, service: Factors) -> None:
+    """Remove all second factors of an account whose owner has lost them. For administrators who have signed in within
+    the last five minutes.
+    """
     await service.remove_all(change, user_id)
 
 

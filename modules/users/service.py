@@ -4,7 +4,7 @@ from collections.abc import Set
 from dataclasses import replace
 from uuid import UUID
 
-from modules.users.errors import LastAdministrator, OwnAccount, OwnAddress, ServiceNoAddress
+from modules.users.errors import LastAdministrator, OwnAccount, OwnAddress, ServiceNoAddress, ServiceWithoutOwner
 from modules.users.guesses import Guesses
 from modules.users.keys.repository import KeyRepository
 from modules.users.models import Role
@@ -15,7 +15,7 @@ from modules.users.recovery.confirmations import Confirmations
 from modules.users.repository import UserRepository
 from modules.users.schemas import PasswordChange, UserAdministration, UserCreate, UserUpdate
 from modules.users.sessions.repository import SessionRepository
-from shared.auth import Passwords, Principal
+from shared.auth import RESTORE, Passwords, Principal
 from shared.errors import Contended
 from shared.reads import Representation
 from shared.writes import Change
@@ -124,6 +124,18 @@ class UserService:
         for one in (user, *await self._users.lock_services(change, id)):
             await self._users.delete(change, one)
         await self._end_all(change, id)
+
+    async def restore(self, change: Change, id: UUID) -> Representation:
+        """Restore an account, with what was deleted along with it: its document. Raises ServiceWithoutOwner, and as
+        `restore` and `lock` of its repository.
+        """
+        user = await self._users.lock(change, id, RESTORE, include_deleted=True)
+        comes_back = user.deleted_at is not None
+        # Without its owner it would be nobody's, and keep that one from being purged.
+        if comes_back and user.owner_id is not None and not await self._users.hold_live(change, user.owner_id):
+            raise ServiceWithoutOwner
+        await self._users.restore(change, user)
+        return await self._users.document(change, id)
 
     async def _end_all(self, change: Change, id: UUID) -> None:
         """All by which somebody acts as the account, for good: it may come back, and they may have been stolen."""

@@ -18,11 +18,11 @@ def upgrade() -> None:
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("first_characters", sa.String(20), nullable=False),
         sa.Column("scopes", sa.ARRAY(sa.String()), nullable=False),
-        sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["id"], ["sessions.id"], name=op.f("fk_api_keys_id"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name=op.f("fk_api_keys_owner_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
     )
+    op.execute("SELECT trellis_journal('api_keys', 'users', 'owner_id', '{digest}')")
     op.create_index(op.f("ix_api_keys_owner_id"), "api_keys", ["owner_id"], unique=False)
     op.create_index(op.f("ix_api_keys_digest"), "api_keys", ["digest"], unique=False)
     # squawk: constraint-missing-not-valid, every row keeps it and the table of accounts is read in a moment

@@ -29,7 +29,16 @@ _USE = Statement(
 
 def digest_of(code: str) -> bytes:
     """Of a code as somebody types it: in capitals, perhaps, or without the hyphens."""
-    return hashlib.sha256(re.sub(r"[\s-]", "", code).lower().encode()).digest()
+    return hashlib.sha256(_letters(code).encode()).digest()
+
+
+def looks_like_one(code: str) -> bool:
+    """Whether this can be a recovery code. Nobody finds one by trying, so tries need not be counted."""
+    return re.fullmatch("[a-z2-7]{24}", _letters(code)) is not None
+
+
+def _letters(code: str) -> str:
+    return re.sub(r"[\s-]", "", code).lower()
 
 
 class RecoveryCodes:

@@ -73,8 +73,10 @@ _SEALED_BY = Statement(
     .with_for_update(skip_locked=True)
 )
 _SEAL = Statement(update(Factor).where(_ID).values(key_material=bindparam("sealed")))
-_used = insert(FactorUse).values(
-    factor_id=bindparam("id", type_=Uuid()), counter=bindparam("counter", type_=BigInteger()), used_at=func.now()
+# Of a factor that was removed while somebody came with it, no use is noted.
+_used = insert(FactorUse).from_select(
+    ["factor_id", "counter", "used_at"],
+    select(col(Factor.id), bindparam("counter", type_=BigInteger()), func.now()).where(_ID),
 )
 # Of two who come with one code, the second waits for the row, and then sees the counter of the first.
 _USE = Statement(
@@ -159,9 +161,9 @@ class FactorRepository:
             return str(email)
         return None
 
-    async def of_account(self, user_id: UUID) -> list[Known]:
+    async def of_account(self, change: Change, user_id: UUID) -> list[Known]:
         """The confirmed ones."""
-        return [Known(*row) for row in await self._database.read(_OF_ACCOUNT, {"of_user": user_id})]
+        return [Known(*row) for row in await change.unit.execute(_OF_ACCOUNT, {"of_user": user_id})]
 
     async def credentials(self, change: Change, user_id: UUID) -> list[bytes]:
         """What the passkeys of an account are found by."""
@@ -217,7 +219,9 @@ class FactorRepository:
         return None
 
     async def use(self, change: Change, id: UUID, counter: int) -> bool:
-        """Whether nobody came with this counter, or a higher one, before; from now on somebody did."""
+        """Whether the factor is there, and nobody came with this counter, or a higher one, before; from now on somebody
+        did.
+        """
         return bool(await change.unit.execute(_USE, {"id": id, "counter": counter}))
 
     def _compiled(self, view: View) -> Statement:

@@ -35,15 +35,14 @@ class SecondFactor:
 
     async def demand(self, change: Change, user_id: UUID, code: str | None) -> None:
         """Nothing of an account without a second factor. Else the code of an app or a recovery code, which is good no
-        more if the change is kept. Whoever asks counts the codes that are tried. Raises SecondFactorRequired, and
-        SecondFactorWrong.
+        more if the change is kept. Whoever asks holds the account, or it may get a factor meanwhile, and counts the
+        codes that are tried. Raises SecondFactorRequired, and SecondFactorWrong.
         """
-        known = await self._factors.of_account(user_id)
+        known = await self._factors.of_account(change, user_id)
         if not known:
             return
         if code is None:
-            raise await self._required(user_id, known)
-        await self._factors.hold(change, user_id)  # Before its factors: whoever changes those does so in this order.
+            raise await self._required(change, user_id, known)
         step = self._step_of(user_id, known, totp.typed(code))
         if step is not None and await self._factors.use(change, step.id, step.counter):
             return
@@ -59,9 +58,9 @@ class SecondFactor:
                 return _Step(factor.id, step)
         return None
 
-    async def _required(self, user_id: UUID, known: list[Known]) -> SecondFactorRequired:
+    async def _required(self, change: Change, user_id: UUID, known: list[Known]) -> SecondFactorRequired:
         kinds = {factor.kind for factor in known}
-        if await self._codes.left(user_id) > 0:
+        if await self._codes.left(user_id, change.unit.execute) > 0:
             kinds.add(RECOVERY_CODE)
         required = SecondFactorRequired()
         required.members = {"factors": sorted(kinds)}

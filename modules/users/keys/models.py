@@ -1,16 +1,17 @@
 """The table of API keys."""
 
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, SQLColumnExpression, String, exists
 from sqlmodel import Field, col
 
-from shared.rows import SECRET, Model
+from shared.rows import SECRET, Model, recorded_with
 
 
 class ApiKey(Model, table=True):
-    """A key. Its id is that of a session: expiry and revocation are there, and the gate looks at them."""
+    """A key. Its id is that of a session: expiry, revocation and last use are there, and the gate looks at them. A key
+    that is revoked goes, so that the history of who made it tells of that; the journal does not record sessions.
+    """
 
     __tablename__ = "api_keys"
 
@@ -21,7 +22,9 @@ class ApiKey(Model, table=True):
     digest: bytes = Field(index=True, sa_column_kwargs=SECRET)
     first_characters: str = Field(max_length=20)
     scopes: list[str] = Field(sa_type=ARRAY(String))
-    last_used_at: datetime | None = None
+
+
+recorded_with(ApiKey, "owner_id")
 
 
 def is_of_key(session_id: SQLColumnExpression[UUID]) -> ColumnElement[bool]:

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ColumnElement,
     DateTime,
     FromClause,
     Interval,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Uuid,
     bindparam,
     cast,
+    delete,
     exists,
     func,
     null,
@@ -40,13 +42,14 @@ _keys, _sessions = table_of(ApiKey), table_of(UserSession)
 KEYS_MADE = Quota(ApiKey, "owner_id", TooManyKeys, exists().where(_sessions.c.id == _keys.c.id, *ALIVE))
 """How many good ones an account may have made."""
 _used = (
-    update(_keys)
+    update(_sessions)
     .where(
+        _sessions.c.id == _keys.c.id,
         _keys.c.digest == bindparam("digest"),
-        or_(_keys.c.last_used_at.is_(None), _keys.c.last_used_at < func.now() - cast(NOTED_EVERY, Interval())),
-        exists().where(_sessions.c.id == _keys.c.id, *ALIVE),
+        or_(_sessions.c.used_at.is_(None), _sessions.c.used_at < func.now() - cast(NOTED_EVERY, Interval())),
+        *ALIVE,
     )
-    .values(last_used_at=func.now())
+    .values(used_at=func.now())
     .cte("used")
 )
 KNOWN_KEY: Select[UUID, UUID, list[str]] = (
@@ -58,21 +61,22 @@ KNOWN_KEY: Select[UUID, UUID, list[str]] = (
 """Contributed to `shared.auth.api_keys.known_keys`."""
 
 _of_user = bindparam("of_user", type_=Uuid())
-_revoke_all = (
-    update(_sessions)
-    .where(
-        _sessions.c.id == _keys.c.id,
-        _sessions.c.revoked_at.is_(None),
-        or_(_keys.c.owner_id == _of_user, _sessions.c.user_id == _of_user),
+
+
+def _revoking(*which: ColumnElement[bool]) -> Statement:
+    """Ends the sessions of keys, and removes these."""
+    ended = (
+        update(_sessions)
+        .where(_sessions.c.id == _keys.c.id, _sessions.c.revoked_at.is_(None), *which)
+        .values(revoked_at=bindparam("now", type_=DateTime(timezone=True)))
+        .returning(_sessions.c.id)
+        .cte("ended")
     )
-    .values(revoked_at=bindparam("now", type_=DateTime(timezone=True)))
-)
-_REVOKE_ALL = Statement(_revoke_all)
-_REVOKE = Statement(
-    _revoke_all.where(_keys.c.id == bindparam("key_id", type_=Uuid()), _keys.c.owner_id == _of_user, *ALIVE).returning(
-        _sessions.c.id
-    )
-)
+    return Statement(delete(_keys).where(_keys.c.id.in_(select(ended.c.id))).returning(_keys.c.id))
+
+
+_REVOKE_ALL = _revoking(or_(_keys.c.owner_id == _of_user, _sessions.c.user_id == _of_user))
+_REVOKE = _revoking(_keys.c.id == bindparam("key_id", type_=Uuid()), _keys.c.owner_id == _of_user, *ALIVE)
 
 
 def _listed(own: bool) -> Policy:

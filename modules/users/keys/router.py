@@ -10,6 +10,7 @@ from modules.users.container import UsersContainer
 from modules.users.keys.repository import KeyRepository
 from modules.users.keys.schemas import KEYS, KeyCreate, KeyMade, KeyRead
 from modules.users.keys.service import KeyService
+from modules.users.policy import demand_step_up_at_own
 from shared.auth import READS
 from shared.http.reads import PageOf, described, document_view, list_query, page_response, unversioned_response
 from shared.http.routes import (
@@ -75,8 +76,13 @@ async def list_keys(
 
 @administration.delete("/{user_id}/keys/{key_id}", status_code=204)
 @_ENDING
-async def revoke_key(user_id: UUID, key_id: UUID, change: AdministratorsChange, repository: Repository) -> None:
-    """Revoke a key that any account has made. For administrators."""
+async def revoke_key(
+    user_id: UUID, key_id: UUID, change: AdministratorsChange, *, administrator: Administrator, repository: Repository
+) -> None:
+    """Revoke a key that any account has made. For administrators; of your own, only a session of the last five
+    minutes.
+    """
+    demand_step_up_at_own(administrator, user_id)
     await repository.revoke(change, key_id, user_id)
 
 

@@ -16,8 +16,14 @@ from shared.schemas import Input, Instant, Line
 
 _keys, _sessions = table_of(ApiKey), table_of(UserSession)
 ALIVE = (_sessions.c.revoked_at.is_(None), _sessions.c.expires_at > func.now())
+_of_session = (
+    _sessions.c.user_id.label("account_id"),
+    _sessions.c.created_at,
+    _sessions.c.expires_at,
+    _sessions.c.used_at.label("last_used_at"),
+)
 LIVE_KEYS = (
-    select(*_keys.c, _sessions.c.user_id.label("account_id"), _sessions.c.created_at, _sessions.c.expires_at)
+    select(*_keys.c, *_of_session)
     .join_from(_keys, _sessions, _sessions.c.id == _keys.c.id)
     .where(*ALIVE)
     .subquery("live_keys")

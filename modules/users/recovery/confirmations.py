@@ -72,20 +72,21 @@ class Confirmations:
     async def send_confirmation(self, _: Change, due: ConfirmationDue) -> None:
         """Send the mail. Its token is made now, and only its digest kept: it never was in the queue. The digest is kept
         before the mail is sent, in a unit of work of its own: so the link is good at once, and no transaction waits for
-        the mail server.
+        the mail server. It is kept where there is nobody to write to, too: the cursors of the feed tell how many
+        transactions there were.
         """
         found = await self._confirmations.due(due.confirmation_id)
         if found is None:
             return
         template, to = _mail_for(found)
+        lifetime, token = self._lifetime(found.purpose), secrets.token_urlsafe(32)
+        async with self._database.unit_of_work() as unit:  # check: kept before the mail is sent
+            await self._confirmations.issue(Change(unit), due.confirmation_id, digest_of(token), lifetime)
         if to is None:
             return
         if template == "address_known":
             await self._mailer.send(MAILS.mail(template, to, site=self._site))
             return
-        lifetime, token = self._lifetime(found.purpose), secrets.token_urlsafe(32)
-        async with self._database.unit_of_work() as unit:  # check: kept before the mail is sent
-            await self._confirmations.issue(Change(unit), due.confirmation_id, digest_of(token), lifetime)
         page = "password-reset" if found.purpose == Purpose.RESET else "verify-email"
         link = f"{self._site}/{page}#token={token}"  # Browsers send no fragment, so it is in nobody's log.
         await self._mailer.send(MAILS.mail(template, to, link=link, lifetime=_told(lifetime)))

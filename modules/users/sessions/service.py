@@ -11,6 +11,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from modules.users.factors.errors import SecondFactorRequired
+from modules.users.factors.recovery_codes import looks_like_one
 from modules.users.factors.second_factor import SecondFactor
 from modules.users.guesses import Guesses
 from modules.users.models import REUSE_LEEWAY
@@ -101,18 +102,19 @@ class SessionService:
         if not is_right or known is None:
             raise InvalidCredentials
         renewed = await self._renewed(known.password_hash, password)
-        if code is not None:
-            await self._guesses.count_code(account)  # Before it is looked at.
-        await self._second_factor.demand(change, known.user_id, code)
+        counted: list[bytes] = []
+        if code is not None and not looks_like_one(code):
+            counted = await self._guesses.count_code(account, client.address)  # Before it is looked at.
         # The password may have been changed meanwhile, and the change ends only the sessions that there are.
         held = await self._users.hold(change, known, partial(self._passwords.matches, password))
         if held is None:
             raise InvalidCredentials
+        await self._second_factor.demand(change, known.user_id, code)
         if renewed is not None and held.password_hash == known.password_hash:  # Else another sign-in has renewed it.
             await self._confirmations.keep_good(change, known.user_id, renewed)
             await self._users.set_password(change, known.user_id, renewed)
-        if code is not None:
-            await self._guesses.forget_codes(change, account)
+        if counted:
+            await self._guesses.forget_codes(change, counted)
         await self._guesses.remember(change, account, client.address)
         return await self.open(change, known.user_id, client)
 
@@ -159,12 +161,12 @@ class SessionService:
 
     async def end_of(self, change: Change, user_id: UUID, id: UUID) -> None:
         """End a session of any account, by an administrator. Raises SessionNotFound, and as `end_all_of`."""
-        await self._users.lock(change, user_id, "administer")
+        await self._note_the_end(change, user_id)
         await self._sessions.end(change, user_id, id)
 
     async def end_all_of(self, change: Change, user_id: UUID) -> None:
         """End every session of any account, by an administrator. Raises UserNotFound, UserForbidden, InvalidToken."""
-        await self._users.lock(change, user_id, "administer")
+        await self._note_the_end(change, user_id)
         await self._sessions.revoke_all(change, user_id)
 
     async def revoke(self, change: Change, token: str) -> None:
@@ -172,6 +174,10 @@ class SessionService:
         found = await self._sessions.lock(change, _digest(token))
         if found is not None:
             await self._sessions.revoke(change, found.session)
+
+    async def _note_the_end(self, change: Change, user_id: UUID) -> None:
+        user = await self._users.lock(change, user_id, "administer")
+        await self._users.update(change, user, sessions_ended_at=datetime.now(UTC))
 
     async def _renewed(self, encoded: str, password: str) -> str | None:
         """A hash as it is made today for one that was made otherwise. It is made before the account is locked, since it

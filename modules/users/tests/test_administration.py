@@ -174,12 +174,48 @@ class TestPatch:
 
 
 class TestASignInOfLongAgo:
-    @pytest.mark.parametrize(("member", "value"), [("role", "admin"), ("email", "mallory@example.com")])
-    async def test_changes_nothing_that_would_take_an_account(self, signed_in: SignIn, member: str, value: str) -> None:
-        stale, ann = await signed_in(role="admin", ago=timedelta(minutes=6)), await UserFactory.saved()
-        refused = await stale.patch(f"/users/{ann.id}", json={member: value})
+    """ASVS 7.5.1: who finds an administrator's session, or steals a token of it, takes no account and stops none."""
+
+    CHANGES: ClassVar = [
+        ("PATCH", "/users/{}", {"role": "admin"}),
+        ("PATCH", "/users/{}", {"email": "mallory@example.com"}),
+        ("PATCH", "/users/{}", {"is_active": False}),
+        ("DELETE", "/users/{}", None),
+        ("POST", "/users/{}/restore", None),
+        ("DELETE", "/users/{}/factors", None),
+    ]
+
+    @pytest.fixture
+    async def stale(self, signed_in: SignIn) -> Caller:
+        return await signed_in(role="admin", ago=timedelta(minutes=6))
+
+    @pytest.mark.parametrize(("method", "path", "body"), CHANGES)
+    async def test_changes_nothing_of_who_gets_in(
+        self, admin: Caller, stale: Caller, method: str, path: str, body: dict[str, Any] | None
+    ) -> None:
+        for user in (await UserFactory.saved(), stale):
+            before = (await admin.get(f"/users/{user.id}")).content
+            refused = await stale.request(method, path.format(user.id), json=body)
+            assert (refused.status_code, refused.json()["code"]) == (403, "step_up_required")
+            assert (await admin.get(f"/users/{user.id}")).content == before
+
+    async def test_brings_no_account_back(self, admin: Caller, stale: Caller) -> None:
+        gone = await UserFactory.saved(deleted_at=datetime.now(UTC))
+        refused = await stale.post(f"/users/{gone.id}/restore")
         assert (refused.status_code, refused.json()["code"]) == (403, "step_up_required")
-        assert (await stale.patch(f"/users/{ann.id}", json={"is_active": False})).status_code == 200
+        assert (await admin.get(f"/users/{gone.id}")).status_code == 404
+
+    async def test_changes_a_name(self, stale: Caller) -> None:
+        ann = await UserFactory.saved()
+        assert (await stale.patch(f"/users/{ann.id}", json={"full_name": "Ann"})).status_code == 200
+
+    @pytest.mark.parametrize(("method", "path", "body"), CHANGES)
+    async def test_of_who_is_no_administrator_would_not_help_if_it_were_of_now(
+        self, signed_in: SignIn, method: str, path: str, body: dict[str, Any] | None
+    ) -> None:
+        stale = await signed_in(ago=timedelta(minutes=6))
+        refused = await stale.request(method, path.format(stale.id), json=body)
+        assert (refused.status_code, refused.json()["code"]) == (403, "administrators_only")
 
 
 class TestTheLastAdministrator:
@@ -271,6 +307,29 @@ class TestTheHistory:
         done = [("changed", str(admin.id))] * 4 + [("deleted", str(admin.id)), ("restored", str(admin.id))]
         assert found == [("created", None), *done]
         assert [entry["after"].get("role") for entry in reversed(entries)][1:3] == ["admin", "user"]
+
+    @pytest.mark.parametrize("which", ["", "/{}"])
+    async def test_has_the_end_of_sessions(self, admin: Caller, signed_in: SignIn, which: str) -> None:
+        ann = await signed_in()
+        assert (await admin.delete(f"/users/{ann.id}/sessions{which.format(ann.session_id)}")).status_code == 204
+        newest, created = (await admin.get(f"/users/{ann.id}/history")).json()["items"]
+        assert (newest["action"], newest["actor_id"], created["action"]) == ("changed", str(admin.id), "created")
+        assert newest["before"] == {"sessions_ended_at": None, "version": 1}
+        assert newest["after"]["sessions_ended_at"] > created["at"]
+
+    async def test_has_no_end_of_a_session_that_there_was_not(self, admin: Caller, signed_in: SignIn) -> None:
+        ann = await signed_in()
+        assert (await admin.delete(f"/users/{ann.id}/sessions/{uuid4()}")).status_code == 404
+        assert len((await admin.get(f"/users/{ann.id}/history")).json()["items"]) == 1
+
+    async def test_has_no_sign_in_and_no_sign_out(self, admin: Caller, client: AsyncClient) -> None:
+        """The change feed is not woken by each of them."""
+        ann = await UserFactory.saved()
+        tokens = (await sign_in(client, ann)).json()
+        form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+        tokens = (await client.post("/auth/token", data=form)).json()
+        assert (await client.post("/auth/revoke", data={"token": tokens["refresh_token"]})).status_code == 200
+        assert len((await admin.get(f"/users/{ann.id}/history")).json()["items"]) == 1
 
 
 class TestDelete:

@@ -208,7 +208,8 @@ class TestSealing:
                 service = container.app_service()
             async with database.unit_of_work() as unit:
                 await service.seal_anew(Change(unit))
-        (known,) = await container.factor_repository().of_account(ann.id)
+        async with database.unit_of_work() as unit:
+            (known,) = await container.factor_repository().of_account(Change(unit), ann.id)
         assert former.opened(known.key_material, ann.id) is None
         opened = later.opened(known.key_material, ann.id)
         assert opened is not None

@@ -1,19 +1,20 @@
 """Second factors that are used by many at the same time, each in a transaction of its own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
-from httpx2 import AsyncClient
+from httpx2 import AsyncClient, Response
 
 from app.asgi import create_app
 from app.container import Application, compose
 from modules.users.guesses import CODE
 from modules.users.tests.authenticators import Device, code_of
 from modules.users.tests.factories import PASSWORD
-from modules.users.tests.test_authenticator_apps import EMAIL, add_app, begin, confirm, sign_in
+from modules.users.tests.test_authenticator_apps import EMAIL, add_app, begin, confirm, is_refused, sign_in
 from shared.manifest import discover
 from shared.settings import Settings
 from shared.writes import Change
@@ -59,7 +60,9 @@ class TestACode:
         """Both have found it good. The second waits to see whether the first sign-in is kept."""
         factors, database = application.containers["users"].factor_repository(), application.kernel.database()
         await add_app(ann)
-        (known,) = await factors.of_account(UUID((await ann.get("/users/me")).json()["id"]))
+        id = UUID((await ann.get("/users/me")).json()["id"])
+        async with database.unit_of_work() as unit:
+            (known,) = await factors.of_account(Change(unit), id)
 
         async def use() -> bool:
             async with database.unit_of_work() as unit:
@@ -70,6 +73,54 @@ class TestACode:
             second = asyncio.create_task(use())
             await asyncio.to_thread(await_lock, url)
         assert not await second
+
+
+class TestASignInThatWaits:
+    """For the account, which somebody else holds, and whose factors they change."""
+
+    @staticmethod
+    async def beside(url: str, signing_in: Coroutine[Any, Any, Response], *statements: str) -> Response:
+        """The answer to a sign-in that waits until the change by these statements is kept."""
+        with psycopg.connect(url) as other:
+            other.execute("SELECT FROM users FOR NO KEY UPDATE")
+            for statement in statements:
+                other.execute(statement)
+            waiting = asyncio.create_task(signing_in)
+            await asyncio.to_thread(await_lock, url)
+            other.commit()
+        return await waiting
+
+    async def test_by_the_password_alone_is_asked_for_a_factor_that_came_meanwhile(
+        self, url: str, ann: AsyncClient
+    ) -> None:
+        """Or it would be a session of whoever the factor is to keep out."""
+        await begin(ann)
+        confirming = (
+            "UPDATE factors SET expires_at = NULL",
+            "INSERT INTO factor_uses SELECT id, 1, now() FROM factors",
+        )
+        answer = await self.beside(url, sign_in(ann), *confirming)
+        assert is_refused(answer, 401, "second_factor_required")
+
+    async def test_with_a_code_of_an_app_that_went_meanwhile_is_refused(self, url: str, ann: AsyncClient) -> None:
+        secret, _ = await add_app(ann)
+        await add_app(ann)
+        went = "DELETE FROM factors WHERE id = (SELECT min(id::text)::uuid FROM factors)"
+        answer = await self.beside(url, sign_in(ann, code_of(secret, 1)), went)
+        assert is_refused(answer, 401, "second_factor_wrong")
+
+    async def test_needs_no_code_when_the_last_factor_went_meanwhile(self, url: str, ann: AsyncClient) -> None:
+        secret, _ = await add_app(ann)
+        answer = await self.beside(url, sign_in(ann, code_of(secret, 1)), "DELETE FROM factors")
+        assert answer.status_code == 201
+
+    async def test_with_a_passkey_that_went_meanwhile_is_refused(self, url: str, ann: AsyncClient) -> None:
+        device = Device()
+        options = (await ann.post("/auth/passkeys/options")).json()
+        assert (await ann.post("/auth/passkeys", json={"credential": device.create(options)})).status_code == 201
+        credential = device.get((await ann.post("/auth/sessions/passkey/options")).json())
+        signing_in = ann.post("/auth/sessions/passkey", json={"credential": credential})
+        assert is_refused(await self.beside(url, signing_in, "DELETE FROM factors"), 401, "passkey_refused")
 
 
 class TestAtOnce:

@@ -165,6 +165,14 @@ class TestAdministrators:
         assert (await admin.delete(f"/users/{ann.id}/keys/{made['id']}")).status_code == 204
         is_problem(await client.get("/users/me", headers=sent(made)), 401, "invalid_token")
 
+    async def test_revoke_those_of_others_with_a_sign_in_of_long_ago_and_not_their_own(self, ann, admin, signed_in):
+        """It is urgent, and only takes away. Who stole a token of theirs is not to stop what they run."""
+        stale = await signed_in(role="admin", ago=timedelta(hours=1))
+        made = await key_of(ann)
+        assert (await stale.delete(f"/users/{ann.id}/keys/{made['id']}")).status_code == 204
+        is_problem(await stale.delete(f"/users/{stale.id}/keys/{uuid7()}"), 403, "step_up_required")
+        is_problem(await admin.delete(f"/users/{admin.id}/keys/{uuid7()}"), 404, "key_not_found")
+
     async def test_are_the_only_ones(self, ann, bob):
         made = await key_of(bob)
         is_problem(await ann.get(f"/users/{bob.id}/keys"), 403, "administrators_only")
@@ -280,6 +288,44 @@ class TestAKey:
             patch.setattr(type(database), "unit_of_work", lambda *_, **__: asked.append(1))
             is_problem(await client.get("/users/me", headers=headers), 401, "invalid_token")
         assert not asked
+
+
+class TestTheHistory:
+    """Of who made the key, also of one that acts as a service."""
+
+    @staticmethod
+    async def told(admin, of):
+        entries = (await admin.get(f"/users/{of.id}/history?part=api_keys")).json()["items"]
+        assert not any("digest" in {**(entry["before"] or {}), **(entry["after"] or {})} for entry in entries)
+        return [
+            (entry["action"], entry["actor_id"], (entry["before"] or entry["after"])["name"])
+            for entry in reversed(entries)
+        ]
+
+    async def test_has_its_making_and_its_revocation(self, ann, admin):
+        service = (await ann.post("/auth/services", json={"full_name": "Importer"})).json()
+        for columns in ({"name": "Mine"}, {"name": "Its", "account_id": service["id"]}):
+            made = await key_of(ann, **columns)
+            assert (await ann.delete(f"/auth/keys/{made['id']}")).status_code == 204
+        by_ann = [(action, str(ann.id), name) for name in ("Mine", "Its") for action in ("created", "deleted")]
+        assert await self.told(admin, ann) == by_ann
+
+    async def test_has_its_revocation_by_an_administrator(self, ann, admin):
+        made = await key_of(ann, name="A")
+        assert (await admin.delete(f"/users/{ann.id}/keys/{made['id']}")).status_code == 204
+        assert await self.told(admin, ann) == [("created", str(ann.id), "A"), ("deleted", str(admin.id), "A")]
+
+    async def test_has_its_end_with_the_account(self, ann, admin):
+        await key_of(ann, name="A")
+        assert (await admin.patch(f"/users/{ann.id}", json={"is_active": False})).status_code == 200
+        assert await self.told(admin, ann) == [("created", str(ann.id), "A"), ("deleted", str(admin.id), "A")]
+
+    async def test_has_not_its_use(self, ann, admin, client):
+        """Nor does the change feed tell of it."""
+        made = await key_of(ann, name="A")
+        assert (await client.get("/users/me", headers=sent(made))).status_code == 200
+        assert (await ann.get(f"/auth/keys/{made['id']}")).json()["last_used_at"] is not None
+        assert await self.told(admin, ann) == [("created", str(ann.id), "A")]
 
 
 class TestThePurge:

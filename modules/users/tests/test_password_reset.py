@@ -89,6 +89,15 @@ class TestAsk:
         foreign = "SELECT count(*) FROM pg_constraint WHERE conrelid = 'confirmations'::regclass AND contype = 'f'"
         assert (await database.sql(text(foreign))).scalar_one() == 0  # For an account alone, it would be checked.
 
+    async def test_writes_the_same_when_the_mail_is_sent_and_when_there_is_nobody_to_write_to(
+        self, ann: User, mailing: AsyncClient, mailing_application: Application, database: RolledBackDatabase
+    ):
+        """A cursor of the feed tells how many transactions there were."""
+        for email in (EMAIL, "nobody@example.com"):
+            await ask(mailing, email)
+        await do_jobs(mailing_application)
+        assert (await database.sql(text("SELECT count(digest) FROM confirmations"))).scalar_one() == 2
+
     async def test_leaves_neither_an_address_nor_a_token_in_the_queue(
         self, ann: User, mailing: AsyncClient, mailed, database: RolledBackDatabase
     ):

@@ -132,6 +132,15 @@ class TestDeleting:
         assert (await ann.get(f"/auth/services/{made['id']}")).status_code == 200
         is_problem(await client.get("/users/me", headers=key), 401, "invalid_token")
 
+    async def test_is_undone_only_while_its_owner_is_there(self, ann, admin):
+        """A service without an owner would be nobody's, and keep the owner from being purged."""
+        made = await service_of(ann)
+        assert (await ann.delete(f"/auth/services/{made['id']}")).status_code == 204
+        assert (await admin.delete(f"/users/{ann.id}")).status_code == 204
+        is_problem(await admin.post(f"/users/{made['id']}/restore"), 409, "service_without_owner")
+        assert (await admin.post(f"/users/{ann.id}/restore")).status_code == 200
+        assert (await admin.post(f"/users/{made['id']}/restore")).status_code == 200
+
     async def test_deletes_no_person(self, ann, admin):
         for caller in (ann, admin):
             is_problem(await caller.delete(f"/auth/services/{ann.id}"), 404, "user_not_found")
@@ -144,6 +153,8 @@ class TestDeleting:
         assert (await admin.delete(f"/users/{ann.id}")).status_code == 204
         for made in (first, second):
             is_problem(await admin.get(f"/users/{made['id']}"), 404, "user_not_found")
+        is_problem(await admin.post(f"/users/{first['id']}/restore"), 409, "service_without_owner")
+        is_problem(await admin.get(f"/users/{first['id']}"), 404, "user_not_found")
         for id in (ann.id, first["id"]):
             assert (await admin.post(f"/users/{id}/restore")).status_code == 200
         assert (await admin.get(f"/users/{first['id']}")).json()["is_active"] is True

@@ -127,12 +127,14 @@ class TestRegistrationWhereMailIsSent:
         )
 
     async def test_of_an_address_with_an_account_is_answered_alike_and_its_owner_told(
-        self, mailing: AsyncClient, mailing_application: Application, mail_server: MailServer
+        self, mailing: AsyncClient, mailing_application: Application, mail_server: MailServer, database
     ):
         await UserFactory.saved(email="Ann@example.com")
         answer = await mailing.post("/users", json=ANN)
         assert (answer.status_code, answer.content) == (202, b"")
         await do_jobs(mailing_application)
+        # Written as for a registration: a cursor of the feed tells how many transactions there were.
+        assert (await database.sql(text("SELECT count(digest) FROM confirmations"))).scalar_one() == 1
         (mail,) = mail_server.mails
         assert (mail["To"], mail["Subject"]) == ("Ann@example.com", "You have an account already")
         assert "#token" not in mail.as_string()

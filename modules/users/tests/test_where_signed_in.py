@@ -286,6 +286,15 @@ class TestAnAdministrator:
         assert await listed(admin, f"/users/{user.id}/sessions") == []
         assert (await admin.get("/users/me")).status_code == 200
 
+    @pytest.mark.parametrize("path", ["", "/{id}"])
+    async def test_ends_their_own_by_the_rule_of_everybody(self, signed_in: SignIn, user: User, path: str) -> None:
+        """Or who stole a token of theirs would sign them out."""
+        administrator = await UserFactory.saved(role="admin")
+        owner, thief = await signed_in(administrator), await signed_in(administrator, LONG)
+        answer = await thief.delete(f"/users/{owner.id}/sessions{path}".format(id=owner.session_id))
+        assert refused(answer, 403, "step_up_required")
+        assert (await owner.get("/users/me")).status_code == 200
+
     async def test_is_told_what_is_not_there(self, signed_in: SignIn, user: User) -> None:
         admin, ann = await signed_in(role="admin"), await signed_in(user)
         for method, path, code in [
