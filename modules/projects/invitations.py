@@ -77,7 +77,7 @@ class InvitationService:
             await self._projects.memberships.insert(
                 change, project_id=project.id, user_id=caller_id, role=invitation.role
             )
-            await self._projects.update(change, project, touched=True)
+            await self._projects.touch(change, project)
         await self._invitations.close(change, project.id)
 
     async def decline(self, change: Change, id: UUID) -> None:

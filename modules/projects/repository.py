@@ -51,13 +51,13 @@ class ProjectRepository(Repository[Project]):
         self._import = BulkInsert(Project, ProjectCreate, ("owner_id",), taken)
         self._members = Listing(MEMBERS, MEMBERSHIP, tools.projector, tools.cursors, scope=("project_id",))
 
-    async def add(self, change: Change, **columns: Any) -> UUID:
+    async def add(self, change: Change, /, **columns: Any) -> UUID:
         """As every repository does. Raises TooManyProjects."""
         id = await super().add(change, **columns)
         await self._demand_room(change, columns["owner_id"])
         return id
 
-    async def upsert(self, change: Change, by: Sequence[str], **columns: Any) -> tuple[UUID, bool]:
+    async def upsert(self, change: Change, by: Sequence[str], /, **columns: Any) -> tuple[UUID, bool]:
         """As every repository does. Raises TooManyProjects, ExternalIdTaken, PreconditionFailed, VersionMismatch,
         AlreadyThere, PreconditionRequired, and Contended.
         """
