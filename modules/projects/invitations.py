@@ -77,13 +77,14 @@ class InvitationService:
             await self._projects.memberships.insert(
                 change, project_id=project.id, user_id=caller_id, role=invitation.role
             )
-            await self._projects.update(change, project, touched=True)
-        await self._invitations.close(change, project.id)
+            await self._projects.touch(change, project)
+        await self._invitations.delete(change, invitation)
+        await self._invitations.withdraw_for(change, project.id, caller_id)
 
     async def decline(self, change: Change, id: UUID) -> None:
         """The caller does not become a member. Raises InvitationNotFound, InvitationForbidden."""
-        project, _ = await self._locked(change, id, DECLINE)
-        await self._invitations.close(change, project.id)
+        _, invitation = await self._locked(change, id, DECLINE)
+        await self._invitations.delete(change, invitation)
 
     async def withdraw(self, change: Change, project_id: UUID, id: UUID) -> None:
         """Take an invitation back. Raises InvitationNotFound, InvitationForbidden."""

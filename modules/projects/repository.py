@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Uuid, bindparam, delete, func, or_, select, update
+from sqlalchemy import ARRAY, ColumnElement, Uuid, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
@@ -19,7 +19,7 @@ from modules.projects.errors import (
     TooManyProjects,
 )
 from modules.projects.models import Invitation, Project, ProjectMember, ProjectTag, Role
-from modules.projects.policy import INVITATION, MEMBERSHIP, OF_PROJECT, POLICY, addressed
+from modules.projects.policy import INVITATION, MEMBERSHIP, OF_PROJECT, POLICY
 from modules.projects.schemas import INVITATIONS, MEMBERS, PROJECTS, ProjectCreate
 from modules.tags.api import TagSummary
 from modules.users.api import UserSummary
@@ -51,13 +51,13 @@ class ProjectRepository(Repository[Project]):
         self._import = BulkInsert(Project, ProjectCreate, ("owner_id",), taken)
         self._members = Listing(MEMBERS, MEMBERSHIP, tools.projector, tools.cursors, scope=("project_id",))
 
-    async def add(self, change: Change, **columns: Any) -> UUID:
+    async def add(self, change: Change, /, **columns: Any) -> UUID:
         """As every repository does. Raises TooManyProjects."""
         id = await super().add(change, **columns)
         await self._demand_room(change, columns["owner_id"])
         return id
 
-    async def upsert(self, change: Change, by: Sequence[str], **columns: Any) -> tuple[UUID, bool]:
+    async def upsert(self, change: Change, by: Sequence[str], /, **columns: Any) -> tuple[UUID, bool]:
         """As every repository does. Raises TooManyProjects, ExternalIdTaken, PreconditionFailed, VersionMismatch,
         AlreadyThere, PreconditionRequired, and Contended.
         """
@@ -161,11 +161,11 @@ class InvitationRepository(Repository[Invitation]):
         ((count,),) = await change.unit.execute(_COUNT_OPEN, {"project_id": project_id})
         return int(count)
 
-    async def close(self, change: Change, project_id: UUID) -> None:
-        """Delete the open ones of a project that are for the caller: by account, and by address."""
-        await change.unit.send(
-            _CLOSE, {"project_id": project_id, "caller_id": change.caller.user_id, "with_deletion_id": uuid7()}
-        )
+    async def withdraw_for(self, change: Change, project_id: UUID, user_id: UUID) -> None:
+        """Delete the one that names an account. Those to its addresses stay: one that went along with another would
+        tell the project that both are for the same person.
+        """
+        await self._verbs.delete(change, project_id=project_id, user_id=user_id)
 
     async def withdraw_of(self, change: Change, project_id: UUID, inviter_id: UUID) -> None:
         """Delete those that somebody made who manages the project no more."""
@@ -200,7 +200,6 @@ _HOLD_INVITING = Statement(
 )
 _REMOVE_EXPIRED = Statement(delete(_invitations).where(*_OPEN, _invitations.c.expires_at <= func.now()))
 _COUNT_OPEN = Statement(select(func.count()).select_from(_invitations).where(*_OPEN))
-_CLOSE = Statement(update(_invitations).where(*_OPEN, or_(*addressed(_invitations))).values(_DELETED))
 _WITHDRAW = Statement(
     update(_invitations)
     .where(_invitations.c.inviter_id == _users.c.id, _users.c.deleted_at == func.now(), *live(_invitations))

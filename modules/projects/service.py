@@ -65,7 +65,8 @@ class ProjectService:
         tag_ids = columns.pop("tag_ids", None)
         owner_ids = {change.caller.user_id, project.owner_id}
         touched = tag_ids is not None and await self._set_tags(change, id, tag_ids, owner_ids)
-        await self._projects.update(change, project, touched=touched, **columns)
+        if not await self._projects.update(change, project, **columns) and touched:
+            await self._projects.touch(change, project)
         return await self._projects.document(change, id)
 
     async def attach(self, change: Change, id: UUID, tag_id: UUID) -> None:
@@ -76,13 +77,13 @@ class ProjectService:
         if not await self._tags.attachable(change, [tag_id], {change.caller.user_id, project.owner_id}):
             raise TagNotFound
         await self._projects.attach(change, id, [tag_id])
-        await self._projects.update(change, project, touched=True)
+        await self._projects.touch(change, project)
 
     async def detach(self, change: Change, id: UUID, tag_id: UUID) -> None:
         """Take a tag off a project; one that is not on it is off already. Raises ProjectNotFound, ProjectForbidden."""
         project = await self._projects.lock(change, id, "change")
         if tag_id in await self._projects.tag_ids(change, id):
-            await self._projects.update(change, project, touched=True)
+            await self._projects.touch(change, project)
         await self._projects.detach(change, id, tag_id)
 
     async def set_member(self, change: Change, id: UUID, user_id: UUID, role: Role) -> None:
@@ -102,7 +103,7 @@ class ProjectService:
         if present.role is role:
             return
         await self._projects.memberships.update(change, present, role=role)
-        await self._projects.update(change, project, touched=True)
+        await self._projects.touch(change, project)
         if present.role is Role.OWNER:
             await self._invitations.withdraw_of(change, id, user_id)
 
@@ -117,7 +118,7 @@ class ProjectService:
             raise MemberNotFound
         else:
             await self._projects.memberships.remove(change, project_id=id, user_id=user_id)
-            await self._projects.update(change, project, touched=True)
+            await self._projects.touch(change, project)
             await self._invitations.withdraw_of(change, id, user_id)
 
     async def withdraw_invitations(self, change: Change, _: UserDeleted) -> None:

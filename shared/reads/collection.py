@@ -47,7 +47,7 @@ class Shape:
     filters: tuple[tuple[str, str], ...] = ()
     """Field and operator of each filter; its value is the parameter `filter_<n>`."""
     custom: tuple[str, ...] = ()
-    """The custom filters; the values of each are the parameter of its name."""
+    """The custom filters; the values of each are the parameter `custom:<name>`."""
     search: bool = False
     """Whether there is a parameter `q`."""
     limit: int = DEFAULT_ROWS

@@ -60,13 +60,13 @@ class Conditions:
         """What is asked of the rows of each branch, or of rows with the same columns."""
         rows = self._rows if rows is None else rows
         columns = rows.c
-        where = [columns[name] == sa.bindparam(name, type_=columns[name].type) for name in self._scope]
+        where = [columns[name] == sa.bindparam(f"scope:{name}", type_=columns[name].type) for name in self._scope]
         where += self._of_deletion(shape.deleted, rows)
         if shape.search:
             where.append(self.words_of(rows).op("@@")(searched()))
         for name in shape.custom:
             condition = self._collection.custom[name].condition
-            where.append(condition(rows, sa.bindparam(name, type_=sa.ARRAY(sa.String()))))
+            where.append(condition(rows, sa.bindparam(f"custom:{name}", type_=sa.ARRAY(sa.String()))))
         for n, (name, operator) in enumerate(shape.filters):
             where.append(compared(columns[name], operator, f"filter_{n}"))
         return where

@@ -124,7 +124,7 @@ class History:
         if page.items != b"[]":
             return page
         # Past the end, or no entry matches, or the caller does not see the row.
-        values = caller.parameters() | {"subject_id": id}
+        values = caller.parameters() | {"scope:subject_id": id}
         ((is_visible,),) = admitted(await database.read(self._visibility, values))
         return page if is_visible else None
 
@@ -132,11 +132,11 @@ class History:
         return ((entries.c.resource == self._rows.name) & self._is_visible(extensions),)
 
     def _is_visible(self, extensions: Extensions) -> ColumnElement[bool]:
-        """Whether the row `:subject_id` is visible. Evaluated once, however many entries there are."""
+        """Whether the row `:scope:subject_id` is visible. Evaluated once, however many entries there are."""
         rows = self._rows.alias()
         role = self._policy.role(rows, extensions)
         visible = case((rows.c.deleted_at.is_(None), role.is_not(None)), else_=self._policy.permits(RESTORE, role))
-        found = select(visible).where(rows.c.id == bindparam("subject_id", type_=Uuid()))
+        found = select(visible).where(rows.c.id == bindparam("scope:subject_id", type_=Uuid()))
         return func.coalesce(found.scalar_subquery(), false())
 
 

@@ -53,13 +53,13 @@ class Listing:
         self._export = lru_cache(maxsize=500)(statements.export)
         self._estimate = lru_cache(maxsize=500)(statements.estimate)
 
-    async def page(self, database: Database, caller: Principal, query: ListQuery, **scope: object) -> Page:
+    async def page(self, database: Database, caller: Principal, query: ListQuery, /, **scope: object) -> Page:
         """A page, from the start or from where the cursor says.
 
         Raises InvalidToken when the caller's session has ended, InvalidCursor for a cursor of another list or caller.
         """
         context = repr((self._collection.document.__name__, caller.user_id, query.context, scope))
-        values = {**caller.parameters(), **query.values, **scope}
+        values = {**caller.parameters(), **query.values, **{f"scope:{name}": value for name, value in scope.items()}}
         shape = query.shape
         if query.cursor is not None:
             after = self._cursors.read(query.cursor, context)

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
+from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlmodel import SQLModel
 
 from shared.errors import InvalidInput
@@ -81,6 +82,9 @@ def demand_fit(known: Limits, columns: Mapping[str, Any]) -> None:
             raise InvalidInput("This is too long or out of range here.", pointer=f"/{name}")
 
 
+_quoted = PGDialect().identifier_preparer.quote  # type: ignore[no-untyped-call]
+
+
 def _limit(kind: Any) -> Callable[[Any], bool] | None:
     if isinstance(kind, Integer):
         most = 2 ** (15 if isinstance(kind, SmallInteger) else 63 if isinstance(kind, BigInteger) else 31)
@@ -106,7 +110,7 @@ def searchable(model: type[SQLModel], *columns: str) -> None:
     """
     table = table_of(model)
     words = [
-        f"setweight(to_tsvector('simple', coalesce({column}, '')), '{weight}')"
+        f"setweight(to_tsvector('simple', coalesce({_quoted(column)}, '')), '{weight}')"
         for column, weight in zip(columns, "ABCD", strict=False)
     ]
     owner = belongs_to(table, OWNER)

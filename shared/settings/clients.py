@@ -46,8 +46,8 @@ class ClientSettings(BaseSettings):
 
     credential_limit: str = Field(default_factory=_per_credential)
     """How much one session or API key may ask, as units and seconds: `1000/10` is 1,000 units at once, and 100 more a
-    second. Most requests cost one, a batch its operations, an import its lines. By default `60000/10` in production,
-    and in development `off`: no limit."""
+    second. Most requests cost one, a batch what its operations do, an import its lines, a change of all that match
+    ten. By default `60000/10` in production, and in development `off`: no limit."""
     address_limit: str = Field(default_factory=_per_address)
     """The same for all requests without a valid credential from one address; by default `20000/10` in production. What
     hashes a password, such as a sign-in, costs ten."""

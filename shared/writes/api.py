@@ -65,7 +65,7 @@ class Api:
             raise (self.resource.denied if is_seen else self.resource.absent)(pointer=pointer)
 
     async def _held(
-        self, change: Change, statement: Statement, ids: Collection[UUID], **values: Any
+        self, change: Change, statement: Statement, ids: Collection[UUID], /, **values: Any
     ) -> frozenset[UUID]:
         """The ids that a statement over `_holding` gives; `values` are the parameters of its conditions."""
         return frozenset(id for (id,) in await change.unit.execute(statement, {"ids": [*ids], **values}))

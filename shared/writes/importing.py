@@ -133,13 +133,13 @@ class BulkInsert(Generic[I]):
         self._list = TypeAdapter(list[schema])  # type: ignore[valid-type]
         self._statement = Statement(_insert(model, self._names, same))
 
-    async def store(self, change: Change, batch: LineBatch[I], **same: object) -> Mapping[int, UUID]:
+    async def store(self, change: Change, batch: LineBatch[I], /, **same: object) -> Mapping[int, UUID]:
         """The new rows' ids by line. The lines that a unique rule forbids are refused."""
         ids = {line: uuid7() for line in batch.rows}
         if not ids:
             return ids
         documents = self._list.dump_json([*batch.rows.values()], include={"__all__": {*self._names}}, exclude_none=True)
-        values = {"documents": documents.decode(), "ids": [*ids.values()], **same}
+        values = {"new:documents": documents.decode(), "new:ids": [*ids.values()], **same}
         lines = [*ids]
         # The plan by which a foreign key is checked may be to read all of a table that was small until just now.
         await change.unit.command("DISCARD PLANS")
@@ -153,10 +153,10 @@ class BulkInsert(Generic[I]):
 def _insert(model: type[Resource], names: Iterable[str], same: Iterable[str]) -> Select[tuple[int]]:
     """Stores the rows, and gives the places of those that it could not."""
     table = table_of(model)
-    documents = func.jsonb_array_elements(bindparam("documents", type_=JSONB)).table_valued(
+    documents = func.jsonb_array_elements(bindparam("new:documents", type_=JSONB)).table_valued(
         "document", with_ordinality="place", name="documents"
     )
-    ids = func.unnest(bindparam("ids", type_=ARRAY(Uuid))).table_valued("id", with_ordinality="place", name="ids")
+    ids = func.unnest(bindparam("new:ids", type_=ARRAY(Uuid))).table_valued("id", with_ordinality="place", name="ids")
     documents, ids = documents.render_derived(), ids.render_derived()
     values = {
         "id": ids.c.id,
@@ -164,7 +164,7 @@ def _insert(model: type[Resource], names: Iterable[str], same: Iterable[str]) ->
         **{name: _value(documents.c.document, table.c[name]) for name in names},
     }
     rows = (
-        select(ids.c.place, *(value.label(name) for name, value in values.items()))
+        select(ids.c.place.label("of:line"), *(value.label(name) for name, value in values.items()))
         .join_from(documents, ids, documents.c.place == ids.c.place)
         .cte("rows")
     )
@@ -175,7 +175,7 @@ def _insert(model: type[Resource], names: Iterable[str], same: Iterable[str]) ->
         .returning(table.c.id)
         .cte("stored")
     )
-    return select(rows.c.place).where(rows.c.id.not_in(select(stored.c.id)))
+    return select(rows.c["of:line"]).where(rows.c.id.not_in(select(stored.c.id)))
 
 
 def _value(document: KeyedColumnElement[Any], column: Column[Any]) -> ColumnElement[Any]:

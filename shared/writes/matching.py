@@ -67,7 +67,7 @@ class Matching(Generic[M]):
             )
         source = TRUSTED if change.caller.session_id is None else self._gate
         statement = self._statement(source, query.shape, action, tuple(sorted(columns)))
-        values = {**change.caller.parameters(), **query.values, **{f"new_{name}": v for name, v in columns.items()}}
+        values = {**change.caller.parameters(), **query.values, **{f"new:{name}": v for name, v in columns.items()}}
         with searching(query.shape):
             found = admitted(await change.unit.execute(statement, values))
         rows = [self._frozen(values) for values in found if values[0] is not None]
@@ -78,7 +78,7 @@ class Matching(Generic[M]):
         role = self._policy.role(rows, self._projector.extensions)
         where = [*self._conditions.of_all_branches(shape), self._policy.permits(action, role)]
         if names:
-            where.append(sa.or_(*(compared(rows.c[name], "ne", f"new_{name}") for name in names)))
+            where.append(sa.or_(*(compared(rows.c[name], "ne", f"new:{name}") for name in names)))
         found = sa.select(*loaded_columns(self._model)).where(*where).order_by(rows.c.id)
         # One row beyond the limit shows that there are more.
         locked = found.limit(sa.literal_column(str(shape.limit + 1))).with_for_update(of=rows).lateral("locked")

@@ -24,7 +24,7 @@ M = TypeVar("M", bound=Resource)
 class Repository(Steps[M]):
     """Reads the documents of a resource, and changes its rows, both within what the policy allows."""
 
-    async def create(self, change: Change, **columns: Any) -> Representation:
+    async def create(self, change: Change, /, **columns: Any) -> Representation:
         """Store a new row: its document. It is the caller's own unless the columns say otherwise, and part only of what
         the caller may change. Raises `rules`, `parents`.
         """
@@ -32,7 +32,7 @@ class Repository(Steps[M]):
         await self._parents.demand(change, columns)
         return await self.document(change, await self.add(change, **columns))
 
-    async def change(self, change: Change, id: UUID, **columns: Any) -> Representation:
+    async def change(self, change: Change, id: UUID, /, **columns: Any) -> Representation:
         """Give a row these columns: its document. Raises `rules`, `parents`, and as `lock` does `absent`, `denied`,
         InvalidToken, VersionMismatch, AlreadyThere and PreconditionRequired.
         """
@@ -55,7 +55,7 @@ class Repository(Steps[M]):
         await self.restore(change, await self.lock(change, id, RESTORE, include_deleted=True))
         return await self.document(change, id)
 
-    async def change_all(self, change: Change, matching: ListQuery, **columns: Any) -> Affected:
+    async def change_all(self, change: Change, matching: ListQuery, /, **columns: Any) -> Affected:
         """Give these columns to the rows that match, that the caller may change, and that do not have them yet. Raises
         `rules`, `parents`, InvalidInput, and InvalidToken.
         """

@@ -68,7 +68,7 @@ class Steps(Reader[M]):
             await self._demand_version(change, row)
         return row
 
-    async def lock_all(self, change: Change, matching: ListQuery, action: str, **columns: Any) -> Matched[M]:
+    async def lock_all(self, change: Change, matching: ListQuery, action: str, /, **columns: Any) -> Matched[M]:
         """The rows of the collection that match and on which the caller may do this: locked, by id, at most as many as
         the query's limit. With columns, only rows that have other values there. Raises InvalidInput, and InvalidToken
         when the session has ended.
@@ -78,17 +78,21 @@ class Steps(Reader[M]):
             change.allow(self.resource(), action, row.id)
         return found
 
-    async def add(self, change: Change, **columns: Any) -> UUID:
+    async def add(self, change: Change, /, **columns: Any) -> UUID:
         """Store a new row. Its id. The next statement raises the error of a constraint that the row breaks."""
         id: UUID = columns.setdefault("id", uuid7())
         await self._verbs.insert(change, **columns)
         return id
 
-    async def update(self, change: Change, row: M, *, touched: bool = False, **columns: Any) -> None:
-        """Give a locked row these columns; see `Verbs.update`."""
-        await self._verbs.update(change, row, touched=touched, **columns)
+    async def update(self, change: Change, row: M, /, **columns: Any) -> bool:
+        """Give a locked row these columns: whether it did not have them; see `Verbs.update`."""
+        return await self._verbs.update(change, row, **columns)
 
-    async def upsert(self, change: Change, by: Sequence[str], **columns: Any) -> tuple[UUID, bool]:
+    async def touch(self, change: Change, row: M) -> None:
+        """Give a locked row a new version; see `Verbs.touch`."""
+        await self._verbs.touch(change, row)
+
+    async def upsert(self, change: Change, by: Sequence[str], /, **columns: Any) -> tuple[UUID, bool]:
         """Insert, or update the live row with the same values in `by`, which has a unique rule and includes the owner:
         the id, and whether it is new. Raises the error of a constraint that it breaks, PreconditionFailed,
         VersionMismatch, AlreadyThere, PreconditionRequired, and Contended.
@@ -146,6 +150,6 @@ class Steps(Reader[M]):
         rows = table_of(self.model)
         role = self.policy.role(rows, self._projector.extensions)
         visible = [rows.c.id == self._id, role.is_not(None), *(() if include_deleted else live(rows))]
-        found = select(*loaded_columns(self.model), role.label("callers_role")).where(*visible)
+        found = select(*loaded_columns(self.model), role.label("caller:role")).where(*visible)
         locked = found.with_for_update(of=rows).lateral("locked")
         return Statement(select(locked).select_from(source.outerjoin(locked, true())))

@@ -21,8 +21,9 @@ M = TypeVar("M", bound=SQLModel)
 
 Names = frozenset[str]
 
-_DELETION_ID: sa.ColumnElement[UUID] = sa.bindparam("with_deletion_id", type_=sa.Uuid())
-DELETION_IDS: sa.ColumnElement[Any] = sa.bindparam("with_deletion_ids", type_=sa.ARRAY(sa.Uuid()))
+# The parameters of columns have the names of these. All others have a colon in their names, as no column has.
+_DELETION_ID: sa.ColumnElement[UUID] = sa.bindparam("deletion:id", type_=sa.Uuid())
+DELETION_IDS: sa.ColumnElement[Any] = sa.bindparam("deletion:ids", type_=sa.ARRAY(sa.Uuid()))
 
 
 class Verbs(Generic[M]):
@@ -41,17 +42,17 @@ class Verbs(Generic[M]):
         self._limits = limits(self._table)
         self._statement = lru_cache(maxsize=800)(_compiled)
 
-    async def find(self, change: Change, **key: Any) -> M | None:
+    async def find(self, change: Change, /, **key: Any) -> M | None:
         """The live row with these values, frozen."""
         rows = await change.unit.execute(self._statement(self._select, frozenset(key)), key)
         return self._frozen(rows[0]) if rows else None
 
-    async def insert(self, change: Change, **columns: Any) -> None:
+    async def insert(self, change: Change, /, **columns: Any) -> None:
         """Store a new row. Raises InvalidInput for what a column does not hold."""
         demand_fit(self._limits, columns)
         await change.unit.send(self._statement(self._insert, frozenset(columns)), columns)
 
-    async def upsert(self, change: Change, by: Sequence[str], **columns: Any) -> tuple[UUID, bool]:
+    async def upsert(self, change: Change, by: Sequence[str], /, **columns: Any) -> tuple[UUID, bool]:
         """Insert, or update the live row with the same values in `by`, which has a unique rule. The id, and whether the
         row is new. Raises InvalidInput for what a column does not hold.
         """
@@ -60,10 +61,9 @@ class Verbs(Generic[M]):
         ((id, version),) = await change.unit.execute(self._statement(self._upsert, rule, frozenset(columns)), columns)
         return id, version == 1  # Every update counts.
 
-    async def update(self, change: Change, row: M, *, touched: bool = False, **columns: Any) -> None:
+    async def update(self, change: Change, row: M, /, **columns: Any) -> bool:
         """Give a row these columns; a MergePatch is merged into the object there. If it has them all already, its
-        version stays; but if it is `touched`, because what its document embeds has changed, it gets a new version.
-        Raises InvalidInput for what a column does not hold.
+        version stays: whether it did not. Raises InvalidInput for what a column does not hold.
         """
         changed = {}
         for name, given in columns.items():
@@ -72,28 +72,31 @@ class Verbs(Generic[M]):
             if differs(present, value):
                 changed[name] = value
         demand_fit(self._limits, changed)
-        if not changed and not touched:
-            return
-        key = {f"key_{name}": getattr(row, name) for name in self._keys}
-        await change.unit.send(self._statement(self._update, frozenset(changed)), changed | key)
+        if changed:
+            await self._store(change, row, changed)
+        return bool(changed)
 
-    async def remove(self, change: Change, **key: Any) -> int:
+    async def touch(self, change: Change, row: M) -> None:
+        """Give a row a new version, because what its document embeds has changed."""
+        await self._store(change, row, {})
+
+    async def remove(self, change: Change, /, **key: Any) -> int:
         """Remove the rows with these values for good. How many there were."""
         return len(await change.unit.execute(self._statement(self._remove, frozenset(key)), key))
 
-    async def delete(self, change: Change, **key: Any) -> UUID:
+    async def delete(self, change: Change, /, **key: Any) -> UUID:
         """Delete the live rows with these values softly, as a group: the new id of the deletion."""
         deletion_id = uuid7()
-        await change.unit.send(self._statement(self._delete, frozenset(key)), key | {"with_deletion_id": deletion_id})
+        await change.unit.send(self._statement(self._delete, frozenset(key)), key | {"deletion:id": deletion_id})
         return deletion_id
 
     async def delete_along(self, change: Change, column: str, deletion_ids: Sequence[UUID]) -> None:
         """Delete the live rows that belong to rows of these deletions, by the foreign key in the column, each under the
         id of its own.
         """
-        await change.unit.send(self._statement(self._delete_along, column), {"with_deletion_ids": [*deletion_ids]})
+        await change.unit.send(self._statement(self._delete_along, column), {"deletion:ids": [*deletion_ids]})
 
-    async def restore(self, change: Change, **key: Any) -> None:
+    async def restore(self, change: Change, /, **key: Any) -> None:
         """Bring back the deleted rows with these values. Raises the error of a unique rule, which names the live row in
         the way.
         """
@@ -107,6 +110,10 @@ class Verbs(Generic[M]):
                 for (id,) in await change.unit.execute(self._statement(self._obstacle, rule, names), key):
                     conflict.obstacle = Obstacle(resource=self._table.name, id=id)
             raise
+
+    async def _store(self, change: Change, row: M, columns: Mapping[str, Any]) -> None:
+        key = {f"key:{name}": getattr(row, name) for name in self._keys}
+        await change.unit.send(self._statement(self._update, frozenset(columns)), {**columns, **key})
 
     def _matching(self, names: Names) -> list[sa.ColumnElement[bool]]:
         return [self._table.c[name] == sa.bindparam(name, type_=self._table.c[name].type) for name in sorted(names)]
@@ -127,7 +134,7 @@ class Verbs(Generic[M]):
         return upsert.returning(self._table.c.id, self._table.c.version)
 
     def _update(self, names: Names) -> Any:
-        keys = [column == sa.bindparam(f"key_{column.name}", type_=column.type) for column in self._table.primary_key]
+        keys = [column == sa.bindparam(f"key:{column.name}", type_=column.type) for column in self._table.primary_key]
         given = parameters(names) or {"version": self._table.c.version}  # Its trigger counts every update.
         return sa.update(self._table).where(*keys).values(given)
 

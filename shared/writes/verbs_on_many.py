@@ -13,21 +13,21 @@ from shared.writes.verbs import DELETION_IDS, Names, Verbs, parameters
 
 M = TypeVar("M", bound=Resource)
 
-_IDS: sa.ColumnElement[Any] = sa.bindparam("of_ids", type_=sa.ARRAY(sa.Uuid()))
+_IDS: sa.ColumnElement[Any] = sa.bindparam("of:ids", type_=sa.ARRAY(sa.Uuid()))
 
 
 class VerbsOnMany(Verbs[M]):
     """The verbs of one table, and those for many of its rows."""
 
-    async def update_all(self, change: Change, ids: Sequence[UUID], **columns: Any) -> None:
+    async def update_all(self, change: Change, ids: Sequence[UUID], /, **columns: Any) -> None:
         """Give the rows with these ids the same values. Raises InvalidInput for what a column does not hold."""
         demand_fit(self._limits, columns)
-        await change.unit.send(self._statement(self._update_all, frozenset(columns)), columns | {"of_ids": [*ids]})
+        await change.unit.send(self._statement(self._update_all, frozenset(columns)), columns | {"of:ids": [*ids]})
 
     async def delete_each(self, change: Change, ids: Sequence[UUID]) -> list[UUID]:
         """Delete the live rows with these ids softly, each as a group of its own: the new ids of the deletions."""
         deletion_ids = [uuid7() for _ in ids]
-        values = {"of_ids": [*ids], "with_deletion_ids": deletion_ids}
+        values = {"of:ids": [*ids], "deletion:ids": deletion_ids}
         await change.unit.send(self._statement(self._delete_each), values)
         return deletion_ids
 

@@ -126,6 +126,15 @@ class TestTheCost:
         tags = [{"method": "POST", "path": "/tags", "body": {"name": f"tag {n}"}} for n in range(7)]
         assert left(await ann.post("/batch", json={"operations": tags}))[1] == QUOTA - 7
 
+    async def test_of_a_batch_is_what_each_operation_costs_alone(self, ann):
+        """Hidden in a batch, a change of all that match is no cheaper."""
+        change = {"method": "PATCH", "path": "/projects?status=active", "body": {"status": "paused"}}
+        alone = await ann.patch("/projects?status=active", json={"status": "paused"})
+        assert (alone.status_code, left(alone)[1]) == (200, QUOTA - 10)
+        tag = {"method": "POST", "path": "/tags", "body": {"name": "x"}}
+        batch = await ann.post("/batch", json={"operations": [tag, change, tag | {"body": {"name": "y"}}]})
+        assert (batch.status_code, left(batch)[1]) == (200, 0)
+
     async def test_of_an_import_is_its_lines(self, ann):
         lines = b'{"name": "A"}\n' * 9
         headers = {"Content-Type": "application/x-ndjson"}

@@ -126,14 +126,14 @@ class TestFind:
 class TestUpdate:
     async def test_gives_a_row_the_columns_and_counts_it(self, change):
         row = await bell(change, name="Ann")
-        await BELLS.update(change, row, name="Bob", motto="m", mood=Mood.LOUD)
+        assert await BELLS.update(change, row, name="Bob", motto="m", mood=Mood.LOUD)
         new = await found(change, row.id)
         assert (new.name, new.motto, new.mood, new.tower, new.version) == ("Bob", "m", Mood.LOUD, "north", 2)
 
     async def test_to_the_same_values_changes_nothing(self, change):
         row = await bell(change, name="Ann", motto="m", mood=Mood.LOUD)
-        await BELLS.update(change, row, name="Ann", motto="m", mood=Mood.LOUD, weight=1)
-        await BELLS.update(change, row)
+        assert not await BELLS.update(change, row, name="Ann", motto="m", mood=Mood.LOUD, weight=1)
+        assert not await BELLS.update(change, row)
         assert await found(change, row.id) == row
 
     async def test_gives_nothing_where_there_was_a_value(self, change):
@@ -141,14 +141,11 @@ class TestUpdate:
         await BELLS.update(change, row, motto=None)
         assert (await found(change, row.id)).motto is None
 
-    async def test_of_a_touched_row_counts_whatever_else_changes(self, change):
+    async def test_without_columns_counts_what_is_touched(self, change):
         row = await bell(change, name="Ann")
-        await BELLS.update(change, row, touched=True, name="Ann")
-        await BELLS.update(change, row, touched=True)
+        await BELLS.touch(change, row)
         touched = await found(change, row.id)
-        assert (touched.version, touched.name) == (3, "Ann")
-        await BELLS.update(change, touched, touched=True, name="Bob")
-        assert (await found(change, row.id)).version == 4
+        assert (touched.version, touched.name) == (2, "Ann")
 
     async def test_leaves_other_rows_as_they_are(self, change):
         row, other = await bell(change), await bell(change)

@@ -1,4 +1,4 @@
-"""The application with one more module, `samples`, whose table is made for each test."""
+"""The application with two more modules, `samples` and `named`, whose tables are made for each test."""
 
 import pytest
 from fastapi import FastAPI
@@ -8,18 +8,21 @@ from app.container import Application, compose
 from shared.manifest import discover
 from shared.settings import Settings
 from tests.database import RolledBackDatabase
-from tests.types.samples import MODULE, Scratch
+from tests.types import names, samples
+from tests.types.samples import Scratch
 
 TRIGGERS = """
     CREATE TRIGGER touch BEFORE UPDATE ON samples FOR EACH ROW EXECUTE FUNCTION trellis_touch();
-    SELECT trellis_journal('samples', 'samples', 'id', '{updated_at}')
+    CREATE TRIGGER touch BEFORE UPDATE ON named FOR EACH ROW EXECUTE FUNCTION trellis_touch();
+    SELECT trellis_journal('samples', 'samples', 'id', '{updated_at}');
+    SELECT trellis_journal('named', 'named', 'id', '{updated_at}')
 """
 
 
 @pytest.fixture(scope="session")
 def application(application: Application, settings: Settings) -> Application:
-    """The modules, and samples."""
-    extended = compose(settings, [*discover(), MODULE])
+    """The modules, and these."""
+    extended = compose(settings, [*discover(), samples.MODULE, names.MODULE])
     extended.kernel.database.override(application.kernel.database())
     return extended
 
@@ -32,7 +35,7 @@ def app(application: Application) -> FastAPI:
 
 @pytest.fixture
 async def database(database: RolledBackDatabase) -> RolledBackDatabase:
-    """With the table of samples."""
+    """With their tables."""
     async with database.orm() as session:
         connection = await session.connection()
         await connection.run_sync(Scratch.metadata.create_all)

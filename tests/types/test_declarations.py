@@ -55,6 +55,10 @@ class TestASort:
         with pytest.raises(TypeError, match=rf"Declared cannot be sorted by {name}: it has no column"):
             ListGrammar(Collection(Declared, sorts=(name,)))
 
+    def test_that_is_called_like_the_order_of_a_search_is_refused(self):
+        with pytest.raises(TypeError, match=r"Declared cannot be sorted by relevance: a search sorts by that"):
+            ListGrammar(Collection(Declared, sorts=("relevance",)))
+
 
 class TestAFilter:
     @pytest.mark.parametrize("name", ["double", "owner", "numbers", "no_such"])

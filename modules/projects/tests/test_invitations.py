@@ -226,18 +226,39 @@ class TestUntilTheAnswer:
         assert (await bob.get(f"/projects/{project.id}")).status_code == 200
 
     @pytest.mark.parametrize("how", ["accept", "decline"])
-    async def test_one_answer_is_for_all_invitations_to_the_project(
-        self, ann: Caller, bob: Caller, project: Project, how: str
+    @pytest.mark.parametrize("way", ["user_id", "email"])
+    async def test_an_answer_does_not_tell_which_addresses_are_the_same_persons(
+        self, ann: Caller, bob: Caller, project: Project, way: str, how: str
     ) -> None:
-        """By the account and by its address. Those of others stay."""
+        """The project would learn an account's address by guessing: of all that it guessed, one would be gone."""
+        guesses = [await invited(ann, project, email=f"{name}@example.com") for name in ("bobson", "bob", "bo")]
         by_id = await invited(ann, project, user_id=str(bob.id))
-        by_address = await invited(ann, project, email="bob@example.com")
-        others = await invited(ann, project, email="x@example.com")
+        answer_to = by_id if way == "user_id" else guesses[1]
+        await answered(bob, answer_to, how)
+        refused(await bob.post(f"/invitations/{answer_to['id']}/accept"), 404, "invitation_not_found")
+        left = [one["id"] for one in (*guesses, by_id) if one != answer_to and not (how == "accept" and one == by_id)]
+        assert sorted(one["id"] for one in await open_to(project, ann)) == sorted(left)
+
+    async def test_who_accepts_is_invited_by_their_account_no_more(
+        self, ann: Caller, bob: Caller, project: Project
+    ) -> None:
+        """Or they could come back when they are removed. Those of others, and to other projects, stay."""
+        by_id = await invited(ann, project, user_id=str(bob.id))
+        others = await invited(ann, project, user_id=str(uuid4()))
         elsewhere = await invited(ann, await ProjectFactory.saved(owner_id=ann.id), user_id=str(bob.id))
-        await answered(bob, by_address, how)
+        await answered(bob, await invited(ann, project, email="bob@example.com"))
         refused(await bob.post(f"/invitations/{by_id['id']}/accept"), 404, "invitation_not_found")
         assert items(await bob.get("/invitations")) == [elsewhere]
         assert await open_to(project, ann) == [others]
+
+    async def test_who_accepts_a_second_time_stays_what_they_are(
+        self, ann: Caller, bob: Caller, project: Project
+    ) -> None:
+        by_address = await invited(ann, project, email="bob@example.com", role="viewer")
+        await answered(bob, await invited(ann, project, user_id=str(bob.id), role="editor"))
+        await answered(bob, by_address)
+        assert (await bob.get(f"/projects/{project.id}")).json()["my_role"] == "editor"
+        assert await open_to(project, ann) == []
 
 
 class TestAnAddress:

@@ -139,7 +139,7 @@ def install_batch(app: FastAPI, most_bytes: int) -> None:
 
         Later operations may refer to the results of earlier ones. An idempotency key or a dry run is for the whole.
         """
-        charge_more(request.scope["state"], len(data.operations) - 1)
+        charge_more(request.scope["state"], len(data.operations) - 1)  # Those that cost more say so when they run.
         await change.unit.begin()  # A session that has ended is no operation's failure.
         await _check(request, data.operations)
         return await _carry_out(request, data.operations, change.unit, Results(most_bytes))
@@ -170,6 +170,7 @@ async def _carry_out(outer: Request, operations: Sequence[Operation], unit: Unit
         path = filled_path(operation.path, results.find, (*place, "path"))
         body = filled(operation.body, results.find, (*place, "body"))
         route, request = await _routed(outer, index, operation, path)
+        charge_more(outer.scope["state"], route.traits.units - 1)
         async with _failing(index, request):
             response = await answer_of(route, request, b"" if body is None else json.dumps(body).encode())
             if response.headers.get("content-type") == MEDIA_TYPE:

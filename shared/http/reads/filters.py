@@ -17,7 +17,7 @@ from sqlalchemy import ARRAY, JSON
 from shared.errors import InvalidInput
 from shared.exact import Exactly
 from shared.http.reads.parameters import Given, parameter, several_of, valid
-from shared.reads import Collection, plain_type
+from shared.reads import RELEVANCE, Collection, plain_type
 from shared.schemas import Date, Json, Text
 
 EQUALITY = ("eq", "ne", "in")
@@ -32,7 +32,7 @@ LONGEST_JSON = 2000
 ShortText = Annotated[Text, Field(max_length=LONGEST_TEXT)]
 SHORT_TEXT: TypeAdapter[str] = TypeAdapter(ShortText)
 
-_NAME = re.compile(r"([a-z_][a-z0-9_]*)(?:\[([a-z]+)\])?")
+_NAME = re.compile(r"(\w+)(?:\[([a-z]+)\])?")
 
 _MEANING = {
     "eq": "`{}` equals this.",
@@ -130,8 +130,10 @@ class Filters:
 
 
 def demand_sortable(collection: Collection) -> None:
-    """Raises TypeError for a sort whose field has no order, or no column."""
+    """Raises TypeError for a sort whose field has no order, or no column, or the name of a sort of its own."""
     for name in collection.sorts:
+        if name == RELEVANCE:
+            raise TypeError(f"{collection.document.__name__} cannot be sorted by {name}: a search sorts by that.")
         column = collection.document.rows.c.get(name)
         if column is None or isinstance(column.type, ARRAY | JSON):
             why = "has no column" if column is None else "is a list or an object, which has no order"

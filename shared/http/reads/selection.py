@@ -26,9 +26,11 @@ class Selection:
         text = given.text("q", most=LONGEST_SEARCH) if self._searches else None
         custom, filters = self._filters.custom_in(given), self._filters.filters_in(given)
         found = tuple(one for one, _ in filters)
-        search = {} if text is None else {"q": text}
+        search: dict[str, Any] = {} if text is None else {"q": text}
         asked = replace(shape, filters=found, custom=tuple(custom), search=bool(search), deleted=deleted)
-        return ListQuery(asked, search | custom | {f"filter_{n}": value for n, (_, value) in enumerate(filters)})
+        values = {f"custom:{name}": texts for name, texts in custom.items()}
+        values |= {f"filter_{n}": value for n, (_, value) in enumerate(filters)}
+        return ListQuery(asked, search | values)
 
     def demanded(self, given: Given, shape: Shape) -> ListQuery:
         """The same, when all rows cannot be meant."""
