@@ -45,6 +45,7 @@ class TestSeveralProcesses:
         with serving(tmp_path, worker="", options=TWO) as server:
             eventually(lambda: listening(server, 2))
             eventually(lambda: "A worker does up to" in server.output())
+            eventually(lambda: "Make it an administrator's with" in server.output())
             before = children(server)
             assert len(before) == 2
             for pid in before:
