@@ -9,6 +9,7 @@ from httpx2 import AsyncClient, Response
 from sqlalchemy import text
 
 from app.container import Application
+from modules.users.factors import totp
 from modules.users.tests.authenticators import Device
 from modules.users.tests.factories import PASSWORD
 from modules.users.tests.keys import is_problem, key_of, sent
@@ -24,6 +25,13 @@ from tests.mails import MailServer, token_in
 SignedIn = Callable[..., Awaitable[Caller]]
 Reset = Callable[[], Awaitable[None]]
 NEW = "another good password"
+
+
+@pytest.fixture(autouse=True)
+def _time_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No code is too old because a machine is slow."""
+    now = totp.present_step()
+    monkeypatch.setattr(totp, "present_step", lambda: now)
 
 
 @pytest.fixture
