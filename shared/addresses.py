@@ -8,7 +8,9 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def address_in(text: str) -> Address | None:
-    """The address, perhaps with a port, that a proxy names; None when it is none. IPv4 within IPv6 is IPv4."""
+    """The address, perhaps with a port, that a proxy names; None when it is none. IPv4 within IPv6 is IPv4. One with a
+    zone, in which any characters may be, tells of no client: it has a meaning on the proxy's machine alone.
+    """
     host = text.strip(" \t")
     if host.startswith("["):
         host = host[1:].partition("]")[0]
@@ -18,7 +20,21 @@ def address_in(text: str) -> Address | None:
         found = ipaddress.ip_address(host)
     except ValueError:
         return None
+    if "%" in host:
+        return None
     return getattr(found, "ipv4_mapped", None) or found
+
+
+def network_in(text: str) -> Network:
+    """The network that a setting names. IPv4 within IPv6 is IPv4, as it is of an address. Raises ValueError."""
+    found = ipaddress.ip_network(text)
+    if found.version == 6 and found.prefixlen >= _MAPPED.prefixlen and found.subnet_of(_MAPPED):
+        within = int(found.network_address) & 0xFFFFFFFF
+        return ipaddress.IPv4Network((within, found.prefixlen - _MAPPED.prefixlen))
+    return found
+
+
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 
 
 @lru_cache(maxsize=10_000)

@@ -48,7 +48,7 @@ class ExternalIdTaken(Conflict):
 
 
 class TooManyProjects(Conflict):
-    """You own as many projects as one account may. Delete some first."""
+    """The owner would have more projects than one account may own. Delete some first."""
 
 
 class DatesOutOfOrder(Invalid, constraint="ck_projects_dates_in_order"):

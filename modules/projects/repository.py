@@ -54,7 +54,7 @@ class ProjectRepository(Repository[Project]):
     async def add(self, change: Change, /, **columns: Any) -> UUID:
         """As every repository does. Raises TooManyProjects."""
         id = await super().add(change, **columns)
-        await self._demand_room(change, columns["owner_id"])
+        await self.demand_room(change, columns["owner_id"])
         return id
 
     async def upsert(self, change: Change, by: Sequence[str], /, **columns: Any) -> tuple[UUID, bool]:
@@ -63,14 +63,14 @@ class ProjectRepository(Repository[Project]):
         """
         id, is_new = await super().upsert(change, by, **columns)
         if is_new:
-            await self._demand_room(change, columns["owner_id"])
+            await self.demand_room(change, columns["owner_id"])
         return id, is_new
 
     async def bring_back(self, change: Change, id: UUID) -> Representation:
         """As every repository does. Raises TooManyProjects."""
         project = await self.lock(change, id, RESTORE, include_deleted=True)
         await self.restore(change, project)
-        await self._demand_room(change, project.owner_id)
+        await self.demand_room(change, project.owner_id)
         return await self.document(change, id)
 
     async def members(self, id: UUID, caller: Principal, query: ListQuery) -> Page:
@@ -97,6 +97,11 @@ class ProjectRepository(Repository[Project]):
         rows = await change.unit.execute(_FIRST_CO_OWNER, {"project_id": id})
         return _member(rows[0]) if rows else None
 
+    async def demand_room(self, change: Change, owner_id: UUID) -> None:
+        """The owner, who has got another one, has not too many. Raises TooManyProjects."""
+        if self._per_account is not None:
+            await _QUOTA.demand(change, owner_id, self._per_account, more=0)
+
     async def tag_ids(self, change: Change, id: UUID) -> frozenset[UUID]:
         """The live tags on a project."""
         return frozenset(tag_id for (tag_id,) in await change.unit.execute(_TAG_IDS, {"project_id": id}))
@@ -109,7 +114,7 @@ class ProjectRepository(Repository[Project]):
     async def add_all(self, change: Change, batch: LineBatch[ProjectCreate], owner_id: UUID) -> None:
         """Store projects with their tags. Those whose external_id is taken are refused. Raises TooManyProjects."""
         ids = await self._import.store(change, batch, owner_id=owner_id)
-        await self._demand_room(change, owner_id)
+        await self.demand_room(change, owner_id)
         links = [(ids[line], tag_id) for line, project in batch.rows.items() for tag_id in project.tag_ids]
         if links:
             await self._attach_all(change, links)
@@ -121,11 +126,6 @@ class ProjectRepository(Repository[Project]):
     async def detach_all(self, change: Change, id: UUID, but: Collection[UUID]) -> None:
         """Take off all other tags than these."""
         await change.unit.execute(_DETACH, {"project_id": id, "but": [*but]})
-
-    async def _demand_room(self, change: Change, owner_id: UUID) -> None:
-        """The owner, who has got another one, has not too many. Raises TooManyProjects."""
-        if self._per_account is not None:
-            await _QUOTA.demand(change, owner_id, self._per_account, more=0)
 
     async def _attach_all(self, change: Change, links: Sequence[tuple[UUID, UUID]]) -> None:
         project_ids, tag_ids = zip(*links, strict=True)

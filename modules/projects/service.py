@@ -87,8 +87,8 @@ class ProjectService:
         await self._projects.detach(change, id, tag_id)
 
     async def set_member(self, change: Change, id: UUID, user_id: UUID, role: Role) -> None:
-        """Give a member another role; who is none is invited. Raises ProjectNotFound, ProjectForbidden, MemberNotFound,
-        LastOwner, ExternalIdTaken.
+        """Give a member another role. Raises ProjectNotFound, ProjectForbidden, MemberNotFound, LastOwner,
+        ExternalIdTaken, TooManyProjects.
         """
         project = await self._projects.lock(change, id, "manage")
         if project.owner_id == user_id:
@@ -109,7 +109,7 @@ class ProjectService:
 
     async def remove_member(self, change: Change, id: UUID, user_id: UUID) -> None:
         """Somebody leaves. Everyone may do so on their own. Raises ProjectNotFound, ProjectForbidden, MemberNotFound,
-        LastOwner, ExternalIdTaken.
+        LastOwner, ExternalIdTaken, TooManyProjects.
         """
         project = await self._projects.lock(change, id, "leave" if user_id == change.caller.user_id else "manage")
         if project.owner_id == user_id:
@@ -143,13 +143,16 @@ class ProjectService:
                 raise TagNotAttachable(pointer=f"/tag_ids/{index}")
 
     async def _hand_over(self, change: Change, project: Project) -> None:
-        """The project passes from its owner to the co-owner of longest standing. Raises LastOwner, ExternalIdTaken."""
+        """The project passes from its owner to the co-owner of longest standing. Raises LastOwner, ExternalIdTaken,
+        TooManyProjects.
+        """
         heir = await self._projects.first_co_owner(change, project.id)
         # An account that is being deleted just now takes its memberships along, and inherits nothing.
         if heir is None or not await self._users.hold_live(change, [heir.user_id]):
             raise LastOwner
         await self._projects.memberships.remove(change, project_id=project.id, user_id=heir.user_id)
         await self._projects.update(change, project, owner_id=heir.user_id, owner_since=heir.created_at)
+        await self._projects.demand_room(change, heir.user_id)
         await self._invitations.withdraw_of(change, project.id, project.owner_id)
 
 

@@ -1,12 +1,12 @@
 """Settings about clients: whose word is taken for their address, which web pages may call, and how much one may ask."""
 
-import ipaddress
 import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings
 
+from shared.addresses import network_in
 from shared.settings.variables import KERNEL
 
 YEAR = 366 * 86_400
@@ -69,9 +69,11 @@ class ClientSettings(BaseSettings):
             raise ValueError("is *, but then any client could say what address it has: name your proxies")
         for name in names:
             try:
-                ipaddress.ip_network(name)
+                network = network_in(name)
             except ValueError:
                 raise ValueError("has to be addresses or networks, such as 10.0.0.0/8, separated by commas") from None
+            if network.prefixlen == 0:
+                raise ValueError(f"names {name}, but then any client could say what address it has: name your proxies")
         return ",".join(names) or None
 
     @field_validator("cors_origins")

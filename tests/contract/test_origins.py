@@ -73,6 +73,7 @@ class TestAPageThatMayCall:
         exposed = {name.strip().lower() for name in answer.headers[EXPOSE].split(",")}
         assert exposed >= {"etag", "link", "location", "retry-after", "ratelimit", "ratelimit-policy", "x-request-id"}
         assert exposed >= {"idempotency-replayed", "x-consistency", "deprecation", "sunset"}
+        assert exposed >= {"accept", "accept-patch", "accept-query", "allow"}
 
     async def test_is_never_sent_cookies_nor_a_wildcard(self, ann):
         answer = await ann.get("/users/me", headers={"Origin": OURS})

@@ -25,9 +25,10 @@ def client(*values):
 
 
 class TestAProxy:
-    @pytest.mark.parametrize("address", ["10.255.0.1", "::ffff:10.0.0.1", "2001:db8::5"])
-    def test_is_believed_when_it_is_configured(self, address):
-        assert proxies().believes(address)
+    @pytest.mark.parametrize("address", ["10.255.0.1", "::ffff:10.0.0.1", "2001:db8::5", "2001:db8::5%eth0"])
+    @pytest.mark.parametrize("networks", ["10.0.0.0/8, 2001:db8::/32", "::ffff:10.0.0.0/104, 2001:db8::/32"])
+    def test_is_believed_when_it_is_configured(self, address, networks):
+        assert proxies(believed=networks).believes(address)
 
     @pytest.mark.parametrize("address", ["127.0.0.1", "11.0.0.1", "2001:db9::1", "", "testclient"])
     def test_is_not_otherwise(self, address):
@@ -61,7 +62,9 @@ class TestTheClient:
     def test_may_be_named_with_a_port_and_in_other_ways(self, named, meant):
         assert client(named) == meant
 
-    @pytest.mark.parametrize("named", ["unknown", "_hidden", "203.0.113", "", ", ", "203.0.113.9 ;"])
+    @pytest.mark.parametrize(
+        "named", ["unknown", "_hidden", "203.0.113", "", ", ", "203.0.113.9 ;", "fe80::1%x", "fe80::1%\0\n"]
+    )
     def test_is_the_proxy_where_that_names_nobody(self, named):
         assert client(named) == PROXY
 
@@ -92,6 +95,16 @@ class TestForwarded:
             ("for=198.51.100.1, for=unknown", PROXY, False),
             ("for=198.51.100.1, for=_hidden, for=10.0.0.7", "10.0.0.7", False),
             ("for=198.51.100.1, by=10.0.0.7", PROXY, False),
+            ("for=203.0.113.9;", "203.0.113.9", False),
+            (" ; for=203.0.113.9 ;; proto=https ; ", "203.0.113.9", True),
+            ("for=203.0.113.9;x_y=1;!#$%&'*+.^`|~=2;proto=https", "203.0.113.9", True),
+            ('ext="a\\"b;c\\\\";for="203\\.0.113.9";proto=https', "203.0.113.9", True),
+            ("for=203.0.113.9, ,", "203.0.113.9", False),
+            ('for="fe80::1%x"', PROXY, False),
+            ('ext="a\\";for=203.0.113.9', PROXY, False),
+            ("for=203.0.113.9 proto=https", PROXY, False),
+            ("for=203.0.113.9;=x", PROXY, False),
+            (f"for=203.0.113.9{' ' * 60_000}x", PROXY, False),
             ('for="198.51.100.1', PROXY, False),
             ("", PROXY, False),
         ],

@@ -182,7 +182,9 @@ class TestTheProxy:
         monkeypatch.delenv("FORWARDED_ALLOW_IPS")
         assert trouble("proxy").word == "warning"
 
-    @pytest.mark.parametrize("given", ["*", "proxy.internal", "10.0.0.1/8", "10.0.0.1, *"])
+    @pytest.mark.parametrize(
+        "given", ["*", "proxy.internal", "1.0.0.1/8", "1.0.0.1, *", "0.0.0.0/0", "::/0", "::ffff:0:0/96"]
+    )
     def test_that_is_no_address(self, monkeypatch, given):
         monkeypatch.setenv("FORWARDED_ALLOW_IPS", given)
         (found,) = all_findings()

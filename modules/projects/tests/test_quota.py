@@ -7,6 +7,8 @@ from httpx2 import Response
 
 from app.asgi import create_app
 from app.container import Application, compose
+from modules.projects.models import Role
+from modules.projects.tests.factories import MemberFactory, ProjectFactory
 from shared.manifest import discover
 from shared.settings import Settings
 from tests.callers import Caller, signed_in
@@ -68,6 +70,22 @@ class TestTheQuota:
         failed = await ann.post("/batch", json={"operations": two})
         assert (failed.status_code, failed.json()["index"]) == (409, 1)
         assert failed.json()["problem"]["code"] == "too_many_projects"
+
+    @pytest.mark.parametrize("how", ["leaves", "becomes an editor"])
+    async def test_is_for_a_project_that_is_handed_over_too(self, limited: Application, ann: Caller, how: str) -> None:
+        async def hand_over() -> Response:
+            path = f"/projects/{project.id}/members/{bob.id}"
+            return await (bob.delete(path) if how == "leaves" else bob.put(path, json={"role": "editor"}))
+
+        async with await signed_in(create_app(limited), limited) as bob:
+            project = await ProjectFactory.saved(owner_id=bob.id, name="handed over")
+            await MemberFactory.saved(project_id=project.id, user_id=ann.id, role=Role.OWNER)
+            third = await ann.post("/projects", json={"name": "third"})
+            is_too_many(await hand_over())
+            assert (await bob.get(f"/projects/{project.id}")).json()["owner_id"] == str(bob.id)
+            assert (await ann.delete(f"/projects/{third.json()['id']}")).status_code == 204
+            assert (await hand_over()).status_code == 204
+            assert (await ann.get(f"/projects/{project.id}")).json()["owner_id"] == str(ann.id)
 
     async def test_is_nobodys_without_the_setting(self, app, application, database) -> None:
         async with await signed_in(app, application) as bob:

@@ -8,30 +8,31 @@ client may have written.
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from ipaddress import ip_network
 
-from shared.addresses import Address, address_in
+from shared.addresses import Address, address_in, network_in
 from shared.http.edge.headers import RawHeaders
 from shared.settings import Settings
 
 MOST_HOPS = 16
 """Proxies that are believed in a row."""
 
-_PAIR = re.compile(r'[ \t]*([A-Za-z-]+)=("[^"\\]*"|[^" \t;]*)[ \t]*')
-_ELEMENT = re.compile(rf"{_PAIR.pattern}(?:;{_PAIR.pattern})*")
+_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_PAIR = re.compile(rf'[ \t]*(?:({_NAME})=({_QUOTED}|[^" \t;]*)[ \t]*)?(?:;|\Z)')
 
 
 class Proxies:
     """The proxies that are believed."""
 
     def __init__(self, settings: Settings) -> None:
-        self._networks = [ip_network(name) for name in (settings.proxies or "").split(",") if name]
+        self._networks = [network_in(name) for name in (settings.proxies or "").split(",") if name]
         self._tells = self._in_forwarded if settings.forwarded_header == "Forwarded" else self._in_x_forwarded
         self._is_ours = lru_cache(maxsize=1000)(self._is_in_networks)
 
     def believes(self, address: str) -> bool:
         """Whether a connection from there is a proxy's."""
-        found = address_in(address) if self._networks else None
+        # A socket's address within a link has its zone.
+        found = address_in(address.partition("%")[0]) if self._networks else None
         return found is not None and self._is_ours(found)
 
     def client(self, proxy: str, headers: RawHeaders) -> tuple[str, bool]:
@@ -66,15 +67,27 @@ class Proxies:
         client has opened must not change what a proxy has added behind it, and no address has a comma.
         """
         for element in _from_the_end(headers, b"forwarded"):
-            pairs = {}
-            if _ELEMENT.fullmatch(element):
-                pairs = {match[1].lower(): match[2].strip('"') for match in _PAIR.finditer(element)}
+            pairs = _pairs_of(element)
             yield address_in(pairs.get("for", "")), pairs.get("proto", "").lower()
 
 
+def _pairs_of(element: str) -> dict[str, str]:
+    """The values of an element's parameters, of which some may be empty; none of an element that is malformed."""
+    pairs, place = {}, 0
+    while place < len(element):
+        match = _PAIR.match(element, place)
+        if match is None:
+            return {}
+        name, value, place = match[1], match[2], match.end()
+        if name is not None:
+            pairs[name.lower()] = re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
+    return pairs
+
+
 def _from_the_end(headers: RawHeaders, name: bytes) -> Iterator[str]:
-    """The elements of a field that may have several lines, from the last one on."""
+    """The elements of a field that may have several lines, from the last one on, without empty ones."""
     rest = b",".join(value for own, value in headers if own == name).decode("latin-1")
     while rest:
         rest, _, last = rest.rpartition(",")
-        yield last
+        if last.strip(" \t"):
+            yield last

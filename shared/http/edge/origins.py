@@ -17,8 +17,9 @@ ALLOWED = (
 )
 """Headers of requests. `Authorization` has to be named, whatever else is allowed."""
 EXPOSED = (
-    "Content-Disposition, Deprecation, ETag, Idempotency-Replayed, Link, Location, Preference-Applied, RateLimit, "
-    "RateLimit-Policy, Retry-After, Sunset, WWW-Authenticate, X-Consistency, X-Request-ID"
+    "Accept, Accept-Patch, Accept-Query, Allow, Content-Disposition, Deprecation, ETag, Idempotency-Replayed, Link, "
+    "Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, Sunset, WWW-Authenticate, X-Consistency, "
+    "X-Request-ID"
 )
 """Headers of answers that a page may read beside those that are always open to it."""
 MAX_AGE = 7200
