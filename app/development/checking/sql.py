@@ -60,8 +60,7 @@ def is_made_of_parts(place: Place) -> Iterator[Finding]:
     for call, name in place.source.calls():
         if not (_is_function(name) or last(name) == "exec_driver_sql"):
             continue
-        words = (word.value for word in call.keywords if word.arg in {"name", "statement", "text"})
-        for given in [*call.args[:1], *words]:
+        for given in _first(call):
             if any(UNKNOWN in text for text in place.source.values(given)):
                 advice = "write a statement over the models, with bindparam for values."
                 yield place.source.finding(call, f"{last(name)}() gets SQL made of parts: {advice}")
@@ -93,7 +92,13 @@ def _executed(source: Source, *, surely: bool = False) -> Iterator[ast.expr]:
         if isinstance(func, ast.Attribute) and func.attr in _METHODS and not source.begun(func):
             is_executed = not surely or _is_of_connection(source, func.value)
         if is_executed:
-            yield from (*call.args, *(word.value for word in call.keywords))
+            yield from _first(call)
+
+
+def _first(call: ast.Call) -> Iterator[ast.expr]:
+    """The argument that is SQL: what comes after it are parameters, or columns."""
+    yield from call.args[:1]
+    yield from (word.value for word in call.keywords if word.arg in {"name", "sql", "sqltext", "statement", "text"})
 
 
 def _is_function(name: str) -> bool:

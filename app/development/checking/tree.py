@@ -58,12 +58,11 @@ class Tree:
 
     def offered(self, module: str) -> frozenset[str]:
         """What `__all__` of a file names; without one, what it binds."""
-        source = self.sources[path] if (path := f"{module.replace('.', '/')}.py") in self.sources else None
+        path = module.replace(".", "/")
+        source = self.sources.get(f"{path}.py") or self.sources.get(f"{path}/__init__.py")
         bound = source.bindings.names if source else {}
-        named = bound.get("__all__", [])
-        return frozenset(text for node in named for part in getattr(node, "elts", ()) if (text := text_of(part))) or (
-            frozenset(bound)
-        )
+        parts = (part for node in bound.get("__all__", []) for part in getattr(node, "elts", ()))
+        return frozenset(text for part in parts if (text := text_of(part))) or frozenset(bound)
 
     def of_module(self, name: str) -> list[Source]:
         """The files of a module, its tests included, without its migrations."""

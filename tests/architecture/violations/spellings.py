@@ -273,6 +273,7 @@ DOWN = {
 
 ORDINARY = [
     "import hashlib\ndef f(b): return hashlib.sha256(b).digest()",
+    "async def f(change, s): await change.unit.execute(s, {'digest': 1})",
     "TOLD = 'A digest is mailed every week.'",
     "class Card(BaseModel):\n    digest: str",
     "import click\n@click.command('remind', help='Remind users of tags.')\ndef remind(): ...",
