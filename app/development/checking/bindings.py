@@ -74,9 +74,9 @@ class Bindings:
         """What an expression is that says nothing itself: one of these. None: or something else."""
         match node:
             case ast.Name(id=name) if name not in self._imported:
-                for bound in self._scopes.find(node):
-                    found = self._at(bound, depth)
-                    yield from found or (None,)
+                yield from self._given(self._scopes.find(node), depth)
+            case ast.Attribute(value=ast.Name(id="self" | "cls")):
+                yield from self._given(self._scopes.attribute(node), depth)
             case ast.FormattedValue(value=value) | ast.NamedExpr(value=value):
                 yield value
             case ast.IfExp(body=one, orelse=other):
@@ -86,14 +86,19 @@ class Bindings:
             case ast.Call(func=ast.Attribute(attr=name, value=value)) if name in _SAME:
                 yield value
 
+    def _given(self, bound: list[Bound], depth: int) -> Iterator[ast.expr | None]:
+        for each in bound:
+            found = self._at(each, depth)
+            yield from found or (None,)
+
     def _source(self, node: ast.AST) -> ast.expr | None:
         """What an expression comes from, by one step."""
         match node:
             case ast.Name():
                 bound = self._scopes.find(node)
                 return bound[0].annotation or self._only(node) if len(bound) == 1 else None
-            case ast.Attribute(value=ast.Name(id="self"), attr=name):
-                own = self._scopes.module.bound.get(f"self.{name}", [])
+            case ast.Attribute(value=ast.Name(id="self" | "cls")):
+                own = self._scopes.attribute(node)
                 return own[0].value if len(own) == 1 else None
             case ast.Call(func=ast.Name(id="alias" | "aliased" | "cast" | "type"), args=[*_, value]):
                 return value

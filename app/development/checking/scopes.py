@@ -52,6 +52,14 @@ class Scopes:
         """What a name is bound to where it stands."""
         return self._of.get(id(name), self.module).find(name.id)
 
+    def attribute(self, node: ast.Attribute) -> list[Bound]:
+        """What `self.x` is bound to, by any method of the file, or by the class around."""
+        scope: Scope | None = self._of.get(id(node), self.module)
+        while scope is not None and not scope.is_class:
+            scope = scope.outer
+        own = self.module.bound.get(f"self.{node.attr}", [])
+        return own or (scope.bound.get(node.attr, []) if scope is not None else [])
+
     def _enter(self, node: ast.AST, scope: Scope) -> None:
         for child in ast.iter_child_nodes(node):
             self._of[id(child)] = scope

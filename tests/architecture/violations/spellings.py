@@ -74,6 +74,14 @@ SPELLINGS = {
         "Q = 'select email from %s' % 'users'",
         "Q = 'select email from {}'.format('users')",
     ],
+    "SQL names projects": [
+        """
+        from sqlalchemy import text
+        class R:
+            TABLE = "projects"
+            def f(self): return text(f"select 1 from {self.TABLE}")
+        """,
+    ],
     "SQL names procrastinate_jobs": ["Q = 'select * from procrastinate_jobs'"],
     "gets SQL made of parts": [
         "from sqlalchemy import text\ndef f(t): return text('select 1 from ' + t)",
@@ -124,6 +132,12 @@ SPELLINGS = {
         class R:
             def __init__(self): self._users = UserSummary.rows
             def f(self): return sa.delete(self._users)
+        """,
+        """
+        import sqlalchemy as sa
+        class R:
+            rows = UserSummary.rows
+            def f(self): return sa.delete(self.rows)
         """,
         "import sqlalchemy as sa\nfrom typing import cast\nS = sa.delete(cast('sa.Table', UserSummary.rows))",
         "S = UserSummary.rows.update()",
@@ -292,6 +306,12 @@ ORDINARY = [
     "from textwrap import dedent\nfrom sqlalchemy import text\nS = text(dedent('select 1'))",
     "from sqlalchemy import text\nS = text('select \\'{}\\'::jsonb')",
     "from sqlalchemy import text\nLIMIT = 10\nS = text(f'select 1 limit {LIMIT}')",
+    """
+    from sqlalchemy import text
+    class R:
+        TABLE = "tags"
+        def f(self): return text(f"select 1 from {self.TABLE}")
+    """,
     "from sqlalchemy import func\ndef f(x): return func.text(x)",
     "import sqlalchemy as sa\ndef f(tags): return sa.select(tags).where(sa.exists(tags).select())",
     "import sqlalchemy as sa\nS = sa.update(sa.table('tags')).where(sa.exists(sa.select(UserSummary.rows.c.id)))",
