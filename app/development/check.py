@@ -17,6 +17,9 @@ def check_command(context: click.Context, name: str | None) -> None:
     """Look for what no module may do, or for one module's faults; the exit code is 1 if there is any.
 
     A line that is meant says so, with the reason: `# check: kept whatever becomes of the request`.
+
+    It is about mistakes. Code that hides what it does is for whoever reviews it, and for the rights of the database's
+    role.
     """
     if name is not None and name not in Tree.at(ROOT).modules:
         raise click.BadParameter(f"There is no module '{name}'.")

@@ -92,7 +92,7 @@ SPOILED = {
     """,
     "router.py": """
         from modules.spoils.schemas import Card
-        from shared.http.routes import Caller, resource_router
+        from shared.http.routes import Caller, PublicChange, operation, resource_router
 
         router = resource_router("/spoils")
 
@@ -101,12 +101,22 @@ SPOILED = {
         async def card(caller: Caller) -> Card:
             '''Show a card.'''
             raise NotImplementedError
+
+
+        @router.delete("", status_code=204)
+        @operation(public=True)  # by anybody
+        async def wipe(change: PublicChange) -> None:
+            '''Delete all.'''
     """,
     "contributions.py": """
         from sqlalchemy import func, select
 
         from modules.users.api import UserSummary
         from shared.rows import Model, table_of
+        from shared.wire import Statement
+
+        SEEN = {"users": UserSummary.rows}
+        RENAME = Statement(SEEN["users"].update().values(full_name="x"))  # of a neighbour
 
 
         def counted(tags):
@@ -139,6 +149,8 @@ TOLD = {
     "unheard": "Spoiled is not among what its manifest `publishes`: add it, or do without it.",
     "unwired": "SpoilService.hear takes an event and handles none: name it in its manifest's `handles`.",
     "of secrets": "Card shows password_hash, as a secret column is called. Leave it out.",
+    "by anybody": "wipe lets anybody change something: ask who calls, or say here why not: `# check: …`.",
+    "of a neighbour": "RENAME changes rows of users, a table of 'users': have its Api do that.",
     "of others": "What 'spoils' adds to tags.project_counts shows users.password_hash, which is secret. Leave it out.",
 }
 """By the remark at the end of the line: what is said of it."""

@@ -5,19 +5,21 @@ The application is put together as its start does it, without a database; no oth
 
 import inspect
 import re
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, get_args
+from typing import Any, NamedTuple, TypeVar
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
-from pydantic import BaseModel
 from sqlalchemy import CheckConstraint, Enum, MetaData, UniqueConstraint
 
 from app.container import Application
 from app.development.assembling import assembled
-from app.development.checking.sources import Finding, Tree
+from app.development.checking import endpoints
+from app.development.checking.places import Wrong
+from app.development.checking.sources import Finding
+from app.development.checking.tree import Tree
 from shared.errors import DomainError
 from shared.events import Event
 from shared.extensions import Extensions
@@ -25,6 +27,7 @@ from shared.http.routes import Route
 from shared.manifest import Module, discover
 from shared.reads import Derived, Document, Summary, columns_in, faults, marker_of
 from shared.rows import Model, owner_of, owners
+from shared.wire import Statement
 from shared.writes import Repository
 
 
@@ -37,8 +40,7 @@ class Word(NamedTuple):
 
 T = TypeVar("T")
 
-Wrong = Iterator[tuple[Any, str]]
-"""What is wrong, each with the class, the function or the word that it is wrong with."""
+_WRITTEN = re.compile(r"\b(?:INSERT INTO|UPDATE|DELETE FROM)\s+(\w+)")
 
 
 def findings(tree: Tree, root: Path) -> Iterator[Finding]:
@@ -117,16 +119,6 @@ def contributions(application: Application, _: FastAPI) -> Wrong:
                     )
 
 
-def answers(_: Application, app: FastAPI) -> Wrong:
-    """The models that endpoints answer with have no member of a secret's name."""
-    secrets = {column.name for table in Model.metadata.tables.values() for column in table.c if "secret" in column.info}
-    for route in _routes(app):
-        for model in _models_in(route.response_model):
-            if not issubclass(model, Document):
-                for name in sorted(secrets & model.model_fields.keys()):
-                    yield route.endpoint, f"{model.__name__} shows {name}, as a secret column is called. Leave it out."
-
-
 def constraints(application: Application, _: FastAPI) -> Wrong:
     """A rule that a client can break has an error, and an error's rule is there."""
     rules, owner = breakable_rules(Model.metadata), owners()
@@ -170,7 +162,9 @@ def handlers(application: Application, _: FastAPI) -> Wrong:
 def errors(application: Application, app: FastAPI) -> Wrong:
     """An error that no operation documents reaches clients that do not know it, or nobody."""
     documented = app.openapi()["components"]["examples"].keys()
-    never = {error.code for route in _routes(app) if isinstance(route, Route) for error in route.traits.never}
+    never = {
+        error.code for route in endpoints.module_routes(app) if isinstance(route, Route) for error in route.traits.never
+    }
     for error in _below(DomainError):
         is_known = error.code in documented | never or error.__subclasses__()
         if owner_of(error) in _names(application) and not is_known:
@@ -183,8 +177,21 @@ def errors(application: Application, app: FastAPI) -> Wrong:
             )
 
 
+def statements(application: Application, _: FastAPI) -> Wrong:
+    """The statements in the variables of a module's files change rows of its own, however they name the table."""
+    owner = owners()
+    for name, module in sorted(sys.modules.items()):
+        of = name.split(".")[1] if name.startswith("modules.") else ""
+        for word, statement in vars(module).items() if of in _names(application) and ".tests" not in name else ():
+            for table in sorted({*_WRITTEN.findall(statement.text.decode())} if type(statement) is Statement else ()):
+                if owner.get(table, of) != of:
+                    way = "have its Api do that."
+                    yield Word(of, word), f"{word} changes rows of {table}, a table of '{owner[table]}': {way}"
+
+
 LOOKS: tuple[Callable[[Application, FastAPI], Wrong], ...] = (
-    *(contributions, answers, constraints, undeclared, handlers, errors),
+    *(contributions, constraints, undeclared, handlers, errors, statements),
+    *endpoints.LOOKS,
 )
 
 
@@ -208,23 +215,6 @@ def _names(application: Application) -> set[str]:
     return {module.name for module in application.modules}
 
 
-def _routes(app: FastAPI) -> Iterator[APIRoute]:
-    """Those of modules."""
-    for route in app.routes:
-        if isinstance(route, APIRoute) and route.endpoint.__module__.startswith("modules."):
-            yield route
-
-
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The models in a type, and in their fields."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-        for field in annotation.model_fields.values():
-            yield from _models_in(field.annotation)
-    for inner in get_args(annotation):
-        yield from _models_in(inner)
-
-
 def _below(kind: type[T]) -> Iterator[type[T]]:
     for child in kind.__subclasses__():
         yield child
@@ -234,6 +224,8 @@ def _below(kind: type[T]) -> Iterator[type[T]]:
 def _place(tree: Tree, root: Path, culprit: Any) -> tuple[str, int]:
     if isinstance(culprit, Word):
         return tree.line_of(f"modules/{culprit.module}", culprit.word)
-    culprit = inspect.unwrap(culprit)  # An endpoint is bound by a function of the kernel's.
-    file = Path(inspect.getsourcefile(culprit) or "")
-    return file.relative_to(root).as_posix(), inspect.getsourcelines(culprit)[1]
+    declared = culprit if isinstance(culprit, endpoints.Declared) else None
+    culprit = inspect.unwrap(declared.endpoint if declared else culprit)  # A function of the kernel's binds endpoints.
+    path = Path(inspect.getsourcefile(culprit) or "").relative_to(root).as_posix()
+    line = inspect.getsourcelines(culprit)[1]
+    return path, declared.line(tree, path, line) if declared else line

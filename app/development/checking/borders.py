@@ -1,9 +1,11 @@
 """The borders of a module: what its files may import of other modules, of the kernel and of libraries."""
 
+import ast
 from collections.abc import Collection, Iterator, Mapping
 
 from app.development.checking.places import Place, is_within
-from app.development.checking.sources import Finding, Source, Tree
+from app.development.checking.sources import Finding, Source
+from app.development.checking.tree import Tree
 
 Requirements = Mapping[str, Collection[str]]
 """The modules that each module's manifest requires."""
@@ -33,10 +35,27 @@ def imports_past_an_api(place: Place) -> Iterator[Finding]:
 
 def imports_of_modules(tree: Tree, source: Source) -> Iterator[Finding]:
     """The imports of modules in a file, wherever it is, that are not to be."""
-    for node, module, name in source.imports:
+    for node, module, name in [*source.imports, *_reached(tree, source)]:
         imported = f"{module}.{name}" if name and tree.is_module(f"{module}.{name}") else module
         if advice := objection(source.name, imported, tree.requires):
             yield source.finding(node, f"{imported} is imported: {advice}")
+        elif name and _is_api_of_another(source.name, module) and name not in tree.offered(module):
+            advice = "take what `__all__` there names, or have that one offer it."
+            yield source.finding(node, f"{module} does not offer {name}: {advice}")
+
+
+def _reached(tree: Tree, source: Source) -> Iterator[tuple[ast.AST, str, str]]:
+    """What is reached by way of an import, as an import: `modules.users.models.User` after `import modules.users.api`,
+    `reads.listing.Page` after `from shared import reads`.
+    """
+    whole = {module for _, module, name in source.imports if not name}
+    for node, dotted in source.chains:
+        module, name, begun = dotted, "", source.begun(node)
+        while "." in module and not tree.is_module(module):
+            module, _, name = module.rpartition(".")
+        is_told = begun == module or module in whole
+        if is_within(module, begun) and "." in module and (not is_told or module.endswith(".api")):
+            yield node, module, name
 
 
 def objection(importer: str, imported: str, requires: Requirements) -> str | None:
@@ -87,7 +106,7 @@ def enters_a_room_past_its_face(place: Place) -> Iterator[Finding]:
         for path, source in place.tree.sources.items()
         if path.startswith("shared/") and path.endswith("/__init__.py") and source.imports
     }
-    for node, module, name in place.source.imports:
+    for node, module, name in [*place.source.imports, *_reached(place.tree, place.source)]:
         imported = f"{module}.{name}" if place.tree.is_module(f"{module}.{name}") else module
         if room := room_entered(place.source.name, imported, rooms):
             yield place.source.finding(node, f"{imported} is imported: import from {room}, its face.")
@@ -98,6 +117,11 @@ def room_entered(importer: str, imported: str, rooms: Collection[str]) -> str | 
     room = imported.rpartition(".")[0]
     is_fine = room not in rooms or is_within(importer, room) or ".tests" in importer
     return None if is_fine else room
+
+
+def _is_api_of_another(importer: str, imported: str) -> bool:
+    target, path = _split(imported)
+    return path == "api" and target != _split(importer)[0]
 
 
 def _split(name: str) -> tuple[str | None, str]:

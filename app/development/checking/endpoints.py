@@ -1,101 +1,111 @@
-"""What an endpoint says of itself."""
+"""What the endpoints of an assembled application say of themselves, whatever their source calls it."""
 
 import ast
-from collections.abc import Iterator
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, get_args, get_origin, is_typeddict
 
-from app.development.checking.places import Place, is_within
-from app.development.checking.sources import Finding, Source, last
+from fastapi import FastAPI, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
-READS = frozenset({"get", "head", "options"})
-WRITES = frozenset({"post", "put", "patch", "delete"})
-_CHANGES = frozenset({"CurrentChange", "PublicChange", "AdministratorsChange", "RecentChange", "Change"})
-_SHAPELESS = frozenset({"dict", "Mapping", "MutableMapping", "Any", "object", "Json"})
+from app.container import Application
+from app.development.checking.places import Wrong
+from app.development.checking.tree import Tree
+from shared.http.routes import Route, takes
+from shared.reads import Document
+from shared.rows import Model
+from shared.writes import Change
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef
-Endpoint = tuple[Function, str]
-"""A function, and the method of the router that it is decorated with."""
+_SHAPELESS = (dict, list, tuple, set, frozenset)
+"""Types of which no schema tells what is in them, unless they are arguments' own, as of `list[str]`."""
 
 
-def lets_anybody_change(place: Place) -> Iterator[Finding]:
+class Declared(NamedTuple):
+    """What a decorator says of an endpoint, beside that of the router."""
+
+    endpoint: Any
+
+    def line(self, tree: Tree, path: str, first: int) -> int:
+        """Where it says so. `first` is the line of the first decorator."""
+        for node in tree.sources[path].nodes if path in tree.sources else ():
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.decorator_list:
+                lines = [each.lineno for each in node.decorator_list]
+                called = (each.func if isinstance(each, ast.Call) else each for each in node.decorator_list)
+                if lines[0] == first:
+                    own = (line for line, each in zip(lines, called, strict=True) if isinstance(each, ast.Name))
+                    return next(own, first)
+        return first
+
+
+def anybody_changes(_: Application, app: FastAPI) -> Wrong:
     """Who may change something without an account is a decision: the line says why, where a reviewer sees it."""
-    for function, method in _endpoints(place.source):
-        for decorator in function.decorator_list:
-            if method in WRITES and _is_public(place.source, decorator):
-                yield place.source.finding(
-                    decorator,
-                    f"{function.name} lets anybody change something: ask who calls, or say here why not: `# check: …`.",
-                )
+    advice = "ask who calls, or say here why not: `# check: …`."
+    for route in module_routes(app):
+        if isinstance(route, Route) and route.traits.public and route.changes:
+            yield Declared(route.endpoint), f"{_name(route)} lets anybody change something: {advice}"
 
 
-def changes_by_a_read(place: Place) -> Iterator[Finding]:
+def changes_by_a_read(_: Application, app: FastAPI) -> Wrong:
     """A GET changes nothing: it has no unit of work, and clients, caches and crawlers repeat it as they like."""
-    for function, method in _endpoints(place.source):
-        for argument in _arguments(function):
-            kinds = {last(place.source.dotted(node)) for node in ast.walk(argument.annotation or ast.Pass())}
-            if method in READS and kinds & _CHANGES:
-                yield place.source.finding(
-                    argument,
-                    f"{function.name} answers {method.upper()} and takes a change: take a POST, PUT, PATCH or DELETE.",
-                )
+    for route in module_routes(app):
+        if isinstance(route, Route) and not route.changes and takes(route.endpoint, Change):
+            methods, advice = ", ".join(sorted(route.methods or ())), "take a POST, PUT, PATCH or DELETE."
+            yield route.endpoint, f"{_name(route)} answers {methods} and takes a change: {advice}"
 
 
-def answers_with_a_table(place: Place) -> Iterator[Finding]:
-    """A row has columns that are nobody's to see, and no policy judged it. A dictionary can hold anything."""
-    for function, _ in _endpoints(place.source):
-        for node in _answered(function):
-            name = last(place.source.dotted(node))
-            if name in place.tree.models:
-                yield place.source.finding(
-                    node, f"{function.name} answers with rows of {name}: answer with a Document of it."
-                )
-        shape = function.returns.value if isinstance(function.returns, ast.Subscript) else function.returns
-        if shape is not None and last(place.source.dotted(shape)) in _SHAPELESS:
-            yield place.source.finding(
-                shape,
-                f"{function.name} answers with what no schema describes: give it a Document, or a model of schemas.py.",
-            )
+def answers(_: Application, app: FastAPI) -> Wrong:
+    """A row has columns that are nobody's to see, and no policy judged it. A dictionary can hold anything. No model has
+    a member of a secret's name.
+    """
+    secrets = {column.name for table in Model.metadata.tables.values() for column in table.c if "secret" in column.info}
+    for route in module_routes(app):
+        hint = inspect.signature(route.endpoint, eval_str=True).return_annotation
+        if _is_shapeless(route.response_model) or (route.response_model is None and not _is_said(hint)):
+            advice = "give it a Document, or a model of schemas.py."
+            yield route.endpoint, f"{_name(route)} answers with what no schema describes: {advice}"
+        for model in {*_models_in(route.response_model), *_models_in(hint)}:
+            if hasattr(model, "__table__"):
+                advice = "answer with a Document of it."
+                yield route.endpoint, f"{_name(route)} answers with rows of {model.__name__}: {advice}"
+            elif not issubclass(model, Document):
+                for name in sorted(secrets & model.model_fields.keys()):
+                    yield route.endpoint, f"{model.__name__} shows {name}, as a secret column is called. Leave it out."
 
 
-def _endpoints(source: Source) -> Iterator[Endpoint]:
-    for node in source.nodes:
-        if isinstance(node, Function):
-            for decorator in node.decorator_list:
-                called = decorator.func if isinstance(decorator, ast.Call) else decorator
-                if isinstance(called, ast.Attribute) and called.attr in READS | WRITES:
-                    yield node, called.attr
+def module_routes(app: FastAPI) -> Iterator[APIRoute]:
+    """Those whose endpoints modules wrote."""
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.endpoint.__module__.startswith("modules."):
+            yield route
 
 
-def _is_public(source: Source, decorator: ast.expr) -> bool:
-    """Whether this is `operation(public=True)`, or a name for it."""
-    if isinstance(decorator, ast.Name):
-        values = [
-            node.value
-            for node in source.tree.body
-            if isinstance(node, ast.Assign)
-            and any(isinstance(target, ast.Name) and target.id == decorator.id for target in node.targets)
-        ]
-        return any(_is_public(source, value) for value in values)
-    if not isinstance(decorator, ast.Call) or not is_within(
-        source.dotted(decorator.func), "shared.http.routes.operation"
-    ):
-        return False
-    public = next((word.value for word in decorator.keywords if word.arg == "public"), None)
-    return public is not None and not (isinstance(public, ast.Constant) and not public.value)
+def _name(route: APIRoute) -> str:
+    return route.endpoint.__name__
 
 
-def _arguments(function: Function) -> list[ast.arg]:
-    return [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+def _is_said(hint: Any) -> bool:
+    """Whether an endpoint without a model says what it answers: nothing, or a response of the kernel's."""
+    return hint is None or (isinstance(hint, type) and issubclass(hint, Response))
 
 
-def _answered(function: Function) -> Iterator[ast.AST]:
-    """Where an endpoint says what it answers with."""
-    if function.returns is not None:
-        yield from ast.walk(function.returns)
-    for decorator in function.decorator_list:
-        for word in decorator.keywords if isinstance(decorator, ast.Call) else ():
-            if word.arg == "response_model":
-                yield from ast.walk(word.value)
+def _is_shapeless(kind: Any) -> bool:
+    """Whether a type may hold anything, or holds what may."""
+    outer = get_origin(kind) or kind
+    is_mapping = isinstance(outer, type) and issubclass(outer, Mapping) and not is_typeddict(outer)
+    if is_mapping or outer is Any or outer is object:
+        return True
+    return kind in _SHAPELESS or any(_is_shapeless(inner) for inner in get_args(kind) if inner is not ...)
 
 
-RULES = (lets_anybody_change, changes_by_a_read, answers_with_a_table)
-"""Of routers."""
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models in a type, and in their fields."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+        for field in annotation.model_fields.values():
+            yield from _models_in(field.annotation)
+    for inner in get_args(annotation):
+        yield from _models_in(inner)
+
+
+LOOKS = (anybody_changes, changes_by_a_read, answers)

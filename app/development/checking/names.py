@@ -2,10 +2,11 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from app.development.checking.places import Place, is_within, named
+from app.development.checking.places import PUBLISHED, Place
 from app.development.checking.sources import Finding, last
+from app.development.checking.sql import sql_in
 
 _IMPORT = "import it at the top of the file, as `requires` allows: no check sees what is loaded by its name."
 _SETTINGS = "take the value as an argument of the constructor: the container passes settings."
@@ -17,28 +18,43 @@ _HIDDEN = "no hidden context decides what a statement means: pass it as an argum
 _ANSWER = "answer with a Document: `document_response`, `page_response`, or a schema as the return type."
 _PROBLEM = "raise a domain error of errors.py: the kernel makes a problem of it."
 
-FORBIDDEN = {
-    **dict.fromkeys(("importlib", "__import__", "pkgutil", "runpy", "sys.modules", "exec", "eval"), _IMPORT),
-    **dict.fromkeys(("os.environ", "os.getenv"), _SETTINGS),
-    **dict.fromkeys(("psycopg", "psycopg2", "psycopg_pool", "asyncpg", "sqlite3", "sqlalchemy.ext.asyncio"), _UNIT),
-    **dict.fromkeys(("sqlalchemy.create_engine", "sqlalchemy.orm.Session", "sqlalchemy.orm.sessionmaker"), _UNIT),
-    **dict.fromkeys(("sqlmodel.create_engine", "sqlmodel.Session", "shared.wire.connect"), _UNIT),
-    **dict.fromkeys(("requests", "httpx", "httpx2", "aiohttp", "urllib.request", "urllib3", "http.client"), _NETWORK),
-    **dict.fromkeys(("smtplib", "ftplib", "socket", "websockets", "grpc", "boto3", "redis"), _NETWORK),
-    **dict.fromkeys(("contextvars.ContextVar", "threading.local"), _HIDDEN),
-    **dict.fromkeys(("fastapi.HTTPException()", "starlette.exceptions.HTTPException()"), _PROBLEM),
-    **dict.fromkeys(
-        (f"fastapi.responses.{kind}Response" for kind in ("JSON", "HTML", "PlainText", "Streaming")), _ANSWER
+_OPENED = r"(create_engine|create_async_engine|engine_from_config|Session|AsyncSession|sessionmaker|scoped_session)"
+FORBIDDEN = (
+    (r"importlib\.(import_module|reload|util|machinery)|pkgutil|runpy|pydoc|pydantic\.ImportString", _IMPORT),
+    (r"__import__|exec\(|eval\(|sys\.modules|globals\(|zipimport", _IMPORT),
+    (r"os\.(environb?|getenvb?|putenv)|shared\.settings\.Settings\(|(?:pydantic_settings|decouple|dotenv)", _SETTINGS),
+    (r"psycopg2?|psycopg_pool|asyncpg|aiopg|pg8000|sqlite3|aiosqlite|sqlalchemy\.ext\.asyncio", _UNIT),
+    (rf"(sqlalchemy|sqlmodel)\.(\w+\.)*{_OPENED}|shared\.wire\.(connect|Database\()", _UNIT),
+    (r"requests|httpx2?|httpcore|aiohttp|urllib\.request|urllib3|pycurl|http\.client|xmlrpc|ssl|paramiko", _NETWORK),
+    (r"smtplib|aiosmtplib|imaplib|poplib|ftplib|telnetlib|socket|socketserver|websockets?|grpc|zmq", _NETWORK),
+    (r"boto3|botocore|redis|pymongo|motor|pika|aio_pika|kafka|elasticsearch|stripe", _NETWORK),
+    (r"asyncio\.(open_(unix_)?connection|start_(unix_)?server)|anyio\.connect_\w+", _NETWORK),
+    (r"contextvars\.ContextVar|threading\.local", _HIDDEN),
+    (r"(fastapi|starlette)\.(\w+\.)*HTTPException", _PROBLEM),
+    (r"(fastapi|starlette)\.(\w+\.)*\w+Response", _ANSWER),
+    (r"shared\.auth\.RESOURCES", PUBLISHED),
+)
+"""What no module uses, and what it does instead. What begins a dotted name; `(` stands for a call."""
+_PURE = r"urandom|environb?|getenvb?|putenv|fspath|PathLike|sep|linesep|name|getpid|cpu_count|strerror"
+_PURE_PATHS = r"join|basename|dirname|split|splitext|normpath|isabs|commonpath|relpath|sep"
+BLOCKING = (
+    (rf"os\.(?!({_PURE}|path\.({_PURE_PATHS}))\b)\w+", _WAITS),
+    (r"time\.sleep|subprocess|open\(|io\.open|input\(|codecs\.open|tempfile|shutil|glob|fileinput", _WAITS),
+    (r"(gzip|bz2|lzma|tarfile|zipfile)\.open", _WAITS),
+    (
+        r"asyncio\.(run|Runner|run_coroutine_threadsafe)|threading(?!\.local)|multiprocessing|concurrent\.futures",
+        _WAITS,
     ),
-}
-"""By name, what to do instead. `()` stands for a call: an `except` may name it."""
-BLOCKING = {
-    **dict.fromkeys(("time.sleep", "subprocess", "os.system", "os.popen", "open", "io.open", "input"), _WAITS),
-    **dict.fromkeys(("asyncio.run", "threading", "concurrent.futures", "shutil"), _WAITS),
-    **dict.fromkeys(("hashlib.scrypt", "hashlib.pbkdf2_hmac", "argon2", "bcrypt", "passlib"), _HASH),
-}
+    (r"select|selectors|signal\.(pause|sigwait)|queue\.(Simple)?Queue|anyio\.run", _WAITS),
+    (r"hashlib\.(scrypt|pbkdf2_hmac)|argon2|bcrypt|passlib", _HASH),
+)
 """What a request may not do. Seeds and commands may: they serve nobody beside."""
 FILE_METHODS = frozenset({"read_text", "read_bytes", "write_text", "write_bytes", "iterdir", "rglob", "unlink"})
+_OF_PATHS = frozenset(
+    {"chmod", "exists", "glob", "is_dir", "is_file", "mkdir", "open", "rename", "rmdir", "stat", "touch"}
+)
+"""Methods of other objects, too."""
+_TOGETHER = frozenset({"create_task", "ensure_future", "gather", "run_in_executor", "to_thread", "wait", "wait_for"})
 
 
 def uses_what_no_module_may(place: Place) -> Iterator[Finding]:
@@ -52,58 +68,74 @@ def blocks(place: Place) -> Iterator[Finding]:
         return
     yield from _uses(place, BLOCKING)
     for call, called in place.source.calls():
-        if last(called) in FILE_METHODS:
-            yield place.source.finding(call, f".{last(called)}() reads or writes a file: {_WAITS}")
+        method = last(called)
+        origin = place.source.bindings.origin(call.func)
+        if method in FILE_METHODS or (method in _OF_PATHS and origin.startswith("pathlib.") and "Pure" not in origin):
+            yield place.source.finding(call, f".{method}() reads or writes a file: {_WAITS}")
+        elif method == "run_until_complete":
+            yield place.source.finding(call, f".{method}() is called: {_WAITS}")
+
+
+def shares_a_unit(place: Place) -> Iterator[Finding]:
+    """A unit of work is one connection, on which one statement follows another."""
+    for call, called in place.source.calls():
+        given = [*call.args, *(word.value for word in call.keywords)]
+        words = {getattr(node, "id", getattr(node, "attr", "")) for each in given for node in ast.walk(each)}
+        if last(called) in _TOGETHER and called.startswith("asyncio.") and words & {"change", "unit"}:
+            way = "a unit of work takes one statement after another: await each."
+            yield place.source.finding(call, f"{called} runs what the change does beside something else: {way}")
 
 
 def answers_by_hand(place: Place) -> Iterator[Finding]:
     """A `Response` with a content made here says what no schema says, and shows what no policy judged."""
-    for call, called in place.source.calls():
-        has_content = call.args or any(word.arg in {"content", None} for word in call.keywords)
-        if has_content and called.startswith(("fastapi.", "starlette.")) and last(called) == "Response":
-            yield place.source.finding(call, f"A Response is written by hand: {_ANSWER}")
+    for node in place.source.nodes:
+        match node:
+            case ast.Call(args=args, keywords=words, func=made) if args or {"content", None} & {w.arg for w in words}:
+                pass
+            case ast.ClassDef(bases=[made, *_]) | ast.Attribute(value=made, attr="body", ctx=ast.Store()):
+                pass
+            case _:
+                continue
+        origin = place.source.bindings.origin(made)
+        if origin.startswith(("fastapi.", "starlette.")) and last(origin) == "Response":
+            yield place.source.finding(node, f"A Response is written by hand: {_ANSWER}")
 
 
 def names_a_secret_of_another(place: Place) -> Iterator[Finding]:
     """A column marked SECRET is named by its owner alone: in a document, a statement or a contribution."""
     own = place.tree.attributes(place.module)
     secrets = {name: owner for name, owner in place.tree.secrets.items() if owner != place.module and name not in own}
-    words: list[tuple[ast.AST, str]] = [*place.source.texts]
-    for node in place.source.nodes:
-        match node:
-            case ast.Attribute(attr=word) | ast.Name(id=word) | ast.keyword(arg=str(word)):
-                words.append((node, word))
-    for node, text in words:
+    for node, text in _of_columns(place):
         for name in sorted(secrets.keys() & set(re.findall(r"\w+", text))):
             yield place.source.finding(node, f"{name} is a secret of '{secrets[name]}': do without it.")
 
 
-def keeps_state(place: Place) -> Iterator[Finding]:
-    """What a module keeps in its variables, each process has of its own, and every test leaves to the next."""
-    advice = "keep it in a table, or in an object that the container makes once."
-    changed = {name for node in place.source.nodes for name in _changed(node)}
+def _of_columns(place: Place) -> Iterator[tuple[ast.AST, str]]:
+    """Where columns are named: `rows.c.name`, `rows.c["name"]`, `column("name")`, SQL, and the fields of a document."""
     for node in place.source.nodes:
-        if isinstance(node, ast.Global):
-            yield place.source.finding(node, f"{named(node.names)} changes while the application runs: {advice}")
-    for node in place.source.tree.body:
-        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
-        value = getattr(node, "value", None)
-        if not isinstance(target, ast.Name) or value is None or not _holds(place, value):
-            continue
-        if target.id in changed or _is_empty(place, value):
-            yield place.source.finding(node, f"{target.id} changes while the application runs: {advice}")
+        match node:
+            case ast.Attribute(value=ast.Attribute(attr="c" | "columns"), attr=word):
+                yield node, word
+            case ast.Subscript(value=ast.Attribute(attr="c" | "columns"), slice=key):
+                yield from ((node, text) for text in place.source.values(key))
+            case ast.Call(func=called, args=[key, *_]) if last(place.source.dotted(called)) in {"column", "attrgetter"}:
+                yield from ((node, text) for text in place.source.values(key))
+            case ast.ClassDef(bases=bases, body=fields) if "Document" in {last(place.source.dotted(b)) for b in bases}:
+                for field in fields:
+                    if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                        yield field, field.target.id
+    yield from sql_in(place)
 
 
-def _uses(place: Place, forbidden: dict[str, str]) -> Iterator[Finding]:
-    inner = {id(node.value) for node in place.source.nodes if isinstance(node, ast.Attribute)}
+def _uses(place: Place, forbidden: Sequence[tuple[str, str]]) -> Iterator[Finding]:
     called = {id(node.func) for node in place.source.nodes if isinstance(node, ast.Call)}
-    for node in place.source.nodes:
-        if not isinstance(node, ast.Name | ast.Attribute) or id(node) in inner or isinstance(node.ctx, ast.Store):
-            continue
-        dotted = place.source.dotted(node) + ("()" if id(node) in called else "")
-        for name, advice in forbidden.items():
-            if is_within(dotted.removesuffix("()"), name) or dotted == name:
-                yield place.source.finding(node, f"{dotted.removesuffix('()')} is used: {advice}")
+    handlers = (node.type for node in place.source.nodes if isinstance(node, ast.ExceptHandler) and node.type)
+    caught = {id(part) for kind in handlers for part in ast.walk(kind)}
+    for node, name in place.source.chains:
+        dotted = name.removeprefix("builtins.")
+        for pattern, advice in forbidden:
+            if id(node) not in caught and re.match(rf"(?:{pattern})(?![\w])", f"{dotted}{'(' * (id(node) in called)}"):
+                yield place.source.finding(node, f"{dotted} is used: {advice}")
 
 
 def _offline(place: Place) -> list[str]:
@@ -121,32 +153,5 @@ def _offline(place: Place) -> list[str]:
     return [name.removeprefix(prefix).rpartition(".")[0] for name in used if name.startswith(prefix)]
 
 
-_MUTATORS = frozenset(
-    {"append", "add", "update", "setdefault", "pop", "clear", "extend", "insert", "remove", "discard"}
-)
-_MUTABLE = frozenset({"dict", "list", "set", "defaultdict", "Counter", "deque", "OrderedDict", "WeakValueDictionary"})
-
-
-def _changed(node: ast.AST) -> Iterator[str]:
-    """The names of what a node changes in place."""
-    match node:
-        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)) if method in _MUTATORS:
-            yield name
-        case ast.Subscript(value=ast.Name(id=name), ctx=ast.Store() | ast.Del()):
-            yield name
-
-
-def _holds(place: Place, value: ast.expr) -> bool:
-    is_display = isinstance(value, ast.Dict | ast.List | ast.Set | ast.DictComp | ast.ListComp | ast.SetComp)
-    return is_display or (isinstance(value, ast.Call) and last(place.source.dotted(value.func)) in _MUTABLE)
-
-
-def _is_empty(place: Place, value: ast.expr) -> bool:
-    match value:
-        case ast.Dict(keys=inside) | ast.List(elts=inside) | ast.Call(args=inside):
-            return not inside or last(place.source.dotted(getattr(value, "func", value))) == "defaultdict"
-    return False
-
-
-RULES = (uses_what_no_module_may, blocks, answers_by_hand, names_a_secret_of_another, keeps_state)
+RULES = (uses_what_no_module_may, blocks, shares_a_unit, answers_by_hand, names_a_secret_of_another)
 """Of files that are no tests."""

@@ -2,9 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from app.development.checking.sources import Finding, Source, Tree
+from app.development.checking.sources import Finding, Source
+from app.development.checking.tree import Tree
+
+PUBLISHED = "take what it shows from its Summary, ask its Api for the rest, or have it publish what you need."
+"""The way to the rows of another module."""
 
 
 class _Place(NamedTuple):
@@ -39,6 +43,9 @@ class Place(_Place):
 
 
 Rule = Callable[[Place], Iterator[Finding]]
+
+Wrong = Iterator[tuple[Any, str]]
+"""What is wrong with an assembled application, each with the class, the function or the word that it is wrong with."""
 
 
 def is_within(path: str, name: str) -> bool:

@@ -1,92 +1,47 @@
-"""What a module's statements touch: its own tables, in the request's transaction."""
+"""What a module's statements, relationships and containers touch: its own rows."""
 
 import ast
 import re
 from collections.abc import Iterator
 
-from app.development.checking.places import Place
-from app.development.checking.sources import Finding, last, text_of
-from app.migrations import tables_named
+from app.development.checking.places import PUBLISHED, Place
+from app.development.checking.sources import Finding, last
 
-SQL_CALLS = frozenset({"text", "SQL", "execute", "exec_driver_sql", "literal_column", "command", "DDL", "run"})
-"""Functions whose string is SQL, whatever it looks like."""
-_SQL = re.compile(
-    r"(?i:^\s*(?:select\b|insert\s+into\b|delete\s+from\b|update\s+\S+\s+set\b|with\s+\w+\s+as\b|truncate\s|alter\s+table\b"
-    r"|drop\s+table\b|create\s+(?:table|index|trigger)\b|lock\s+table\b|copy\s+\w|merge\s+into\b))"
-    r"|\b(?:SELECT|FROM|JOIN|INSERT INTO|UPDATE|DELETE FROM)\s"
-)
-_TRANSACTION = re.compile(
-    r"^\s*(?:begin|commit|rollback|savepoint|release|start\s+transaction|set\s+transaction)\b", re.IGNORECASE
-)
 _WRITES = frozenset({"insert", "update", "delete"})
-_PUBLISHED = "take what it shows from its Summary, ask its Api for the rest, or have it publish what you need."
-
-
-def writes_sql_about_another(place: Place) -> Iterator[Finding]:
-    """SQL text that names a table of another module, or the kernel's."""
-    own = place.tree.attributes(place.module)
-    foreign = place.foreign_tables.keys() - own
-    inside = {id(part) for call, name in place.source.calls() if last(name) in SQL_CALLS for part in ast.walk(call)}
-    for node, text in place.source.texts:
-        if id(node) in inside or _SQL.search(text):
-            for table in sorted(tables_named(text, foreign)):
-                owner = place.foreign_tables[table]
-                yield place.source.finding(node, f"SQL names {table}, a table of '{owner}': {_PUBLISHED}")
-
-
-def makes_sql_of_parts(place: Place) -> Iterator[Finding]:
-    """SQL that is put together says to no check which tables it is about, and may hold what a client sent."""
-    for call, name in place.source.calls():
-        if last(name) not in {"text", "SQL", "exec_driver_sql", "literal_column"} or not call.args:
-            continue
-        made = call.args[0]
-        if isinstance(made, ast.BinOp | ast.Call) or (
-            isinstance(made, ast.JoinedStr) and "{}" in (text_of(made) or "")
-        ):
-            yield place.source.finding(
-                call,
-                f"{last(name)}() gets SQL made of parts: write a statement over the models, with bindparam for values.",
-            )
-
-
-def ends_the_transaction(place: Place) -> Iterator[Finding]:
-    """The edge opens one unit of work a request, and ends it. Nobody within commits, or opens one beside it."""
-    advice = "the edge does, once all of the request is done; raise an error to undo it."
-    for call, name in place.source.calls():
-        if last(name) in {"commit", "rollback"}:
-            yield place.source.finding(call, f".{last(name)}() is called: no module ends a transaction, {advice}")
-        elif last(name) in {"unit_of_work", "UnitOfWork"}:
-            yield place.source.finding(
-                call,
-                f"{last(name)}() begins a transaction beside the request's: take the change that the endpoint gets.",
-            )
-    for node, text in place.source.texts:
-        inside = _TRANSACTION.search(text) and any(
-            node in ast.walk(call) for call, name in place.source.calls() if last(name) in SQL_CALLS
-        )
-        if inside:
-            yield place.source.finding(node, f"{text.split()[0]} is executed: no module ends a transaction, {advice}")
 
 
 def reaches_tables_past_their_models(place: Place) -> Iterator[Finding]:
-    """The metadata, `table("users")` and an Api's repository lead to tables that the module does not own."""
+    """The metadata and an Api's repository lead to tables that the module does not own."""
     for node in place.source.nodes:
         if not isinstance(node, ast.Attribute):
             continue
         dotted = place.source.dotted(node)
-        if node.attr == "metadata":
-            yield place.source.finding(
-                node, f"{dotted or '.metadata'} leads to every table: name your own by its model."
-            )
+        if node.attr in {"metadata", "registry"} and (isinstance(node.value, ast.Call) or _is_class(node.value, place)):
+            way = "leads to every table: name your own by its model."
+            yield place.source.finding(node, f"{dotted or f'.{node.attr}'} {way}")
         elif node.attr == "__subclasses__":
-            yield place.source.finding(node, f"{dotted or '.__subclasses__'} leads into other modules: {_PUBLISHED}")
-        elif node.attr in {"resource", "provided"} and (other := place.foreign(dotted)):
-            yield place.source.finding(node, f"{dotted} leads into '{other}': {_PUBLISHED}")
+            yield place.source.finding(node, f"{dotted or '.__subclasses__'} leads into other modules: {PUBLISHED}")
+        elif node.attr in {"resource", "provided"} or re.fullmatch(r"_[a-z]\w*", node.attr):
+            origin = place.source.bindings.origin(node.value)
+            if other := place.foreign(origin):
+                yield place.source.finding(node, f"{origin}.{node.attr} leads into '{other}': {PUBLISHED}")
+
+
+def _is_class(node: ast.expr, place: Place) -> bool:
+    """Whether it is called as a class is, or is the table of one."""
+    name = last(place.source.dotted(node))
+    return name[:1].isupper() or name == "rows"
+
+
+def makes_up_a_table(place: Place) -> Iterator[Finding]:
+    """`table("users")` is another way to rows that the module does not own."""
     for call, name in place.source.calls():
-        table = text_of(call.args[0]) if call.args and last(name) in {"table", "Table", "TableClause"} else None
-        if table in place.foreign_tables:
-            owner = place.foreign_tables[table]
-            yield place.source.finding(call, f"{last(name)}('{table}') is a table of '{owner}': {_PUBLISHED}")
+        if last(name) in {"table", "Table", "TableClause"}:
+            given = [*call.args[:1], *(word.value for word in call.keywords if word.arg == "name")]
+            for table in (text for node in given for text in place.source.values(node)):
+                if owner := place.foreign_tables.get(table):
+                    told = f"{last(name)}('{table}') is a table of '{owner}': {PUBLISHED}"
+                    yield place.source.finding(call, told)
 
 
 def reaches_into_another_container(place: Place) -> Iterator[Finding]:
@@ -100,7 +55,9 @@ def reaches_into_another_container(place: Place) -> Iterator[Finding]:
                 yield place.source.finding(
                     node, f"{name}.{attribute} is asked for: a container gets the api of '{name}', and passes it whole."
                 )
-            case ast.Attribute(value=ast.Name(id="kernel"), attr="repositories" | "resources" as attribute):
+            case ast.Attribute(value=value, attr="repositories" | "resources" as attribute) if (
+                place.source.dotted(value).partition(".")[0] == "kernel"
+            ):
                 yield place.source.finding(
                     node,
                     f"kernel.{attribute} holds the repositories of all modules: ask the Api of the one that you need.",
@@ -114,12 +71,22 @@ def reaches_into_another_container(place: Place) -> Iterator[Finding]:
 def writes_what_it_only_sees(place: Place) -> Iterator[Finding]:
     """A Summary is for reading: its rows are another module's."""
     for call, name in place.source.calls():
-        if last(name) not in _WRITES or ("sqlalchemy" not in name and "sqlmodel" not in name):
+        if last(name).lower() not in _WRITES:
             continue
-        for node in ast.walk(call):
-            if other := place.foreign(place.source.dotted(node)):
-                yield place.source.finding(call, f"{last(name)}() is of rows of '{other}': have its Api do that.")
-                break
+        for node in _written(call, name):
+            origin = place.source.bindings.origin(node)
+            if (other := place.foreign(origin)) and "rows" in origin.split("."):
+                told = f"{last(name)}() is of rows of '{other}': have its Api do that."
+                yield place.source.finding(call, told)
+
+
+def _written(call: ast.Call, name: str) -> Iterator[ast.expr]:
+    """The table that `update(table)`, `table.update()` or `update(…)` of what holds it is about."""
+    if name.partition(".")[0] in {"sa", "sqlalchemy", "sqlmodel"}:
+        yield from call.args[:1]
+        yield from (word.value for word in call.keywords if word.arg in {"entity", "table"})
+    elif isinstance(call.func, ast.Attribute):
+        yield call.func.value
 
 
 def relates_to_another(place: Place) -> Iterator[Finding]:
@@ -150,13 +117,11 @@ def _targets(place: Place) -> Iterator[tuple[ast.AST, str]]:
     """What foreign keys name."""
     for call, name in place.source.calls():
         given = [word.value for word in call.keywords if word.arg == "foreign_key"]
-        if last(name) in {"ForeignKey", "owned_by", "part_of"}:
-            given += call.args[:1]
+        if last(name) in {"ForeignKey", "owned_by", "part_of", "shared_by"}:
+            given += [*call.args[:1], *(word.value for word in call.keywords if word.arg in {"column", "resource"})]
         elif last(name) == "ForeignKeyConstraint":
-            given += [
-                part for argument in call.args[1:2] for part in ast.walk(argument) if isinstance(part, ast.Constant)
-            ]
-        yield from ((node, text) for node in given if (text := text_of(node)))
+            given += [part for argument in call.args[1:2] for part in getattr(argument, "elts", ())]
+        yield from ((node, text) for node in given for text in place.source.values(node))
 
 
 def _word(node: ast.AST) -> str:
@@ -167,10 +132,8 @@ def _word(node: ast.AST) -> str:
 
 
 RULES = (
-    writes_sql_about_another,
-    makes_sql_of_parts,
-    ends_the_transaction,
     reaches_tables_past_their_models,
+    makes_up_a_table,
     reaches_into_another_container,
     writes_what_it_only_sees,
     relates_to_another,

@@ -15,7 +15,7 @@ from shared.http.routes.authentication import (
 )
 from shared.http.routes.dispatch import Dispatch
 from shared.http.routes.fastapi_seam import answer_to, functions_of, handled, operations_in
-from shared.http.routes.injection import Binder, UnresolvedError
+from shared.http.routes.injection import Binder, UnresolvedError, takes
 from shared.http.routes.mutations import Mutations, change_turns
 from shared.http.routes.path_keys import key_parameter, path_key
 from shared.http.routes.query import as_get
@@ -57,4 +57,5 @@ __all__ = [
     "operations_in",
     "path_key",
     "resource_router",
+    "takes",
 ]

@@ -1,4 +1,4 @@
-"""What endpoints answer, and whom."""
+"""What endpoints answer with, as their source says it; tests/architecture/violations/endpoints.py has the rest."""
 
 from tests.architecture.violations.violation import TAGS, Violation
 
@@ -19,22 +19,6 @@ ANSWERS = {
         f"{TAGS}schemas.py",
         "class Card(Document):\n    password_hash: str  # here",
         "password_hash is a secret of 'users'",
-    ),
-    "an endpoint answers with rows": Violation(
-        ROUTER,
-        """
-        @router.get("/rows", response_model=list[Tag])  # here
-        async def rows(caller: Caller) -> Response: ...
-        """,
-        "rows answers with rows of Tag: answer with a Document of it.",
-    ),
-    "an endpoint answers with a dictionary": Violation(
-        ROUTER,
-        """
-        @router.get("/rows")
-        async def rows(caller: Caller) -> dict[str, str]: ...  # here
-        """,
-        "rows answers with what no schema describes: give it a Document, or a model of schemas.py.",
     ),
     "an endpoint writes its answer by hand": Violation(
         ROUTER,
@@ -61,33 +45,5 @@ ANSWERS = {
             raise HTTPException(404)  # here
         """,
         "raise a domain error of errors.py",
-    ),
-    "anybody may change something": Violation(
-        ROUTER,
-        """
-        from shared.http.routes import PublicChange
-        @router.delete("")
-        @operation(public=True)  # here
-        async def wipe(change: PublicChange, service: Service) -> None: ...
-        """,
-        "wipe lets anybody change something: ask who calls, or say here why not",
-    ),
-    "anybody may change something, in other words": Violation(
-        ROUTER,
-        """
-        OPEN = operation(slow=True, public=True)
-        @router.post("/wipe")
-        @OPEN  # here
-        async def wipe(service: Service) -> None: ...
-        """,
-        "wipe lets anybody change something",
-    ),
-    "a GET changes something": Violation(
-        ROUTER,
-        """
-        @router.get("/wipe")
-        async def wipe(change: CurrentChange) -> None: ...  # here
-        """,
-        "wipe answers GET and takes a change: take a POST, PUT, PATCH or DELETE.",
     ),
 }
