@@ -8,6 +8,7 @@ from typing import Any
 from dependency_injector import providers
 from dependency_injector.containers import Container
 
+from app.fields import look_at_fields
 from shared.container import KernelContainer
 from shared.events import Event, Events, Handler
 from shared.extensions import Extensions
@@ -63,10 +64,12 @@ def job_name(module: Module, method: Callable[..., Any]) -> str:
 
 
 def compose(settings: Settings, modules: Sequence[Module]) -> Application:
-    """Build every container. Raises ManifestError for a document that shows what it must not, SettingsError for a
-    module's setting that is wrong, and dependency-injector's Error, naming it, for a container that lacks what it
-    needs.
+    """Build every container. Raises ManifestError for a field of a name that none can have and for a document that
+    shows what it must not, SettingsError for a module's setting that is wrong, and dependency-injector's Error, naming
+    it, for a container that lacks what it needs.
     """
+    for module in modules:
+        look_at_fields(module)
     for package in ("shared", *(f"modules.{module.name}" for module in modules)):
         for fault in faults(package):
             raise ManifestError(fault)

@@ -1,7 +1,6 @@
 """The manifest: one typed object that describes a module; and how manifests are found, checked and ordered."""
 
 import importlib
-import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
@@ -12,29 +11,15 @@ import click
 from dependency_injector import providers
 from dependency_injector.containers import DeclarativeContainer
 from fastapi import APIRouter
-from pydantic import BaseModel, PydanticSchemaGenerationError
+from pydantic import PydanticSchemaGenerationError
 from pydantic.fields import FieldInfo
 
 from shared.events import Event
 from shared.extensions import ExtensionPoint
 from shared.jobs import PERIODS, Payloads, Periodic
-from shared.reads import ALLOWED_ACTIONS, Document
-from shared.rows import Resource, table_of
-from shared.schemas import Patch
 from shared.settings import ModuleSettings, Settings, variables_of
 from shared.upkeep import Seeding
 from shared.writes import Repository
-
-_OF_DOCUMENTS = {"rows", ALLOWED_ACTIONS, "deleted_at", "purge_at"}
-_OF_SQLALCHEMY = {"metadata", "registry"}
-NOT_FOR_FIELDS = frozenset(
-    name
-    for name in {*dir(Patch), *dir(Document), *_OF_DOCUMENTS, *_OF_SQLALCHEMY}
-    if name.startswith("model_") or not hasattr(BaseModel, name)
-)
-"""Names that a field cannot have: the classes of requests, of documents and of rows have them already."""
-LONGEST_FIELD = 63
-"""So many bytes has a name in PostgreSQL, which would cut off the rest."""
 
 
 class ManifestError(Exception):
@@ -102,8 +87,8 @@ def discover(package: str = "modules") -> tuple[Module, ...]:
     A folder without Python sources is skipped: git leaves compiled files of other branches behind. Raises ManifestError
     when a folder has no manifest, a requirement is missing, modules require each other in a circle, an event is handled
     that no required module publishes, a handler or a periodic job is no method of what the container makes, an event
-    for later has no form in the queue, a repository of the container is not among the resources, a field of a resource
-    has a name that none can have, the container does not take the settings, or a setting has the variable of another.
+    for later has no form in the queue, a repository of the container is not among the resources, the container does not
+    take the settings, or a setting has the variable of another.
     """
     folders = [folder for path in importlib.import_module(package).__path__ for folder in Path(path).iterdir()]
     names = [folder.name for folder in folders if folder.name[0] not in "._" and any(folder.rglob("*.py"))]
@@ -119,7 +104,6 @@ def discover(package: str = "modules") -> tuple[Module, ...]:
             )
         _look_at_jobs(module)
         _look_at_container(module)
-        look_at_fields(module)
     _look_at_settings(modules)
     return modules
 
@@ -148,18 +132,6 @@ def _look_at_container(module: Module) -> None:
                 f"Module '{module.name}' {what} by {name}, which is no method of what its container makes: name one "
                 "that is."
             )
-
-
-def look_at_fields(module: Module) -> None:
-    """Raises ManifestError for a resource with a field of a name that none can have."""
-    for repository in module.resources:
-        own = {column.name for column in table_of(repository.model).c} - Resource.model_fields.keys()
-        for name in sorted(own):
-            told = f"Module '{module.name}': a field of {repository.resource()} cannot be called '{name}'"
-            if name in NOT_FOR_FIELDS or re.fullmatch("anon_[0-9]+", name):
-                raise ManifestError(f"{told}, which the kernel, Pydantic or SQLAlchemy calls something of its own.")
-            if len(name.encode()) > LONGEST_FIELD:
-                raise ManifestError(f"{told}: PostgreSQL cuts off what is longer than {LONGEST_FIELD} bytes.")
 
 
 def _look_at_jobs(module: Module) -> None:

@@ -19,7 +19,7 @@ class RowFactory(factory.Factory[R], Generic[R]):
         abstract = True
 
     @classmethod
-    async def saved(cls, **columns: object) -> R:
+    async def saved(cls, /, **columns: object) -> R:
         """A row that is in the database."""
         row = cls.build(**columns)
         async with cls.database.unit_of_work() as unit, unit.orm() as session:

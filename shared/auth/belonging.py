@@ -64,7 +64,7 @@ class _AsOnParent(Mapping[str, frozenset[str]]):
     def __getitem__(self, action: str) -> frozenset[str]:
         if action not in CHANGES:
             raise KeyError(action)
-        roles: frozenset[str] = RESOURCES[self._resource].policy.allowed[CHANGE]
+        roles: frozenset[str] = RESOURCES[self._resource].policy.allowed.get(CHANGE, frozenset())
         return roles
 
     def __iter__(self) -> Iterator[str]:

@@ -5,9 +5,9 @@ from functools import lru_cache
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, FromClause, Select, Uuid, bindparam, func, select, true
+from sqlalchemy import ARRAY, ColumnElement, FromClause, Select, Uuid, bindparam, false, func, select, true
 
-from shared.auth import READ, TRUSTED, InvalidToken, gate, role_on
+from shared.auth import CHANGE, READ, TRUSTED, InvalidToken, gate, role_on
 from shared.extensions import Extensions
 from shared.reads import Reader
 from shared.rows import belongings, live, table_of
@@ -83,6 +83,9 @@ class Api:
         """It gives no row when the session has ended, and a NULL when nothing is allowed."""
         policy = self.resource.policy
         role = policy.role(self._rows, self._extensions)
-        permitted = role.is_not(None) if action == READ else policy.permits(action, role)
+        if action == CHANGE and CHANGE not in policy.allowed:
+            permitted: ColumnElement[bool] = false()  # What nobody changes has no parts.
+        else:
+            permitted = role.is_not(None) if action == READ else policy.permits(action, role)
         held = self._holding(permitted).lateral("held")
         return Statement(select(held.c.id).select_from(source.outerjoin(held, true())))

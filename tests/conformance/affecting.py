@@ -18,7 +18,7 @@ def _verbs(contract: Any) -> list[str]:
 class Affecting(Promises):
     """`PATCH` and `DELETE` on the collection."""
 
-    async def affect(self, verb: str, caller: Any = None, *, key: str | None = None, **params: Any) -> Response:
+    async def affect(self, verb: str, caller: Any = None, key: str | None = None, /, **params: Any) -> Response:
         """The answer to a change or deletion of all that match."""
         method = "PATCH" if verb == "change_all" else "DELETE"
         headers = {} if key is None else {"Idempotency-Key": key}
@@ -88,8 +88,8 @@ class Affecting(Promises):
     @each("verb", _verbs)
     async def test_it_happens_once_under_a_key(self, verb: str):
         """The kept answer is given again."""
-        first = done(await self.affect(verb, key="all", id=str(self.row.id)))
-        again = done(await self.affect(verb, key="all", id=str(self.row.id)))
+        first = done(await self.affect(verb, None, "all", id=str(self.row.id)))
+        again = done(await self.affect(verb, None, "all", id=str(self.row.id)))
         assert (again.content, again.headers["Idempotency-Replayed"]) == (first.content, "true")
         assert first.json()["count"] == 1
 
@@ -99,9 +99,9 @@ class Affecting(Promises):
         costs = set()
         for count in (1, 4):
             ids = _ids(*[await self.saved() for _ in range(count)])
-            done(await self.affect(verb, key=f"of {count}", **{"id[in]": ids}))
+            done(await self.affect(verb, None, f"of {count}", **{"id[in]": ids}))
             with executed() as statements:
-                done(await self.affect(verb, key=f"of {count}", **{"id[in]": ids}))
+                done(await self.affect(verb, None, f"of {count}", **{"id[in]": ids}))
             costs.add(len(statements))
         assert len(costs) == 1, costs
 

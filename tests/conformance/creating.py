@@ -17,7 +17,7 @@ from tests.conformance.values import parsed
 class Creating(Promises):
     """`POST` on the collection."""
 
-    async def created(self, **fields: Any) -> Any:
+    async def created(self, /, **fields: Any) -> Any:
         return await Write("POST", self.face.path, self.body(**fields)).by(self.keeper)
 
     @needs("create")
@@ -100,7 +100,7 @@ class Creating(Promises):
     async def test_the_unique_rule_is_one_for_each_owner(self, rule: str):
         """Two owners may have the same, where the rule names the owner."""
         same = self._of_rule(rule)
-        await self.saved(owner=await self.outsider(), **same)
+        await self.saved(await self.outsider(), **same)
         done(await self.created(**to_jsonable_python(same)))
 
     def _of_rule(self, rule: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from tests.conformance.values import NOON
 class Deleting(Promises):
     """`DELETE` on a row, and the trash."""
 
-    async def trashed(self, caller: Any, deleted: str = "only", **params: Any) -> list[dict[str, Any]]:
+    async def trashed(self, caller: Any, deleted: str = "only", /, **params: Any) -> list[dict[str, Any]]:
         return await walk(caller, self.face.path, deleted=deleted, **params)
 
     async def delete(self, row: Any) -> Response:

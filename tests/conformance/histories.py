@@ -15,7 +15,7 @@ HUSH = "hush-hush-0123456789"
 class Histories(Promises):
     """`GET …/history`, and secrets."""
 
-    async def history(self, row: Any, **params: Any) -> list[dict[str, Any]]:
+    async def history(self, row: Any, /, **params: Any) -> list[dict[str, Any]]:
         return await walk(self.keeper, self.path(row, "/history"), **params)
 
     @each("verb", lambda c: c.face.verbs(*ROW_WRITES) if "history" in c.face.routes else [])

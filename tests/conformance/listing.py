@@ -12,7 +12,7 @@ from tests.conformance.values import ROWS, samples
 class Listing(Promises):
     """`GET` on the collection."""
 
-    async def page(self, **params: Any) -> Any:
+    async def page(self, /, **params: Any) -> Any:
         return await self.keeper.get(self.face.path, params=params)
 
     async def varied(self, *fields: str) -> list[str]:

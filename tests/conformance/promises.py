@@ -19,7 +19,7 @@ class Promises(Rows):
     actions: ClassVar[dict[str, str]] = {"change": "change", "delete": "delete", "restore": "restore"}
     """The action of the policy that each verb asks for."""
 
-    def body(self, **fields: Any) -> dict[str, Any]:
+    def body(self, /, **fields: Any) -> dict[str, Any]:
         """A good body for a new row: the factory's values, and the schema's examples for what else is required."""
         schema = self.face.schema("create")
         row = self.factory.build(**self.columns)

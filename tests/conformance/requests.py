@@ -82,7 +82,7 @@ def ids(answer: Response) -> list[str]:
     return [item["id"] for item in items(answer)]
 
 
-async def walk(caller: AsyncClient, path: str, **params: Any) -> list[dict[str, Any]]:
+async def walk(caller: AsyncClient, path: str, /, **params: Any) -> list[dict[str, Any]]:
     """The items of all pages, each found by the cursor of the one before."""
     found: list[dict[str, Any]] = []
     while True:

@@ -103,7 +103,7 @@ class Restoring(Deleting):
         admin, stranger = await self.admin(), await self.outsider()
         own = await self._apart(column)
         row, earlier = await self.saved(**own), await self.deleted(**own)
-        others = await self.saved(owner=stranger)
+        others = await self.saved(stranger)
         before, theirs = await self.document(row, admin), await stranger.get(self.path(others))
         holder = f"{above.path}/{getattr(row, column)}"
         deletes, restores = [await self._who_may(above, action) for action in (DELETE, RESTORE)]

@@ -39,7 +39,7 @@ class Rows(Tried):
         accounts = {column.name: owner.id for column in self.face.referring(ACCOUNTS)}
         if self.parent is None:
             return accounts
-        return accounts | {self._parents_key(): (await self._above().saved(owner=owner)).id}
+        return accounts | {self._parents_key(): (await self._above().saved(owner)).id}
 
     async def actor(self, role: str, row: Any) -> Caller:
         """A caller with the role on the row."""
@@ -87,12 +87,12 @@ class Rows(Tried):
         self.columns = await self.context(self.keeper)
         self.row = await self.saved()
 
-    async def saved(self, *, owner: Caller | None = None, **columns: Any) -> Any:
+    async def saved(self, owner: Caller | None = None, /, **columns: Any) -> Any:
         """A row of the keeper's, or of the `owner`'s."""
         context = self.columns if owner is None else await self.context(owner)
         return await self.factory.saved(**{**context, **columns})
 
-    async def deleted(self, **columns: Any) -> Any:
+    async def deleted(self, /, **columns: Any) -> Any:
         """A row of the keeper's that was deleted at NOON."""
         gone: dict[str, Any] = {"deleted_at": NOON, "deletion_id": uuid7()}
         return await self.saved(**gone | columns)

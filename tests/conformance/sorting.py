@@ -69,9 +69,9 @@ class Sorting(Listing):
     @each("role", _beside_the_owner)
     async def test_a_list_merges_ones_own_rows_and_those_of_others(self, role: str):
         """In one order, at any size of the pages."""
-        shared = await self.saved(owner=await self.outsider(), created_at=NOON + timedelta(minutes=1))
+        shared = await self.saved(await self.outsider(), created_at=NOON + timedelta(minutes=1))
         caller = await self.actor(role, shared)
-        own = [await self.saved(owner=caller, created_at=NOON + timedelta(minutes=n)) for n in range(3)]
+        own = [await self.saved(caller, created_at=NOON + timedelta(minutes=n)) for n in range(3)]
         expected = {str(row.id) for row in (shared, *own)}
         for sort in (None, *self.face.collection.sorts):
             params = {} if sort is None else {"sort": sort}

@@ -14,7 +14,7 @@ from tests.conformance.values import parsed, type_of, written
 class Totalling(Listing):
     """`GET` on the summary of the collection."""
 
-    async def totals(self, caller: Any = None, **params: Any) -> dict[str, Any]:
+    async def totals(self, caller: Any = None, /, **params: Any) -> dict[str, Any]:
         answer = done(await (caller or self.keeper).get(f"{self.face.path}/summary", params=params))
         found: dict[str, Any] = answer.json()
         return found

@@ -20,7 +20,7 @@ NDJSON, CSV = "application/x-ndjson", "text/csv"
 class Transfers(Listing):
     """`GET …/export`, `POST …/import`."""
 
-    async def exported(self, caller: Any = None, accept: str = NDJSON, **params: str) -> Response:
+    async def exported(self, caller: Any = None, accept: str = NDJSON, /, **params: str) -> Response:
         headers = {"Accept": accept}
         return done(await (caller or self.keeper).get(f"{self.face.path}/export", params=params, headers=headers))
 
@@ -45,7 +45,7 @@ class Transfers(Listing):
         """RFC 4180: null is empty, lists and objects are JSON."""
         await self.saved_all([{} for _ in range(2)])
         documents = [json.loads(line) for line in (await self.exported()).content.splitlines()]
-        rows = list(csv.DictReader(io.StringIO((await self.exported(accept=CSV)).text, newline="")))
+        rows = list(csv.DictReader(io.StringIO((await self.exported(None, CSV)).text, newline="")))
         assert [*rows[0]] == self.face.document.selectable()
         for row, document in zip(rows, documents, strict=True):
             for name, value in document.items():

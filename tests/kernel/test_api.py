@@ -7,15 +7,19 @@ import pytest
 from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
-from modules.projects.tests.factories import ProjectFactory, ProjectTagFactory
+from modules.projects.errors import InvitationForbidden
+from modules.projects.repository import InvitationRepository
+from modules.projects.tests.factories import InvitationFactory, ProjectFactory, ProjectTagFactory
 from modules.tags.models import Tag
 from modules.tags.tests.factories import TagFactory
 from modules.users.models import User, UserSession
 from modules.users.tests.factories import UserFactory
+from shared.auth import CHANGE
 from shared.auth.principal import Principal
 from shared.auth.tokens import InvalidToken
 from shared.wire.database import Database
 from shared.wire.statements import Statement
+from shared.writes.api import Api
 from shared.writes.change import Change, Permission
 from shared.writes.verbs import Verbs
 from shared.writes.verbs_on_many import VerbsOnMany
@@ -68,7 +72,20 @@ class TestHoldLive:
         assert change.permissions == []
 
 
+class InvitationsApi(Api):
+    resource = InvitationRepository
+
+
 class TestAllowed:
+    async def test_is_none_to_be_changed_of_what_nobody_may_change(self, application, ann, change_by):
+        """Who hangs parts on it is told that they may not, instead of a fault of ours."""
+        project = await ProjectFactory.saved(owner_id=ann.id)
+        row = await InvitationFactory.saved(project_id=project.id, inviter_id=ann.id, email="x@example.com")
+        change, invitations = change_by(Principal(ann.id)), InvitationsApi(application.kernel.extensions())
+        assert await invitations.allowed(change, [row.id], CHANGE) == frozenset()
+        with pytest.raises(InvitationForbidden):
+            await invitations.demand(change, row.id, CHANGE)
+
     @pytest.fixture
     async def of_bob(self, ann):
         """Tags of somebody else's: one that Ann does not see, and one that is on a project of hers."""

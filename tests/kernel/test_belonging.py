@@ -16,12 +16,13 @@ from modules.projects.tests.factories import MemberFactory, ProjectFactory
 from modules.tags.models import Tag
 from modules.users.models import User
 from modules.users.repository import UserRepository
-from shared.auth import CHANGE, READ, RESOURCES, Principal
+from shared.auth import CHANGE, READ, RESOURCES, Principal, policy_of
 from shared.errors import Conflict, Forbidden, NotFound
 from shared.reads import Collection, Document, ListQuery, Shape, View, flat
 from shared.rows import (
     OWNER,
     PART,
+    Belonging,
     Resource,
     belongings,
     belongs_to,
@@ -185,6 +186,14 @@ class TestThePolicyOfAPart:
         assert len(allowed) == 3
         with pytest.raises(KeyError):
             allowed[READ]
+
+    def test_of_a_whole_that_nobody_may_change_lets_nobody_change_it(self):
+        """An invitation is answered or taken back, and never changed."""
+        part = Belonging(table_of(Tag).c.owner_id, "invitations", PART)
+        policy = policy_of(part)
+        assert dict(policy.allowed) == dict.fromkeys((CHANGE, "delete", "restore"), frozenset())
+        with pytest.raises(Forbidden):
+            policy.demand(CHANGE, "owner", Forbidden)
 
 
 def principal(caller):

@@ -140,7 +140,7 @@ class TestAnyQueryString:
         }
         assert set(found.values) == {
             *(f"filter_{n}" for n in range(len(shape.filters))),
-            *shape.custom,
+            *(f"custom:{name}" for name in shape.custom),
             *(["q"] if shape.search else []),
         }
 

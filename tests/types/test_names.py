@@ -8,7 +8,8 @@ from pydantic import create_model
 from sqlalchemy import MetaData
 from sqlmodel import SQLModel
 
-from shared.manifest import ManifestError, look_at_fields
+from app.fields import look_at_fields
+from shared.manifest import ManifestError
 from shared.rows import Resource
 from tests.types.names import MODULE, NAMES
 

@@ -1,21 +1,27 @@
 """`trellis module new`: a module with its table, its routes, its first migration and its tests."""
 
 import importlib
-import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
+import psycopg
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from sqlalchemy.exc import DBAPIError
 
 import modules
-from app.development.scaffold.fields import KINDS, FieldError, NewField
+from app.development.assembling import assembled
+from app.development.scaffold.clashes import demand_clear
+from app.development.scaffold.fields import KINDS, TIMES, FieldError, NewField
 from app.development.scaffold.names import Belongs, Names, singular
-from app.migrations import OpensDatabase, write_revision
-from shared.auth import RESOURCES
+from app.development.scaffold.refusals import demand_belongings, demand_enumerations, demand_names
+from app.migrations import MigrationError, OpensDatabase, write_revision
 from shared.manifest import discover
+from shared.settings import SettingsError
 
 _HELP = """Write the module NAME: a table, its routes, its first migration and its tests.
 
@@ -45,40 +51,48 @@ def new_command(database: OpensDatabase) -> click.Command:
     @click.option("--singular", "row", help="What one is called, if not what the plural suggests: person, of people.")
     def new(name: str, fields: tuple[str, ...], owned_by: str | None, part_of: str | None, row: str | None) -> None:
         discover()  # Of what a new one must not be called, and may be part of.
-        names, belongings = _names(name, row), _belongings(owned_by, part_of)
-        try:
-            found = [NewField.parsed(given, names.model) for given in fields]
-        except FieldError as error:
-            raise click.BadParameter(str(error), param_hint="--field") from None
-        taken = [field.name for field in found] + [belongs.column for belongs in belongings]
-        if twice := {name for name in taken if taken.count(name) > 1}:
-            raise click.BadParameter(f"There are two of {', '.join(sorted(twice))}.", param_hint="--field")
+        names = Names(name, row or singular(name))
+        demand_names(names)
+        belongings = _belongings(owned_by, part_of)
+        demand_belongings(names, belongings)
+        found = _fields(fields, names, belongings)
         folder = Path(modules.__path__[0]) / names.module
         if folder.exists():
             raise click.BadParameter(f"There is a module '{name}' already.", param_hint="NAME")
-        try:
-            written = _write(folder, names, belongings, found)
+        with _whole_or_not_at_all(folder) as written:
+            written.extend(_write(folder, names, belongings, found))
             importlib.invalidate_caches()
+            _demand_start()
             manifest = next(module for module in discover() if module.name == names.module)
             with database() as (settings, _):
-                written += write_revision(settings.database_url or "", manifest, "the tables")
+                written.extend(write_revision(settings.database_url or "", manifest, "the tables"))
             _format(written)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)  # Half of a module would stop every start.
-            raise
         for path in written:
             click.echo(path.relative_to(folder.parents[1]))
 
     return new
 
 
-def _names(name: str, row: str | None) -> Names:
-    names = Names(name, row or singular(name))
-    if not (re.fullmatch(r"[a-z][a-z0-9_]*", name) and names.row.isidentifier()) or names.row == name:
-        raise click.BadParameter("It is a plural in lower case, with a --singular of its own.", param_hint="NAME")
-    if name in RESOURCES:
-        raise click.BadParameter(f"There is a resource '{name}' already.", param_hint="NAME")
-    return names
+_OF_OTHERS = click.ClickException, MigrationError, SettingsError, DBAPIError, psycopg.Error, OSError
+"""They say what is wrong in a sentence, and it is not the module."""
+
+
+@contextmanager
+def _whole_or_not_at_all(folder: Path) -> Iterator[list[Path]]:
+    """Half of a module, or one with which the application does not start, would stop every start: takes away what was
+    written when something fails. What no sentence tells of becomes one.
+    """
+    written: list[Path] = []
+    try:
+        yield written
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        for path in written:
+            path.unlink(missing_ok=True)
+        if not isinstance(error, Exception) or isinstance(error, _OF_OTHERS):
+            raise
+        told = " ".join(str(error).split())
+        raise click.UsageError(f"There can be no such module. {told}") from error
 
 
 def _belongings(owned_by: str | None, part_of: str | None) -> list[Belongs]:
@@ -87,15 +101,23 @@ def _belongings(owned_by: str | None, part_of: str | None) -> list[Belongs]:
     found += [Belongs(owned_by, is_part=False)] if owned_by else []
     if not found:
         raise click.UsageError("Say whose its rows are: --owned-by users, --part-of another resource, or both.")
-    for belongs in found:
-        if belongs.resource not in RESOURCES:
-            known = ", ".join(sorted(RESOURCES))
-            raise click.BadParameter(f"There is no resource '{belongs.resource}'; there are {known}.")
     return found
 
 
-def _write(folder: Path, names: Names, belongings: list[Belongs], fields: list[NewField]) -> list[Path]:
-    """All files but the migration."""
+def _fields(given: Sequence[str], names: Names, belongings: Sequence[Belongs]) -> list[NewField]:
+    try:
+        found = [NewField.parsed(one, names.model) for one in given]
+    except FieldError as error:
+        raise click.BadParameter(str(error), param_hint="--field") from None
+    taken = [field.name for field in found] + [belongs.column for belongs in belongings]
+    if twice := {name for name in taken if taken.count(name) > 1}:
+        raise click.BadParameter(f"There are two of {', '.join(sorted(twice))}.", param_hint="--field")
+    demand_enumerations(names, [field.name for field in found if field.values])
+    return [field.qualified() for field in found] if TIMES & {*taken} else found
+
+
+def _write(folder: Path, names: Names, belongings: Sequence[Belongs], fields: Sequence[NewField]) -> list[Path]:
+    """All files but the migration. Raises Clash."""
     templates = Environment(  # noqa: S701 (Python, and no HTML)
         loader=PackageLoader("app.development.scaffold"),
         undefined=StrictUndefined,
@@ -105,15 +127,25 @@ def _write(folder: Path, names: Names, belongings: list[Belongs], fields: list[N
     part = next((belongs for belongs in belongings if belongs.is_part), None)
     values = {"names": names, "belongings": belongings, "part": part, "owned": belongings[-1] != part}
     values |= {"fields": fields, "enums": [field for field in fields if field.values]}
-    written = []
-    for template in templates.list_templates():
-        path = folder / template.removesuffix(".jinja")
+    values["instant"] = "dt.datetime" if TIMES & {field.name for field in fields} else "datetime"
+    sources = {
+        folder / template.removesuffix(".jinja"): templates.get_template(template).render(values).strip()
+        for template in templates.list_templates()
+    }
+    for path, source in sources.items():
+        demand_clear(path, source)
+    for path, source in sources.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        source = templates.get_template(template).render(values)
-        path.write_text(f"{source.strip()}\n" if source.strip() else "")
-        written.append(path)
-    _format(written)
-    return written
+        path.write_text(f"{source}\n" if source else "")
+    _format([*sources])
+    return [*sources]
+
+
+def _demand_start() -> None:
+    """Put the application together as its start does. Raises what that raises."""
+    application, served = assembled()
+    application.build()
+    served.openapi()
 
 
 def _format(paths: list[Path]) -> None:

@@ -3,13 +3,15 @@
 import keyword
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from sqlmodel import SQLModel
 
 from app.development.scaffold.names import camel
+from app.fields import LONGEST_FIELD, NOT_FOR_FIELDS
 from shared.http.reads import RESERVED
+from shared.reads import RELEVANCE
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,17 @@ class Kind:
     adds: bool = False
     """Whether totals add it up."""
 
+    def qualified(self) -> "Kind":
+        """The same with `dt.date` for `date`, where that is the name of a field."""
+        if self.stored not in TIMES:
+            return self
+        stored, taken, made = (_TIME.sub(r"dt.\1", source) for source in (self.stored, self.taken, self.made))
+        return replace(self, stored=stored, taken=taken, made=made, stored_imports=("import datetime as dt",))
 
+
+TIMES = frozenset({"date", "time", "datetime", "timedelta"})
+"""The types that have natural names for fields."""
+_TIME = re.compile(rf"\b({'|'.join(sorted(TIMES))})\b")
 _ID = "019c2f4e-0000-7000-8000-000000000000"
 
 KINDS: Mapping[str, Kind] = {
@@ -158,8 +170,13 @@ KINDS: Mapping[str, Kind] = {
 
 _FIELD = re.compile(r"(?P<name>[a-z][a-z0-9_]*):(?P<kind>[a-z]+)(?:=(?P<values>[a-z0-9_,]+))?(?P<nullable>\?)?")
 _ROWS = {"id", "created_at", "updated_at", "version", "deleted_at", "deletion_id", "purge_at", "owner_id", "search"}
-TAKEN = _ROWS | RESERVED | {*dir(SQLModel)}
-"""Names that every row, every list, or every model has already."""
+_FACTORIES = {"saved", "database", "build", "create", "stub", "generate", "simple_generate", "reset_sequence"}
+_BATCHES = {"build_batch", "create_batch", "stub_batch", "generate_batch", "simple_generate_batch"}
+_TESTS = {"self", "cls", *_FACTORIES, *_BATCHES}
+TAKEN = _ROWS | RESERVED | {RELEVANCE, *dir(SQLModel)} | NOT_FOR_FIELDS | _TESTS
+"""Names that every row, every list, every model, every request or every factory of tests has already."""
+LONGEST_VALUE = 20
+"""So many characters has the column of an enumeration."""
 
 
 class FieldError(Exception):
@@ -187,13 +204,26 @@ class NewField:
         name, kind = match["name"], match["kind"]
         if name in TAKEN or keyword.iskeyword(name):
             raise FieldError(f"A field cannot be called '{name}'.")
+        if "__" in name:
+            raise FieldError(
+                f"A field cannot be called '{name}': two underscores have a meaning in factories of tests."
+            )
+        if len(name) > LONGEST_FIELD:
+            raise FieldError(f"A field cannot be called '{name}': PostgreSQL takes {LONGEST_FIELD} characters.")
         values = tuple(dict.fromkeys((match["values"] or "").split(","))) if kind == "enum" else ()
-        if kind == "enum" and (not all(values) or any(keyword.iskeyword(v) or not v.isidentifier() for v in values)):
-            raise FieldError(f"'{given}': an enumeration names its values: {name}:enum=draft,sent.")
+        if kind == "enum" and not all(map(_is_value, values)):
+            raise FieldError(
+                f"'{given}': an enumeration names its values, words of at most {LONGEST_VALUE} characters: "
+                f"{name}:enum=draft,sent."
+            )
         if kind != "enum" and (kind not in KINDS or match["values"]):
             raise FieldError(f"'{given}': the kinds are {', '.join([*KINDS, 'enum=…'])}.")
         found = _enumeration(f"{model}{camel(name)}", values) if values else KINDS[kind]
         return cls(name, found, match["nullable"] is not None, model, values)
+
+    def qualified(self) -> "NewField":
+        """The same among fields of which one has the name of a type."""
+        return replace(self, kind=self.kind.qualified())
 
     @property
     def words(self) -> str:
@@ -228,6 +258,11 @@ class NewField:
     def made(self) -> str:
         """The value in tests."""
         return self.kind.made or self.kind.example
+
+
+def _is_value(word: str) -> bool:
+    is_word = word.isidentifier() and not keyword.iskeyword(word) and word == word.strip("_")
+    return is_word and len(word) <= LONGEST_VALUE
 
 
 def _enumeration(type: str, values: Sequence[str]) -> Kind:

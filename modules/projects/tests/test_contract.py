@@ -81,8 +81,8 @@ class InvitationRows(Rows):
     resource = InvitationRepository
     factory = InvitationFactory
 
-    async def saved(self, *, owner: Caller | None = None, **columns: Any) -> Any:
-        return await super().saved(owner=owner or self.keeper, **columns)
+    async def saved(self, owner: Caller | None = None, /, **columns: Any) -> Any:
+        return await super().saved(owner or self.keeper, **columns)
 
     async def saved_all(self, rows: Sequence[dict[str, Any]]) -> list[Any]:
         return [await self.saved(**columns) for columns in rows]
