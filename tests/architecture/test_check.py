@@ -55,7 +55,7 @@ def told_of(path: str, codes: list[str]) -> list[tuple[str, list[str]]]:
 
 def said(code: str) -> list[str]:
     """What is said of endpoints, in an application that has them."""
-    names: dict[str, Any] = {"__name__": "modules.tags.router"}
+    names: dict[str, Any] = {"__name__": "modules.tags.models"}  # One that is loaded, for pydantic.
     exec(dedent(endpoints.BEFORE) + dedent(code), names)
     app = FastAPI()
     app.router.routes += names["router"].routes
