@@ -50,13 +50,13 @@ class Rooted(Scratch, Resource):
     code: str = Field(max_length=200)
 
 
-class Taken(Conflict):
+class NamedTaken(Conflict):
     """There is one with this code."""
 
 
 _text: Any = dict.fromkeys(NAMES, (str | None, None))
 Named: Any = create_model("Named", __base__=Rooted, __cls_kwargs__={"table": True}, **_text)
-live_unique("owner_id", "code", raises=Taken)._set_parent_with_dispatch(table_of(Named))
+live_unique("owner_id", "code", raises=NamedTaken)._set_parent_with_dispatch(table_of(Named))
 searchable(Named, "order", "Mixed")
 
 
@@ -91,7 +91,7 @@ class NamedRepository(Repository[Any]):
 
     def __init__(self, tools: Tools) -> None:
         super().__init__(tools)
-        self.bulk = BulkInsert(Named, NamedCreate, ("owner_id",), Taken())
+        self.bulk = BulkInsert(Named, NamedCreate, ("owner_id",), NamedTaken())
         self._of_a_caller = Listing(NAMED, self.policy, tools.projector, tools.cursors, scope=("caller_id",))
 
     async def listed(self, caller: Principal, query: ListQuery, caller_id: str) -> Page:

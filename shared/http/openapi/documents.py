@@ -83,7 +83,7 @@ class Documents:
         if name not in self._schemas:
             schema = copy.deepcopy(self._schemas[shown.__name__])
             schema.pop("required", None)
-            schema["description"] += " `fields` may leave out any member."
+            schema["description"] = f"{schema.get('description', '')} `fields` may leave out any member.".lstrip()
             repository = self._repositories.get(shown)
             if repository is not None and repository.collection.has_trash:
                 schema["properties"] |= copy.deepcopy(_TRASH)
