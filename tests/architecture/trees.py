@@ -83,8 +83,9 @@ NOTES = {
 def copied(folder: Path, *modules: str) -> Path:
     """A copy of the tree: with every module, or with these alone, and the support files of the tests."""
     tree = folder / "tree"
+    made = shutil.ignore_patterns("__pycache__", "node_modules", "generated")  # The latter two by `make clients`.
     for name in ("app", "shared", "modules", "migrations", "tests", "docs"):
-        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, tree / name, ignore=made)
     for name in ("conftest.py", "alembic.ini", "CHANGELOG.md", PYPROJECT.name):
         shutil.copy(ROOT / name, tree)
     if modules:
