@@ -10,7 +10,7 @@ from tests.callers import Caller
 from tests.conformance.faces import PLACES
 from tests.conformance.requests import Write, done
 from tests.conformance.rows import Rows
-from tests.conformance.values import samples
+from tests.conformance.values import FORMATTED, samples, type_of
 
 
 class Promises(Rows):
@@ -93,7 +93,10 @@ class Promises(Rows):
     def _other_values(self, schema: type[BaseModel], field: str) -> list[Any]:
         """Values of the field's type, where the factory and the examples have one alone."""
         known = self.face.model.model_fields
-        values = samples(known[field].annotation, is_unique=False) if field in known else []
+        if field not in known or self.face.table.c[field].foreign_keys:
+            return []
+        annotation = known[field].annotation
+        values = [*samples(annotation, is_unique=False), *FORMATTED.get(type_of(annotation), ())]
         made = [to_jsonable_python(value) for value in values]
         return [value for value in made if value is not None and takes(schema, {field: value})]
 

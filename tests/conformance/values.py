@@ -65,6 +65,12 @@ SAMPLES: Mapping[type, tuple[Any, ...]] = {
 }
 """Values to store, by their types. Text of small letters alone, which every collation puts in Python's order."""
 
+FORMATTED: Mapping[type, tuple[Any, ...]] = {
+    str: ("https://example.org/another", "another@example.org"),
+    UUID: (UUID("0198a5b0-6f00-7000-8000-00000000000f"),),
+}
+"""More values to send, which fields with a format take. They are in no order that is tested."""
+
 ROWS = 9
 
 
