@@ -1,11 +1,9 @@
 """What is done about guessing the codes of a second factor, by who knows the password."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable
 
 import pytest
-from fastapi import FastAPI
-from httpx2 import ASGITransport, AsyncClient
+from httpx2 import AsyncClient
 from sqlalchemy import text
 
 from modules.users.factors import totp
@@ -13,14 +11,12 @@ from modules.users.factors.recovery_codes import looks_like_one
 from modules.users.guesses import CODE, KNOWN_PLACE
 from modules.users.tests.authenticators import code_of
 from modules.users.tests.test_authenticator_apps import EMAIL, add_app, is_refused, rows, sign_in
-from tests.callers import BASE, Caller
+from tests.callers import Caller
 from tests.database import RolledBackDatabase
 
 HOME, ELSEWHERE = "192.0.2.1", "203.0.113.1"
 NO_CODE = "aaaaaa-bbbbbb-cccccc-dddddd"
 """As a recovery code looks."""
-
-ClientAt = Callable[[str], AsyncClient]
 
 
 @pytest.fixture(autouse=True)
@@ -28,20 +24,6 @@ def _time_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
     """No code is too old because a machine is slow."""
     now = totp.present_step()
     monkeypatch.setattr(totp, "present_step", lambda: now)
-
-
-@pytest.fixture
-async def at(app: FastAPI, database: RolledBackDatabase) -> AsyncIterator[ClientAt]:
-    """How a test gets a client at an address."""
-    async with AsyncExitStack() as stack:
-
-        def client_at(address: str) -> AsyncClient:
-            transport = ASGITransport(app=app, raise_app_exceptions=False, client=(address, 1234))
-            client = AsyncClient(transport=transport, base_url=BASE)
-            stack.push_async_callback(client.aclose)
-            return client
-
-        yield client_at
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
 """What is done about guessing passwords: at sign-in, and at the change of a password by who has a session."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, closing
+from collections.abc import Awaitable, Callable
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
-from fastapi import FastAPI
-from httpx2 import ASGITransport, AsyncClient, Response
+from httpx2 import AsyncClient, Response
 from sqlalchemy import text
 
 from app.container import Application
@@ -15,7 +14,7 @@ from modules.users.guesses import ACCOUNT, ADDRESS, KNOWN_PLACE, LONGEST, SHARD,
 from modules.users.tests.factories import PASSWORD, UserFactory
 from shared.addresses import place_of
 from shared.auth.passwords import Passwords, TooManySignIns
-from tests.callers import BASE, Caller
+from tests.callers import Caller
 from tests.database import RolledBackDatabase
 
 SignIn = Callable[..., Awaitable[Caller]]
@@ -23,20 +22,6 @@ ClientAt = Callable[[str], AsyncClient]
 
 ANN = "ann@example.com"
 NOBODY = "nobody@example.com"
-
-
-@pytest.fixture
-async def at(app: FastAPI, database: RolledBackDatabase) -> AsyncIterator[ClientAt]:
-    """How a test gets a client at an address."""
-    async with AsyncExitStack() as stack:
-
-        def client_at(address: str) -> AsyncClient:
-            transport = ASGITransport(app=app, raise_app_exceptions=False, client=(address, 1234))
-            client = AsyncClient(transport=transport, base_url=BASE)
-            stack.push_async_callback(client.aclose)
-            return client
-
-        yield client_at
 
 
 async def sign_in(client: AsyncClient, email: str = ANN, password: str = "wrong") -> Response:

@@ -1,17 +1,15 @@
 """What API clients may rely on when they change their password: PUT /users/me/password."""
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import closing
-from contextvars import Context
 
 import pytest
 from httpx2 import AsyncClient, Response
 
 from app.container import Application
 from modules.users.tests.factories import PASSWORD, UserFactory
-from shared.auth import Passwords
+from modules.users.tests.overtaking import Overtaken
 from tests.callers import Caller
 
 SignIn = Callable[..., Awaitable[Caller]]
@@ -61,21 +59,12 @@ class TestChange:
     async def test_a_sign_in_that_hashes_the_present_one_anew_meanwhile_makes_it_no_other(
         self, client: AsyncClient, signed_in: SignIn, application: Application
     ) -> None:
-        others: list[Response] = []
-
-        class Overtaken(Passwords):
-            overtaken = False
-
-            async def hash(self, password: str) -> str:
-                if not self.overtaken:
-                    self.overtaken = True
-                    others.append(await asyncio.create_task(sign_in(client, EMAIL, PASSWORD), context=Context()))
-                return await super().hash(password)
-
         ann = await signed_in(email=EMAIL)
-        with closing(Overtaken(16, 1)) as passwords, application.kernel.passwords.override(passwords):
+        overtaken = Overtaken(lambda: sign_in(client, EMAIL, PASSWORD))
+        with closing(overtaken) as passwords, application.kernel.passwords.override(passwords):
             answer = await change(ann)
-        assert [other.status_code for other in others] == [200]
+        assert overtaken.answer is not None
+        assert overtaken.answer.status_code == 200
         assert answer.status_code == 204
 
     async def test_the_new_password_may_be_used_to_change_it_again(self, signed_in: SignIn) -> None:
