@@ -8,7 +8,7 @@ from typing import Any
 from dependency_injector import providers
 from dependency_injector.containers import Container
 
-from app.fields import look_at_fields
+from app.fields import demand_field_names
 from shared.container import KernelContainer
 from shared.events import Event, Events, Handler
 from shared.extensions import Extensions
@@ -69,7 +69,7 @@ def compose(settings: Settings, modules: Sequence[Module]) -> Application:
     it, for a container that lacks what it needs.
     """
     for module in modules:
-        look_at_fields(module)
+        demand_field_names(module)
     for package in ("shared", *(f"modules.{module.name}" for module in modules)):
         for fault in faults(package):
             raise ManifestError(fault)

@@ -21,7 +21,7 @@ LONGEST_FIELD = 63
 """So many bytes has a name in PostgreSQL, which would cut off the rest."""
 
 
-def look_at_fields(module: Module) -> None:
+def demand_field_names(module: Module) -> None:
     """Raises ManifestError for a resource with a field of a name that none can have."""
     for repository in module.resources:
         own = {column.name for column in table_of(repository.model).c} - Resource.model_fields.keys()

@@ -8,7 +8,7 @@ from pydantic import create_model
 from sqlalchemy import MetaData
 from sqlmodel import SQLModel
 
-from app.fields import look_at_fields
+from app.fields import demand_field_names
 from shared.manifest import ManifestError
 from shared.rows import Resource
 from tests.types.names import MODULE, NAMES
@@ -102,15 +102,15 @@ class TestAFieldThatCannotBeKept:
     @pytest.mark.parametrize("name", ["changes", "rows", "selectable", "allowed_actions", "purge_at", "anon_1"])
     def test_stops_the_start_with_a_sentence(self, name):
         with pytest.raises(ManifestError, match=rf"'named': a field of rows cannot be called '{name}', which"):
-            look_at_fields(module_with(name))
+            demand_field_names(module_with(name))
 
     @pytest.mark.parametrize("name", ["n" * 64, "ß" * 32])
     def test_because_postgresql_would_cut_off_its_name_does_too(self, name):
         with pytest.raises(ManifestError, match=f"cannot be called '{name}': PostgreSQL cuts off"):
-            look_at_fields(module_with(name))
+            demand_field_names(module_with(name))
 
     def test_is_none_of_those_that_are_kept(self):
-        look_at_fields(MODULE)
+        demand_field_names(MODULE)
 
 
 def module_with(name):
