@@ -58,8 +58,8 @@ class ProjectRepository(Repository[Project]):
         return id
 
     async def upsert(self, change: Change, by: Sequence[str], /, **columns: Any) -> tuple[UUID, bool]:
-        """As every repository does. Raises TooManyProjects, ExternalIdTaken, PreconditionFailed, VersionMismatch,
-        AlreadyThere, PreconditionRequired, and Contended.
+        """As every repository does. Raises TooManyProjects, PreconditionFailed, VersionMismatch, AlreadyThere,
+        PreconditionRequired, and Contended.
         """
         id, is_new = await super().upsert(change, by, **columns)
         if is_new:

@@ -7,7 +7,7 @@ from dependency_injector.wiring import Provide
 from fastapi import APIRouter, Depends, Request, Response
 
 from modules.projects.container import ProjectsContainer
-from modules.projects.errors import ExternalIdTaken
+from modules.projects.errors import ExternalIdTaken, InvitationNotFound
 from modules.projects.invitations import InvitationService
 from modules.projects.repository import InvitationRepository, ProjectRepository
 from modules.projects.schemas import (
@@ -198,6 +198,7 @@ async def remove_member(project_id: UUID, user_id: UUID, change: CurrentChange, 
 
 
 @projects.post("/{project_id}/invitations", status_code=201, response_model=InvitationRead)
+@operation(never=(InvitationNotFound,))  # Who lost sight of it lost sight of the project.
 async def invite(
     request: Request, project_id: UUID, data: InvitationCreate, change: CurrentChange, service: Inviting
 ) -> Response:

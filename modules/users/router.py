@@ -8,8 +8,10 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from modules.users.container import UsersContainer
 from modules.users.errors import (
+    EmailTaken,
     LastAdministrator,
     OwnAccount,
+    OwnAddress,
     ServiceNoAddress,
     ServiceNoAdministrator,
     UserForbidden,
@@ -83,6 +85,10 @@ async def register(request: Request, data: UserCreate, change: PublicChange, ser
 _OWN = operation(never=(UserNotFound, UserForbidden))
 
 
+_OF_ADMINISTRATION = (EmailTaken, LastAdministrator, OwnAccount, OwnAddress, ServiceNoAddress, ServiceNoAdministrator)
+"""Errors of what nobody changes in their own profile: address, role, and whether one may sign in."""
+
+
 @users.get("/me", response_model=UserRead, openapi_extra=described(UserRead))
 @_OWN
 async def get_me(request: Request, caller: Caller, view: UserView, repository: Repository) -> Response:
@@ -91,7 +97,7 @@ async def get_me(request: Request, caller: Caller, view: UserView, repository: R
 
 
 @users.patch("/me", response_model=UserRead)
-@operation(never=(*_OWN.never, LastAdministrator, OwnAccount, ServiceNoAddress, ServiceNoAdministrator))
+@operation(never=(*_OWN.never, *_OF_ADMINISTRATION))
 async def update_me(request: Request, data: UserUpdate, change: CurrentChange, service: Users) -> Response:
     """Change your own profile."""
     me = change.caller.user_id

@@ -169,6 +169,14 @@ class TestWhoMay:
         gone = await bob.delete(f"/projects/{project.id}/invitations/{invitation['id']}")
         refused(gone, 404, "invitation_not_found")
 
+    async def test_who_has_left_does_not_get_the_answer_again(self, ann: Caller, bob: Caller, project: Project) -> None:
+        await MemberFactory.saved(project_id=project.id, user_id=bob.id, role=Role.OWNER)
+        path, body, key = f"/projects/{project.id}/invitations", {"email": "x@example.com", "role": "viewer"}, "k"
+        made, again = [await bob.post(path, json=body, headers={"Idempotency-Key": key}) for _ in range(2)]
+        assert (again.status_code, again.json()) == (201, made.json())
+        assert (await ann.delete(f"/projects/{project.id}/members/{bob.id}")).status_code == 204
+        refused(await bob.post(path, json=body, headers={"Idempotency-Key": key}), 404, "project_not_found")
+
     async def test_to_others_there_is_no_project(self, ann: Caller, bob: Caller, project: Project) -> None:
         """Nor to who is invited to it."""
         for _ in range(2):

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from httpx2 import AsyncClient, Response
 
 from app.container import Application
+from modules.users.guesses import MAILBOX
 from modules.users.tests.factories import PASSWORD, UserFactory
 from tests.callers import Caller, signed_in
 from tests.database import RolledBackDatabase
@@ -133,6 +134,17 @@ class TestWithMail:
         (mail,) = mail_server.mails
         assert (mail["To"], mail["Subject"]) == ("Bob@example.com", "You have an account already")
         assert "#token" not in mail.as_string()
+
+    async def test_is_mailed_so_often_and_then_one_has_to_wait(
+        self, ann: Caller, mailing_application: Application, mail_server: MailServer
+    ):
+        """Whoever has an account does not fill anybody's mailbox by it."""
+        *mailed, refused = [await change(ann) for _ in range(MAILBOX.free + 1)]
+        assert {answer.status_code for answer in mailed} == {202}
+        assert (refused.status_code, refused.json()["code"]) == (429, "too_many_mails")
+        assert int(refused.headers["Retry-After"]) > 0
+        await do_jobs(mailing_application)
+        assert {mail["To"] for mail in mail_server.mails} == {NEW}
 
     async def test_one_that_was_taken_meanwhile_is_a_conflict(
         self, ann: Caller, mailing: AsyncClient, mailing_application: Application, mail_server: MailServer

@@ -107,10 +107,11 @@ class TestMaking:
     async def test_with_what_is_no_scope_is_refused(self, ann, scopes):
         is_problem(await ann.post("/auth/keys", json={"name": "A", "scopes": scopes}), 422, "invalid_input")
 
-    async def test_is_for_who_signed_in_lately(self, signed_in):
+    async def test_and_revoking_are_for_who_signed_in_lately(self, signed_in):
         stale = await signed_in(ago=timedelta(hours=1))
         refused = await stale.post("/auth/keys", json={"name": "A", "scopes": ["users:read"]})
         is_problem(refused, 403, "step_up_required")
+        is_problem(await stale.delete(f"/auth/keys/{uuid7()}"), 403, "step_up_required")
 
 
 class TestListing:

@@ -49,8 +49,9 @@ class TestMaking:
         assert (seen["kind"], seen["owner_id"], seen["role"]) == ("service", str(ann.id), "user")
         assert (await admin.get(f"/users/{ann.id}")).json()["kind"] == "person"
 
-    async def test_is_for_who_signed_in_lately(self, signed_in):
+    async def test_and_deleting_are_for_who_signed_in_lately(self, signed_in):
         stale = await signed_in(ago=timedelta(hours=1))
+        is_problem(await stale.delete(f"/auth/services/{uuid7()}"), 403, "step_up_required")
         is_problem(await stale.post("/auth/services", json={"full_name": "A"}), 403, "step_up_required")
 
     async def test_is_for_people(self, ann, client):
