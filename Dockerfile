@@ -1,6 +1,6 @@
 # Two stages: what installs stays behind. The embedded PostgreSQL is an extra that the image leaves out.
-# A release names its base by digest: docs/DEPLOY.md.
-FROM python:3.13-slim AS build
+# The base is named by its digest, so that it is the same tomorrow; a bot renews it: docs/DEPLOY.md.
+FROM python:3.13.15-slim-trixie@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS build
 WORKDIR /srv/trellis
 COPY requirements/runtime.txt requirements/sbom.txt /tmp/
 RUN python -m venv /opt/venv \
@@ -27,7 +27,7 @@ RUN find /opt/venv -type f \( -name '*.c' -o -name '*.h' -o -name '*.p[xy][dxi]'
  && find /opt/venv/lib -type d -name tests -prune -exec rm -r {} + \
  && python -m compileall -q /opt/venv app modules shared migrations
 
-FROM python:3.13-slim
+FROM python:3.13.15-slim-trixie@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Trellis" \

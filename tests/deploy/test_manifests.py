@@ -112,6 +112,12 @@ class TestEachContainer:
         (user,) = re.findall(r"^USER (\d+):", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
         assert {pod["spec"]["securityContext"]["runAsUser"] for pod in PODS} == {int(user)}
 
+    def test_is_of_an_image_whose_base_is_the_same_tomorrow(self):
+        """Named by its digest, and one base for both stages."""
+        bases = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+        (base,) = {*bases}
+        assert re.fullmatch(r"python:3\.\d+\.\d+-slim-[a-z]+@sha256:[0-9a-f]{64}", base)
+
     def test_has_a_folder_to_write_to(self):
         for pod, container in zip(PODS, CONTAINERS, strict=True):
             mounted = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
