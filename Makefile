@@ -12,6 +12,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PATH := $(subst $(CURDIR)/.venv/bin:,,$(PATH))
 # Another environment's packages would count as installed here, and be imported in the place of the locked ones.
 unexport PYTHONPATH PYTHONHOME
+# What was compiled is kept: a process that compiles all anew takes as long again to start, and the suite starts hundreds.
+unexport PYTHONDONTWRITEBYTECODE
 # Development, so that a server on a DATABASE_URL makes a secret of its own; set TRELLIS_ENVIRONMENT to override.
 export TRELLIS_ENVIRONMENT ?= development
 
