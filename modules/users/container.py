@@ -26,6 +26,7 @@ from modules.users.repository import UserRepository
 from modules.users.service import UserService
 from modules.users.services.repository import ServiceRepository
 from modules.users.services.service import Services
+from modules.users.sessions.crowd import Crowd
 from modules.users.sessions.repository import SessionRepository
 from modules.users.sessions.service import Lifetimes, SessionService
 from modules.users.settings import UsersSettings
@@ -98,6 +99,7 @@ class UsersContainer(containers.DeclarativeContainer):
         confirmation_repository,
         passwords=kernel.passwords,
         guesses=guesses,
+        crowd=providers.Singleton(Crowd, kernel.passwords, guesses),
         access_tokens=kernel.access_tokens,
         second_factor=second_factor,
         refresh_keys=kernel.settings.provided.keys.call("refresh tokens"),

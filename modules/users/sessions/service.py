@@ -17,6 +17,7 @@ from modules.users.guesses import Guesses
 from modules.users.models import REUSE_LEEWAY
 from modules.users.recovery.repository import ConfirmationRepository
 from modules.users.repository import UserRepository
+from modules.users.sessions.crowd import Crowd
 from modules.users.sessions.errors import InvalidCredentials, InvalidGrant, InvalidRequest, UnsupportedGrantType
 from modules.users.sessions.repository import Client, SessionRepository
 from modules.users.sessions.schemas import TokenRequest, Tokens
@@ -71,6 +72,7 @@ class SessionService:
         *,
         passwords: Passwords,
         guesses: Guesses,
+        crowd: Crowd,
         second_factor: SecondFactor,
         access_tokens: AccessTokens,
         refresh_keys: Keys,
@@ -82,6 +84,7 @@ class SessionService:
         self._confirmations = confirmations
         self._passwords = passwords
         self._guesses = guesses
+        self._crowd = crowd
         self._second_factor = second_factor
         self._access_tokens = access_tokens
         self._refresh_keys = refresh_keys
@@ -93,9 +96,9 @@ class SessionService:
     ) -> SignIn:
         """A new session for good credentials. Raises InvalidCredentials, TooManyAttempts, TooManySignIns."""
         self._passwords.demand_room()
-        account, known = await self._users.credentials(email)
-        if self._passwords.is_crowded and not await self._guesses.knows(account, client.address):
-            raise TooManySignIns
+        with self._crowd.at_the_door(email, client.address):
+            account, known = await self._users.credentials(email)
+            await self._crowd.demand_room(account, client.address)
         matches = partial(self._passwords.matches, password, known and known.password_hash)
         with self._passwords.sign_in():
             is_right = await self._guesses.judged(account, client.address, matches)
@@ -116,6 +119,7 @@ class SessionService:
         if counted:
             await self._guesses.forget_codes(change, counted)
         await self._guesses.remember(change, account, client.address)
+        self._crowd.remember(email, client.address)
         return await self.open(change, known.user_id, client)
 
     async def open(self, change: Change, user_id: UUID, client: Client) -> SignIn:

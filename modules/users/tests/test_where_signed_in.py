@@ -15,6 +15,7 @@ from uuid_utils.compat import uuid7
 from app.container import Application
 from modules.users.guesses import ACCOUNT
 from modules.users.models import User, UserSession
+from modules.users.sessions import crowd
 from modules.users.tests.factories import PASSWORD, UserFactory
 from shared.auth import passwords
 from shared.auth.principal import RECENT
@@ -113,6 +114,18 @@ class TestSigningIn:
             assert refused(await sign_in(stranger, user.email), 503, "too_many_sign_ins")
         assert refused(await sign_in(client, "nobody@example.com"), 503, "too_many_sign_ins")
         assert (await sign_in(client, user.email)).status_code == 201
+
+    async def test_in_a_crowd_asks_the_database_about_few_strangers(
+        self, client: AsyncClient, user: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Or a flood of them takes it from others. Whom this process knows, as they were written, is let in without."""
+        assert (await sign_in(client, "Ann@example.com")).status_code == 201
+        monkeypatch.setattr(passwords, "CROWD", 0)
+        assert (await sign_in(client, "ANN@example.com")).status_code == 201
+        monkeypatch.setattr(crowd, "AT_ONCE", 0)
+        for known in ("Ann@example.com", "ANN@example.com"):
+            assert (await sign_in(client, known)).status_code == 201
+        assert refused(await sign_in(client, "ann@EXAMPLE.com"), 503, "too_many_sign_ins")
 
     @pytest.mark.parametrize(
         "columns", [{"email": "else@example.com"}, {"is_active": False}, {"deleted_at": datetime.now(UTC)}]
