@@ -83,7 +83,8 @@ NOTES = {
 def copied(folder: Path, *modules: str) -> Path:
     """A copy of the tree: with every module, or with these alone, and the support files of the tests."""
     tree = folder / "tree"
-    made = shutil.ignore_patterns("__pycache__", "node_modules", "generated")  # The latter two by `make clients`.
+    # `make clients` makes the first two. What is compiled comes along, but for what is just being written.
+    made = shutil.ignore_patterns("node_modules", "generated", "*.pyc.*")
     for name in ("app", "shared", "modules", "migrations", "tests", "docs"):
         shutil.copytree(ROOT / name, tree / name, ignore=made)
     for name in ("conftest.py", "alembic.ini", "CHANGELOG.md", PYPROJECT.name):
