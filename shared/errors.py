@@ -21,6 +21,9 @@ class DomainError(Exception):
     retryable: ClassVar[bool] = False
     constraint: ClassVar[str | None] = None
     """The database constraint whose violation means this error."""
+    held_back: ClassVar[float] = 0
+    """Seconds before it is answered: a flood of those who ask again at once, whatever `Retry-After` says, is so much
+    less."""
     members: Mapping[str, Any] = {}
     """Extra members of the problem document (RFC 9457 §3.2), set for the class or for one error."""
     document: ClassVar[type[BaseModel] | None] = None

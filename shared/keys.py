@@ -6,6 +6,7 @@ import hmac
 import os
 import secrets
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 Keys = Sequence[bytes]
@@ -14,6 +15,7 @@ Keys = Sequence[bytes]
 _SIZE = hashlib.sha256().digest_size
 
 
+@lru_cache(maxsize=64)
 def derived(secret: bytes, info: bytes, *, salt: bytes = b"", length: int = _SIZE) -> bytes:
     """HKDF with SHA-256 (RFC 5869): `length` bytes, at most 8,160, that tell nothing of the secret or of other keys."""
     pseudorandom = hmac.digest(salt or bytes(_SIZE), secret, "sha256")

@@ -36,6 +36,8 @@ NICENESS = 19
 class TooManySignIns(Unavailable):
     """Too many passwords are being checked just now. Try again shortly."""
 
+    held_back = 0.5
+
 
 class _Cost(NamedTuple):
     """The parameters of an argon2 hash. Its time grows with their product."""

@@ -1,5 +1,6 @@
 """Sessions as a resource: signing in opens one, its owner and administrators list them and end them."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient, Response
 from sqlalchemy import text, update
 from sqlmodel import col
+from starlette.types import Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
 from app.container import Application
@@ -17,10 +19,12 @@ from modules.users.guesses import ACCOUNT
 from modules.users.models import User, UserSession
 from modules.users.sessions import crowd
 from modules.users.tests.factories import PASSWORD, UserFactory
-from shared.auth import passwords
+from shared.auth import TooManySignIns, passwords
 from shared.auth.principal import RECENT
+from shared.http.edge import LEAVE
 from tests.callers import BASE, Caller
 from tests.database import RolledBackDatabase
+from tests.patience import PATIENCE
 
 SignIn = Callable[..., Awaitable[Caller]]
 LONG = RECENT + timedelta(minutes=1)
@@ -126,6 +130,25 @@ class TestSigningIn:
         for known in ("Ann@example.com", "ANN@example.com"):
             assert (await sign_in(client, known)).status_code == 201
         assert refused(await sign_in(client, "ann@EXAMPLE.com"), 503, "too_many_sign_ins")
+
+    async def test_that_is_refused_in_a_crowd_waits_without_a_place_among_those_at_work(
+        self, app: FastAPI, user: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Who asks again at once, whatever `Retry-After` says, asks so much less, and others are served."""
+        monkeypatch.setattr(passwords, "CROWD", 0)
+        monkeypatch.setattr(TooManySignIns, "held_back", 2 * PATIENCE)
+        left = asyncio.Event()
+
+        async def gated(scope: Scope, receive: Receive, send: Send) -> None:
+            await app({**scope, "state": {LEAVE: left.set}}, receive, send)
+
+        async with AsyncClient(transport=ASGITransport(app=gated), base_url=BASE) as client:
+            signing_in = asyncio.create_task(sign_in(client, user.email))
+            await asyncio.wait_for(left.wait(), PATIENCE)
+            assert not signing_in.done()
+            signing_in.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await signing_in
 
     @pytest.mark.parametrize(
         "columns", [{"email": "else@example.com"}, {"is_active": False}, {"deleted_at": datetime.now(UTC)}]

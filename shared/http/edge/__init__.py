@@ -13,8 +13,9 @@ from shared.http.edge.headers import Fields, bearer_token, elements
 from shared.http.edge.health import Drain, health_router
 from shared.http.edge.limits import POLICIES, Charge, QuotaExceeded, charge_more
 from shared.http.edge.media_types import preferred
-from shared.http.edge.middleware import GONE, LEAVE, REFUSAL, RequestContext, answer_bytes, leave
+from shared.http.edge.middleware import GONE, REFUSAL, RequestContext, answer_bytes
 from shared.http.edge.openapi import NEVER_STORED
+from shared.http.edge.places import LEAVE, leave
 from shared.http.edge.problems import (
     MEDIA_TYPE,
     MOST_ERRORS,

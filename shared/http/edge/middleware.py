@@ -2,10 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from time import perf_counter
-from typing import Any
 
 from fastapi import Request, Response
 from starlette.datastructures import Headers
@@ -19,6 +18,7 @@ from shared.http.edge.client_rules import ClientRules
 from shared.http.edge.headers import Fields, trimmed, value_of
 from shared.http.edge.limits import QuotaExceeded
 from shared.http.edge.origins import PREFLIGHT, SAME_ORIGIN
+from shared.http.edge.places import leave
 from shared.http.edge.problems import MEDIA_TYPE, InternalError, problem, problem_of_status, status_of
 from shared.http.edge.request_id import request_id_of
 from shared.observing import NO_ANSWER, Activity, Lines, Watch, current_activity
@@ -41,16 +41,8 @@ _NO_SPAN = nullcontext()
 
 REFUSAL = "refusal"
 """The key in a request's state under which the server puts the DomainError that ends the request."""
-LEAVE = "leave"
-"""The key under which the server puts a function: it gives back the request's place among those at work."""
 GONE = "gone"
 """The key under which the server notes that the client has gone away."""
-
-
-def leave(state: MutableMapping[str, Any]) -> None:
-    """From here on, the request has no place and no deadline as a whole: it is answered, or has turns of its own."""
-    if (give_back := state.pop(LEAVE, None)) is not None:
-        give_back()
 
 
 def answer_bytes(error: DomainError, scope: Scope) -> tuple[list[tuple[bytes, bytes]], bytes]:

@@ -1,5 +1,6 @@
 """Problem details (RFC 9457): every error, also the framework's, becomes one kind of answer."""
 
+import asyncio
 import json
 from collections.abc import Iterable, Mapping
 from enum import Enum
@@ -17,6 +18,7 @@ from shared import errors
 from shared.auth import InsufficientScope, InvalidToken
 from shared.errors import DomainError, InputError, InvalidInput
 from shared.http.edge.entity_tags import document_tag
+from shared.http.edge.places import leave
 from shared.http.edge.request_id import request_id_of
 from shared.http.edge.tags import Tag, operation_id
 from shared.writes import PreconditionFailed, PreconditionRequired, VersionMismatch
@@ -189,6 +191,9 @@ def install_problems(app: FastAPI) -> None:
 
     @app.exception_handler(DomainError)
     async def domain_error(request: Request, error: DomainError) -> Response:
+        if error.held_back:
+            leave(request.scope["state"])
+            await asyncio.sleep(error.held_back)
         return problem(request, error)
 
     @app.exception_handler(RequestValidationError)
