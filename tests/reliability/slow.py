@@ -1,20 +1,26 @@
 """Slow clients and huge bodies: they take neither memory nor time from others.
 
 Very many clients send their heads and bodies, or read their answers, a few bytes at a time; others send bodies of a
-gigabyte. Meanwhile a few clients ask as always.
+gigabyte. Meanwhile a few clients ask as always, from a process of their own: they measure the server, and not how busy
+the others are.
 
     python -m tests.reliability.slow --help
 """
 
 import asyncio
+import multiprocessing
+import os
 import random
 import sys
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
 
 import click
 import uvloop
 
+from tests.patience import PATIENCE
 from tests.reliability.load import Clients, Tally, percentile
 from tests.reliability.overload import mixed
 from tests.reliability.stage import memory, stage, token
@@ -35,8 +41,8 @@ TRICKLE = 0.2  # seconds between two bytes
 class Crowd:
     """The slow clients, and those with huge bodies."""
 
-    def __init__(self, server: Server, authorization: str, size: int) -> None:
-        host, _, port = server.url.removeprefix("http://").rpartition(":")
+    def __init__(self, url: str, authorization: str, size: int) -> None:
+        host, _, port = url.removeprefix("http://").rpartition(":")
         self._address, self._size = (host, int(port)), size
         self._who = f"Authorization: {authorization}"
         self.seen = Counter[str]()
@@ -83,6 +89,44 @@ class Crowd:
                 writer.close()
             await asyncio.sleep(0.1)
 
+    async def come(self, number: int, end: Connection) -> None:
+        """So many slow ones, and the others: says when they have come, and what they have seen when there is word."""
+        tasks = [asyncio.create_task(self.slow(n)) for n in range(number)]
+        tasks += [asyncio.create_task(self.huge(n)) for n in range(SENDERS if self._size else 0)]
+        end.send("They come.")
+        await asyncio.to_thread(end.recv)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        end.send(self.seen)
+
+
+def _run(url: str, authorization: str, size: int, number: int, end: Connection) -> None:
+    os.setpriority(os.PRIO_PROCESS, 0, 0)  # Who measures goes first.
+    uvloop.run(Crowd(url, authorization, size).come(number, end))
+
+
+@contextmanager
+def crowded(server: Server, authorization: str, size: int, number: int) -> Iterator[Counter[str]]:
+    """A crowd in a process of its own, and what it has seen, once it is over."""
+    seen = Counter[str]()
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(
+        target=_run, args=(server.url, authorization, size, number, there), daemon=True
+    )
+    process.start()
+    try:
+        if not here.poll(PATIENCE):
+            raise TimeoutError("The crowd does not come.")
+        here.recv()
+        yield seen
+        here.send("Enough.")
+        if here.poll(PATIENCE):
+            seen.update(here.recv())
+    finally:
+        process.kill()
+        process.join()
+
 
 async def measure(server: Server, number: int, size: int, seconds: float) -> tuple[Tally, Tally, float, Counter[str]]:
     """What others are answered before and meanwhile, and how many MiB the server has grown by."""
@@ -91,19 +135,14 @@ async def measure(server: Server, number: int, size: int, seconds: float) -> tup
     await others.closed(OTHERS, seconds / 4)
     before = await others.closed(OTHERS, seconds)
     least = most = memory(server)
-    crowd = Crowd(server, tokens[1], size)
-    tasks = [asyncio.create_task(crowd.slow(n)) for n in range(number)]
-    tasks += [asyncio.create_task(crowd.huge(n)) for n in range(SENDERS if size else 0)]
-    await asyncio.sleep(min(5, seconds))
     meanwhile = Tally()
-    for _ in range(20):
-        await others.closed(OTHERS, seconds / 20, meanwhile)
-        most = max(most, memory(server))
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    with crowded(server, tokens[1], size, number) as seen:
+        await asyncio.sleep(min(5, seconds))
+        for _ in range(20):
+            await others.closed(OTHERS, seconds / 20, meanwhile)
+            most = max(most, memory(server))
     others.close()
-    return before, meanwhile, most - least, crowd.seen
+    return before, meanwhile, most - least, seen
 
 
 @click.command()
