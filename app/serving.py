@@ -166,6 +166,12 @@ def _allow_files(connections: int) -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        if limit < wanted:
+            log.warning(
+                "This process may open %d files. TRELLIS_MAX_CONNECTIONS (%d) and what it needs itself are %d: have "
+                "ulimit -Hn allow as many, or connections beyond that are closed without an answer.",
+                *(limit, connections, wanted),
+            )
 
 
 def _address(listener: socket.socket) -> str:

@@ -26,6 +26,7 @@ from shared.mail import MailNotSent
 from shared.observing import Activity, Watch, current_activity
 from shared.settings import Settings
 from shared.upkeep import Purge
+from shared.wire import lasting
 
 CRON = {"minute": "* * * * *", "hour": "0 * * * *", "day": "0 3 * * *", "week": "0 3 * * 0"}
 MISSED_SECONDS = 8 * 86_400
@@ -37,7 +38,6 @@ FORGOTTEN_SECONDS = 86_400.0
 """A worker that gives no sign is remembered for so long: who forgets it waits for the rows of its jobs, and a worker
 forgets others before it begins. Its jobs are taken up much earlier.
 """
-CONNECT_SECONDS = 5
 LONGEST_REASON = 500  # characters
 PAUSE_SECONDS = 5.0
 """Until a worker that lost the database tries again."""
@@ -150,7 +150,7 @@ def _app(application: Application, at_once: int) -> procrastinate.App:
     settings, database = application.kernel.settings(), application.kernel.database()
     connector = procrastinate.PsycopgConnector(
         conninfo=settings.database_url,
-        kwargs={"application_name": "trellis worker", "client_encoding": "UTF8", "connect_timeout": CONNECT_SECONDS},
+        kwargs=lasting(settings.database_url or "", "trellis worker"),
         min_size=1,
         max_size=at_once + 3,  # To take and to end jobs, to give signs, and to look for others' jobs.
         configure=_in_autocommit,

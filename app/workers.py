@@ -13,6 +13,7 @@ import threading
 from contextlib import suppress
 from functools import partial
 from socket import socket
+from time import monotonic
 from typing import ClassVar
 
 import uvicorn
@@ -76,6 +77,7 @@ class _Supervisor(multiprocess.Multiprocess):
     def __init__(self, config: uvicorn.Config, sockets: list[socket], embedded: EmbeddedPostgres | None) -> None:
         super().__init__(config, sockets)
         self._embedded = embedded
+        _Process.signals = self.signal_queue
 
     def keep_subprocess_alive(self) -> None:
         super().keep_subprocess_alive()
@@ -109,6 +111,8 @@ class _Process(multiprocess.Process):
     made: ClassVar[int] = 0
     with_worker: ClassVar["_Process | None"] = None
     """The last one that has the worker beside it."""
+    signals: ClassVar[list[int]] = []
+    """Those that the supervisor has got, and not heeded yet."""
 
     def __init__(self, settings: Settings, config: uvicorn.Config, sockets: list[socket]) -> None:
         super().__init__(config, sockets)
@@ -133,6 +137,21 @@ class _Process(multiprocess.Process):
         if self._is_first and self._settings.environment == "development":
             server.welcome = welcome
         server.run(sockets)
+
+    def is_alive(self, timeout: float = 5) -> bool:
+        """Whether it answers in time. Uvicorn's own waits for one that starts, or has died meanwhile, whatever signal
+        there is; a service manager would kill them all before that.
+        """
+        until = monotonic() + timeout
+        with suppress(OSError, EOFError):
+            self.parent_conn.send(b"ping")
+            while self.process.is_alive() and monotonic() < until:
+                if _Process.signals:
+                    return True  # First things first.
+                if self.parent_conn.poll(0.1):
+                    self.parent_conn.recv()
+                    return True
+        return False
 
     def pong(self) -> None:
         self.child_conn.recv()

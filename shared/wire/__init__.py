@@ -6,7 +6,7 @@ without a deadline, and turns what PostgreSQL refuses into domain errors. It kno
 
 from shared.wire.connection import connector
 from shared.wire.database import Database
-from shared.wire.direct import PIN, PIN_SESSION, RELIED_ON, Misled, connect
+from shared.wire.direct import PIN, PIN_SESSION, RELIED_ON, Misled, connect, lasting
 from shared.wire.lane import Lane
 from shared.wire.replicas import Sight, sight
 from shared.wire.statements import Record, Run, Statement
@@ -28,5 +28,6 @@ __all__ = [
     "UnitOfWork",
     "connect",
     "connector",
+    "lasting",
     "sight",
 ]

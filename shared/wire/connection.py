@@ -18,6 +18,7 @@ from shared.observing import current_activity
 from shared.settings import Settings
 from shared.wire.direct import (
     CONNECT_SECONDS,
+    KEEPALIVE,
     NOT_DIRECT,
     RELIED_ON,
     Misled,
@@ -41,8 +42,12 @@ NAME = "trellis"
 GRACE_SECONDS = 2.0
 """How long we wait for PostgreSQL beyond the statement timeout, at which it should have given up by itself."""
 
-_KEEPALIVE = {"keepalives_idle": 30, "tcp_user_timeout": 15_000}
-"""Seconds and milliseconds: a server that was cut off is noticed earlier than by TCP's defaults."""
+LIFETIME_SECONDS = 3600
+"""A connection is replaced after this time: PostgreSQL's caches for it only grow."""
+STANDBY_SECONDS = 10
+"""The same where the primary is wanted, and a standby answers: after a failover, a name may lead to the former primary
+for a while.
+"""
 
 _NOTICED = {"client_connection_check_interval": "500"}
 """Milliseconds after which a statement ends whose caller has closed the connection, because the client went away."""
@@ -55,6 +60,7 @@ class PostgresConnection(AsyncConnection[Record]):
     """Psycopg's connection, which waits at most `deadline_seconds` for PostgreSQL, even a stopped one."""
 
     deadline_seconds: float = CONNECT_SECONDS
+    lifetime_seconds: float = LIFETIME_SECONDS
     slow_seconds: float = inf
     """What takes so long is told of in the log."""
     preamble: str = ""
@@ -89,7 +95,8 @@ def connector(settings: Settings, url: str | None = None, **session_settings: st
     By the URL, else to the pooler if there is one, else to the database. They raise psycopg.OperationalError when
     PostgreSQL does not answer within CONNECT_SECONDS, or would not have the settings.
     """
-    is_pooled = url is None and settings.pooled_url is not None
+    is_replica = url is not None
+    is_pooled = not is_replica and settings.pooled_url is not None
     url = url or settings.pooled_url or settings.database_url
     if url is None:
         raise RuntimeError("The embedded PostgreSQL was not started: there is no DATABASE_URL.")
@@ -100,7 +107,7 @@ def connector(settings: Settings, url: str | None = None, **session_settings: st
     }
     given, pinned = given_options(url), RELIED_ON | _TOO_DEAR | _NOTICED | timeouts | session_settings
     keywords: dict[str, Any] = {
-        **_KEEPALIVE,
+        **KEEPALIVE,
         "connect_timeout": CONNECT_SECONDS,
         "client_encoding": "UTF8",
         **({"application_name": NAME, "options": ""} if is_pooled else session(url, NAME, pinned)),
@@ -114,6 +121,8 @@ def connector(settings: Settings, url: str | None = None, **session_settings: st
             raise explained(error) from error
         connection.deadline_seconds = settings.statement_seconds + GRACE_SECONDS
         connection.slow_seconds = settings.slow_statement_seconds
+        if not is_replica and connection.pgconn.parameter_status(b"in_hot_standby") == b"on":
+            connection.lifetime_seconds = STANDBY_SECONDS
         connection.adapters.register_loader("json", _DocumentLoader)
         connection.preamble = _preamble(_in_options(given) | pinned) if is_pooled else ""
         try:

@@ -36,14 +36,17 @@ RELIED_ON = {
 BLANK = "\\ "
 """A blank within a value of libpq's `options`."""
 
-_NO_TIMEOUTS = (
-    *("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout"),
-    "transaction_timeout",
+KEEPALIVE = {"keepalives_idle": 30, "tcp_user_timeout": 15_000}
+"""Seconds and milliseconds: a server that was cut off is noticed earlier than by TCP's defaults."""
+
+_NO_TIMEOUTS = dict.fromkeys(
+    ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout"), "0"
 )
 
+_PINS = {**RELIED_ON, **_NO_TIMEOUTS, "transaction_timeout": "0"}
 PIN = f"""
     SELECT set_config(name, pinned, true) FROM (VALUES
-        {", ".join(f"('{name}', '{value}')" for name, value in [*RELIED_ON.items(), *((n, "0") for n in _NO_TIMEOUTS)])}
+    {", ".join(f"('{name}', '{value}')" for name, value in _PINS.items())}
     ) pins (name, pinned) JOIN pg_settings USING (name)"""  # noqa: S608 (constants)
 """Sets, for one transaction, the settings that the code relies on, and switches off all timeouts. It overrules the
 database, the role and the URL. PostgreSQL before 17 has no `transaction_timeout`.
@@ -78,6 +81,14 @@ def session(url: str, name: str, settings: Mapping[str, str] = MappingProxyType(
     asked = {"application_name": name, **settings}
     options = [given_options(url), *(f"-c {key}={value.replace(' ', BLANK)}" for key, value in asked.items())]
     return {"application_name": "", "options": " ".join(options).strip()}
+
+
+def lasting(url: str, name: str) -> dict[str, Any]:
+    """The keywords of a connection that stays beside the lanes, such as one that is told of new jobs: what the database
+    or the role has set neither ends it nor changes what it reads.
+    """
+    pinned = session(url, name, RELIED_ON | _NO_TIMEOUTS)
+    return {**KEEPALIVE, "connect_timeout": CONNECT_SECONDS, "client_encoding": "UTF8", **pinned}
 
 
 def has_options(connection: psycopg.BaseConnection[Any], name: str) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from time import monotonic, perf_counter
+from time import perf_counter
 from typing import Any
 
 from psycopg import Error
@@ -46,9 +46,9 @@ class Lane:
         try:
             return await wire.rows(statement, values, [*wire.preamble, *before])
         except Error as error:
-            if not wire.is_broken:
+            if not (wire.is_broken or wire.is_stale):
                 raise
-            self.close()  # The other idle ones may be lost, too.
+            self.close()  # The other idle ones may be lost or stale, too.
             if was_fresh or isinstance(error, DeadlineMissed):
                 raise
         finally:
@@ -68,10 +68,17 @@ class Lane:
         return wire
 
     def put_back(self, wire: Wire) -> None:
-        """Keep the connection for others if it is at rest and in no transaction; else close it."""
+        """Keep the connection for others if it is at rest and in no transaction; else close it. While PostgreSQL is at
+        a COMMIT, it keeps its place: else one after the other would be made, until PostgreSQL has none left.
+        """
+        if wire.is_left:
+            wire.leave(partial(self.put_back, wire))
+            return
         self.in_use -= 1
         self._places.release()
-        if wire.is_idle and monotonic() < wire.expires_at:
+        if wire.is_stale:
+            self.close()  # The other idle ones may be, too.
+        if wire.is_fit:
             self._at_hand.append(wire)
         else:
             wire.close()
@@ -99,7 +106,7 @@ class Lane:
         self.in_use += 1
         while self._at_hand:
             wire = self._at_hand.pop()
-            if wire.is_idle:
+            if wire.is_fit:
                 return wire
             wire.close()
         try:

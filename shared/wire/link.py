@@ -5,6 +5,7 @@ A link is in one of these states, which `is_idle`, `is_broken` and libpq tell:
     at rest     the connection takes a statement, in a transaction or outside of one
     waiting     one or several statements are being sent, or their answer is being received
     given up    the caller was cancelled while waiting, so the connection was closed
+    left        nobody waits any more for the answer to a COMMIT; once it has come, the connection is at rest
     lost        the server, the network or the deadline has ended the connection
 
 `waiting` always ends: the answer is complete, the socket ends, or the deadline passes.
@@ -15,7 +16,7 @@ tests/seams/test_psycopg.py tells when a release changes it.
 
 import asyncio
 import select
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from psycopg import Error, OperationalError
 from psycopg.errors import error_from_result
@@ -30,17 +31,52 @@ class DeadlineMissed(OperationalError):
     """PostgreSQL neither answered nor gave up in time."""
 
 
-class Link:
-    """Watches the connection's socket from the first statement on, until it is unplugged."""
+LEFT_SECONDS = 600.0
+"""How long a COMMIT has the place of its connection, while nobody waits any more for its answer."""
+
+
+class Leavable:
+    """A connection that is left to itself while PostgreSQL is at a COMMIT. That cannot be taken back, and goes on while
+    a standby is away that has to have it, or the disk stands still, even when the connection is closed.
+    """
 
     def __init__(self, connection: PostgresConnection) -> None:
         self.connection = connection
         self._libpq = connection.pgconn
+        self._loop = asyncio.get_running_loop()
+        self._deadline = Deadline(self._loop, self._expire)
+        self._is_committing = False
+        """Whether what was sent last ends with COMMIT."""
+        self._when_over: Callable[[], None] | None = None
+
+    @property
+    def is_left(self) -> bool:
+        """Whether PostgreSQL is still at a COMMIT. Only for use when nobody waits for the answer."""
+        return self._is_committing and self._libpq.transaction_status == TransactionStatus.ACTIVE
+
+    def leave(self, when_over: Callable[[], None]) -> None:
+        """Have this called when the COMMIT is over, or the connection lost, or after LEFT_SECONDS."""
+        self._when_over = when_over
+        self._deadline.set(LEFT_SECONDS)
+
+    def _tell_if_over(self) -> None:
+        if self._when_over is not None and not self.is_left:
+            over, self._when_over = self._when_over, None
+            self._deadline.clear()
+            over()
+
+    def _expire(self) -> None:
+        raise NotImplementedError
+
+
+class Link(Leavable):
+    """Watches the connection's socket from the first statement on, until it is unplugged."""
+
+    def __init__(self, connection: PostgresConnection) -> None:
+        super().__init__(connection)
         self._socket = self._libpq.socket
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
-        self._loop = asyncio.get_running_loop()
-        self._deadline = Deadline(self._loop, self._expire)
         self._is_plugged = False
         self._answer: asyncio.Future[list[PGresult]] | None = None
         self._results: list[PGresult] = []
@@ -101,7 +137,8 @@ class Link:
                 self._loop.add_writer(self._socket, self._send)
             return await self._answer
         except asyncio.CancelledError:
-            self.close()  # Even if the answer has come: nobody has noted what was prepared.
+            if not self.is_left:
+                self.close()  # Even if the answer has come: nobody has noted what was prepared.
             raise
         finally:
             self._deadline.clear()
@@ -133,7 +170,7 @@ class Link:
         """
         while True:
             self._libpq.consume_input()
-            if self._answer is not None:
+            if self._answer is not None or self.is_left:
                 self._look()
             if not self._poll.poll(0):
                 return
@@ -158,7 +195,8 @@ class Link:
             self._settle(None)
 
     def _expire(self) -> None:
-        self._lose(DeadlineMissed("PostgreSQL did not answer in time."))
+        missed = DeadlineMissed("PostgreSQL did not answer in time.")
+        (self._settle if self.is_left and not self._when_over else self._lose)(missed)
 
     def _lose(self, error: Error) -> None:
         """End the connection. PostgreSQL's last message, if there is one, tells why."""
@@ -170,6 +208,7 @@ class Link:
 
     def _settle(self, error: Error | None) -> None:
         """Give the caller the results, or the error. With neither, they wait until the deadline."""
+        self._tell_if_over()
         answer, results = self._answer, self._results
         if error is None and not results:
             return

@@ -62,13 +62,21 @@ def _domain_error(error: BaseException | None) -> DomainError | None:
     said = " ".join((error.diag.message_primary or str(error)).split())
     current_activity.get().sqlstates += (state or "-",)
     log.warning("The database refused a statement: %s %s", state or "-", said)
-    if (meaning := _OF_STATE.get(state) or _OF_CLASS.get(state[:2])) is not None:
+    meaning = Contended if is_of_a_stale_plan(error) else _OF_STATE.get(state) or _OF_CLASS.get(state[:2])
+    if meaning is not None:
         return meaning()
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) or (not state and _is_of_the_wire(error)):
         return Unavailable("The database cannot be reached.")
     if isinstance(error, psycopg.DataError):
         return Invalid("A value is outside of what the database can hold.")
     return None
+
+
+def is_of_a_stale_plan(error: psycopg.Error) -> bool:
+    """Whether a statement was prepared before a migration changed a column's type. PostgreSQL prepares none anew whose
+    rows would change, but a new connection does.
+    """
+    return error.diag.source_function == "RevalidateCachedQuery"
 
 
 def _is_of_the_wire(error: psycopg.Error) -> bool:

@@ -28,6 +28,8 @@ LAG_SECONDS = 5.0
 LOOK_SECONDS = 0.25
 """How often each server is asked where it is."""
 POLL_SECONDS = 0.005
+ANSWER_SECONDS = 1.0
+"""A replica that does not say for so long where it is, is left out."""
 
 GONE = {"", "08", "57", "58"}
 """Classes of errors after which a replica is left out: it cannot be reached, or ends."""
@@ -74,6 +76,7 @@ class Replica:
         """It has at least this; 0 when it is left out."""
         self.is_stuck = False
         """A read has waited for it in vain, and it has not moved since."""
+        self._astray_at: int | None = None
         self._asking: asyncio.Task[None] | None = None
 
     async def look(self) -> None:
@@ -103,14 +106,24 @@ class Replica:
         """Until it answers again."""
         self.position = 0
 
+    def compare(self, replayed: int, written: int) -> None:
+        """Leave it out if it has more than the primary, which was asked later: it follows the one of before a failover.
+        The primary will pass it one day, and it will still have other rows. So it is left out until it moves.
+        """
+        if replayed > written:
+            self._astray_at = replayed
+            self.leave_out()
+
     async def _ask(self) -> None:
         try:
-            ((found,),) = await self.lane.rows(REPLAYED, {})
-        except (Error, Unavailable):
+            async with asyncio.timeout(ANSWER_SECONDS):
+                ((found,),) = await self.lane.rows(REPLAYED, {})
+        except (Error, Unavailable, TimeoutError):
             self.leave_out()
             return
         self.is_stuck = self.is_stuck and found == self.position
-        self.position = found or 0  # NULL: it is no replica, or not any more.
+        # NULL: it is no replica, or not any more.
+        self.position = 0 if found is None or found == self._astray_at else found
 
 
 class Replicas:
@@ -120,8 +133,8 @@ class Replicas:
         self._primary = primary
         self._replicas = [Replica(lane) for lane in replicas]
         self._watching: asyncio.Task[None] | None = None
-        self._oldest = 0
-        """What a replica has that is not too far behind."""
+        self._oldest: int | None = None
+        """What a replica has that is not too far behind; None before the primary was asked."""
 
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> list[Record]:
         """The rows of a statement that only reads, for the present request. Raises as a lane does."""
@@ -145,6 +158,8 @@ class Replicas:
 
     async def _having(self, needed: int) -> Replica | None:
         """The least busy one that has it; the first that gets it while we wait; or None."""
+        if self._oldest is None:
+            return None
         least = max(needed, self._oldest, 1)
         if ready := [replica for replica in self._replicas if replica.position >= least]:
             return min(ready, key=lambda replica: replica.lane.in_use)
@@ -167,10 +182,15 @@ class Replicas:
         """Know where each one is, and where it should be. Without the primary, they serve on with what they have."""
         told: deque[tuple[float, int]] = deque()
         while True:
+            await asyncio.gather(*(replica.look() for replica in self._replicas))
+            replayed = [replica.position for replica in self._replicas]
             with suppress(Error, Unavailable):
-                ((position,),) = await self._primary.rows(WRITTEN, {})
-                told.append((monotonic(), position))
+                ((written,),) = await self._primary.rows(WRITTEN, {})
+                told.append((monotonic(), written))
+                self._oldest = self._oldest or written
+                for replica, position in zip(self._replicas, replayed, strict=True):
+                    replica.compare(position, written)
+            self._oldest = self._oldest or 0
             while told and told[0][0] < monotonic() - LAG_SECONDS:
                 self._oldest = told.popleft()[1]
-            await asyncio.gather(*(replica.look() for replica in self._replicas))
             await asyncio.sleep(LOOK_SECONDS)

@@ -172,7 +172,7 @@ def _committing(wire: Wire) -> Iterator[None]:
     try:
         yield
     except (psycopg.Error, asyncio.CancelledError) as error:
-        if not wire.is_lost():
+        if not (wire.is_left or wire.is_lost()):
             raise
         current_activity.get().is_in_doubt = True
         if isinstance(error, psycopg.Error):

@@ -13,12 +13,14 @@ from time import monotonic, perf_counter
 from typing import Any
 
 from psycopg.adapt import Transformer
+from psycopg.errors import FeatureNotSupported
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
 from shared.observing import current_activity
 from shared.wire.connection import PostgresConnection
 from shared.wire.link import Link
+from shared.wire.refusals import is_of_a_stale_plan
 from shared.wire.statements import Record, Statement
 
 
@@ -39,24 +41,28 @@ Step = str | tuple[Statement, Mapping[str, Any]] | Demand
 MOST_PREPARED = 100
 """Statements on a connection. Each plan takes some ten kilobytes of PostgreSQL's memory."""
 
-LIFETIME_SECONDS = 3600
-"""A connection is replaced after this time: PostgreSQL's caches for it only grow."""
-
 
 class Wire(Link):
     """Takes one statement after the other. The caller awaits each answer before the next."""
 
     def __init__(self, connection: PostgresConnection) -> None:
         super().__init__(connection)
-        self.expires_at = monotonic() + LIFETIME_SECONDS
+        self.expires_at = monotonic() + connection.lifetime_seconds
         self.is_fresh = True
         """Whether it has had no statement yet."""
+        self.is_stale = False
+        """Whether a migration has changed what a statement gives that was prepared here before."""
         self.sendings = 0
         """How often statements were sent, so that after an error the caller knows whether its own was."""
         self._transformer = Transformer(connection)
         self._prepared: OrderedDict[bytes, None] = OrderedDict()
         self.preamble: Sequence[Step] = [connection.preamble] if connection.preamble else []
         """What a transaction begins with behind a pooler: the settings that otherwise the session has."""
+
+    @property
+    def is_fit(self) -> bool:
+        """Whether it can be used again."""
+        return self.is_idle and not self.is_stale and monotonic() < self.expires_at
 
     async def rows(self, statement: Statement, values: Mapping[str, Any], before: Sequence[Step] = ()) -> list[Record]:
         """All rows. The steps `before` are executed first, in the same round trip; see `run`."""
@@ -89,15 +95,21 @@ class Wire(Link):
                 step.is_met = bool(result.ntuples)
                 if not step.is_met:
                     raise step.refusal
-        self._demand_success(results)
+        try:
+            self._demand_success(results)
+        except FeatureNotSupported as error:
+            self.is_stale = is_of_a_stale_plan(error)
+            raise
         return results[-1]
 
     async def _results_of(self, steps: Sequence[Step]) -> list[PGresult]:
         """What PostgreSQL answers to the steps, refusals among it."""
+        self._is_committing = False
         for step in steps:
             if not isinstance(step, str) and not self.preamble:
                 await self._prepare(_statement_of(step))
         is_pipeline = len(steps) > 1
+        self._is_committing = "COMMIT" in steps
         sends = [self._send_of(step, is_pipeline) for step in steps]
         self.sendings += 1
         if is_pipeline:

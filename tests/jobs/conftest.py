@@ -40,7 +40,7 @@ class Garden:
         return id
 
     def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.url, autocommit=True) as connection:
+        with psycopg.connect(self.url, autocommit=True, options="-c statement_timeout=0") as connection:
             cursor = connection.execute(statement, values)
             return cursor.fetchall() if cursor.description else []
 

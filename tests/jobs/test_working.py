@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from procrastinate.jobs import Job
 from psycopg.pq import TransactionStatus
@@ -95,6 +96,35 @@ class TestAWorkerWhoseConnectionsEnd:
                     WHERE datname = current_database() AND pid <> pg_backend_pid()""")
             plant = await garden.grow()
             await garden.until(lambda: len(garden.heard(plant)) == 1 + len(LATER))
+
+
+class TestADatabaseWithSettingsOfItsOwn:
+    @pytest.fixture(
+        params=[
+            "datestyle = 'German, DMY'",
+            "default_transaction_isolation = 'serializable'",
+            "statement_timeout = '1ms'",
+            "lock_timeout = '1ms'",
+            "idle_session_timeout = '50ms'",
+        ]
+    )
+    def own_setting(self, request, garden):
+        ((name,),) = garden.sql("SELECT current_database()")
+        garden.sql(f"ALTER DATABASE {name} SET {request.param}")
+        yield
+        with psycopg.connect(garden.url, autocommit=True, options="-c statement_timeout=0") as connection:
+            connection.execute(f"ALTER DATABASE {name} RESET ALL")
+
+    async def test_has_its_jobs_done_as_any_other(self, own_setting, garden, caplog):
+        """A job that is tried again has a time, which the worker reads."""
+        plant = await garden.grow("fails")
+        async with garden.working(job_attempts=100):
+            await garden.until(lambda: min(attempts for *_, attempts in garden.jobs()) >= 2)
+            garden.rain()
+            await garden.until(lambda: len(garden.heard(plant)) == 1 + len(LATER))
+            await garden.until(lambda: all(state == "succeeded" for _, state, _ in garden.jobs()))
+        assert "No jobs are done for now" not in caplog.text
+        assert "begins again" not in caplog.text
 
 
 class TestTheQueuesConnections:

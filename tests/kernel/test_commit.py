@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from httpx2 import AsyncClient
 from sqlalchemy import Integer, bindparam, column, func, insert, select, table, text
 
-from shared.errors import CommitInDoubt, Conflict, DomainError, Invalid
+from shared.errors import CommitInDoubt, Conflict, DomainError, Invalid, Unavailable
 from shared.http.routes.authentication import PublicChange
 from shared.http.routes.routing import Route
 from shared.wire.database import Database
@@ -20,7 +20,7 @@ from tests.applications import client_of
 from tests.contract.test_problems import is_problem
 from tests.database import clone
 from tests.patience import PATIENCE, eventually
-from tests.proxy import Cut, Proxy
+from tests.proxy import Cut, Fault, Proxy, Step
 
 NOTES = table("commit_notes", column("id", Integer()), column("parent_id", Integer()))
 ADD = Statement(insert(NOTES).values(id=bindparam("id"), parent_id=bindparam("parent")))
@@ -66,6 +66,16 @@ def proxy(url) -> Proxy:
 async def real(settings, proxy, sql) -> AsyncIterator[Database]:
     async with proxy.listening() as through:
         database = Database(settings.model_copy(update={"database_url": through, "pool_size": SIZE}))
+        yield database
+        await database.close()
+
+
+@pytest.fixture
+async def single(settings, proxy, sql) -> AsyncIterator[Database]:
+    """With one connection in each lane, and short deadlines."""
+    short = {"pool_size": 1, "pool_wait_seconds": 0.1, "statement_seconds": 1}
+    async with proxy.listening() as through:
+        database = Database(settings.model_copy(update={**short, "database_url": through}))
         yield database
         await database.close()
 
@@ -257,10 +267,50 @@ class TestACommit:
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        assert real.write_lane.in_use == 0
+        await all_back(real)
         async with real.unit_of_work() as unit:
             await unit.execute(ADD, {"id": 2, "parent": None})
         assert kept() in ([2], [1, 2])
+
+
+class TestACommitThatTakesTooLong:
+    """As it does without the standby that has to have it, or when the disk stands still. PostgreSQL goes on with it,
+    also when its client is gone.
+    """
+
+    @pytest.mark.parametrize("is_waited_for", [True, False])
+    @pytest.mark.parametrize("is_lost", [True, False])
+    async def test_keeps_its_place_so_that_they_do_not_pile_up(self, single, proxy, sql, is_waited_for, is_lost):
+        await add(single, 1)
+        async with proxy.troubled(Step.COMMITTED, Fault.STALL):
+            adding = asyncio.create_task(add(single, 2))
+            if not is_waited_for:
+                async with asyncio.timeout(PATIENCE):
+                    while not proxy.met:  # noqa: ASYNC110 (of the proxy)
+                        await asyncio.sleep(0.01)
+                adding.cancel()
+            with pytest.raises(CommitInDoubt if is_waited_for else asyncio.CancelledError):
+                await adding
+            with pytest.raises(Unavailable, match="Every connection to the database is in use"):
+                await add(single, 3)
+            assert sql(f"SELECT count(*) {OTHERS}").fetchone() == (1,)
+            if is_lost:
+                proxy.end()
+        await all_back(single)
+        await add(single, 4)
+        assert sql("SELECT array_agg(id ORDER BY id) FROM commit_notes").fetchone() == ([1, 2, 4],)
+
+
+async def add(database: Database, id: int) -> None:
+    async with database.unit_of_work() as unit:
+        await unit.execute(ADD, {"id": id, "parent": None})
+
+
+async def all_back(database: Database) -> None:
+    """Once every connection is given back, also that of a COMMIT for which nobody waits."""
+    async with asyncio.timeout(PATIENCE):
+        while database.write_lane.in_use:  # noqa: ASYNC110 (of PostgreSQL)
+            await asyncio.sleep(0.01)
 
 
 class TestTheWriteLane:
@@ -303,7 +353,7 @@ class TestTheWriteLane:
 
         for begun in range(0, 200, 20):
             await asyncio.gather(*(cancelled(n) for n in range(begun, begun + 20)))
-            assert real.write_lane.in_use == 0
+            await all_back(real)
             assert all(wire.is_idle for wire in real.write_lane._at_hand)
         eventually(lambda: sql(f"SELECT count(*) = 0 {OTHERS} AND state <> 'idle'").fetchone()[0])
         all_at_once = asyncio.Barrier(SIZE)

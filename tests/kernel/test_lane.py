@@ -4,14 +4,31 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import ARRAY, DateTime, Integer, Text, bindparam, func, insert, literal, select, table, text
+from sqlalchemy import (
+    ARRAY,
+    DateTime,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    column,
+    func,
+    insert,
+    literal,
+    select,
+    table,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
-from shared.errors import Conflict, DomainError, Invalid, Unavailable
+from shared.errors import Conflict, Contended, DomainError, Invalid, Unavailable
 from shared.wire import wire
+from shared.wire.connection import PostgresConnection
 from shared.wire.database import Database
 from shared.wire.statements import BATCH, Statement
 from tests.database import clone
@@ -109,6 +126,28 @@ class TestAStatement:
             assert [await rows(statement) for statement in statements] == [[(n,)] for n in range(12)]
             ((count,),) = await rows(PREPARED)
             assert count <= 5
+
+    async def test_whose_column_has_another_type_since_a_migration_is_prepared_anew(self, settings, url, sql):
+        """PostgreSQL refuses what was prepared before, on each connection; the former release may serve on for long."""
+        columns: Select[*tuple[Any, ...]] = select(column("id"), column("text")).select_from(table("lane_notes"))
+        read, write = Statement(columns), Statement(columns.with_for_update())
+        database = Database(settings.model_copy(update={"database_url": url, "pool_size": 4}))
+
+        async def written():
+            async with database.unit_of_work() as unit:
+                return await unit.execute(write, {})
+
+        sql("INSERT INTO lane_notes VALUES (1, 'one')")
+        asked = (written, partial(database.read, read, {}))
+        for ask in asked:
+            await asyncio.gather(*(ask() for _ in range(4)))
+        for kind in ("varchar(60)", "text"):
+            sql(f"ALTER TABLE lane_notes ALTER text TYPE {kind}")
+            with pytest.raises(Contended):  # The edge has it done again.
+                await written()
+            for ask in asked:
+                assert await asyncio.gather(*(ask() for _ in range(4))) == [[(1, "one")]] * 4
+        await database.close()
 
     async def test_that_is_cancelled_as_it_is_prepared_can_be_prepared_again(self, rows, monkeypatch):
         settle = wire.Wire._settle
@@ -251,7 +290,7 @@ class TestAConnection:
             assert await rows(ONE) == [(1,)]
 
     async def test_expires(self, rows, sql, monkeypatch):
-        monkeypatch.setattr(wire, "LIFETIME_SECONDS", 0)
+        monkeypatch.setattr(PostgresConnection, "lifetime_seconds", 0)
         pids = {(await rows(PID))[0] for _ in range(3)}
         assert len(pids) == 3
         await_end(sql)

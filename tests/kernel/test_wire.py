@@ -11,7 +11,7 @@ from sqlalchemy import literal, select, text
 
 from shared.errors import DomainError, Unavailable
 from shared.settings import Settings
-from shared.wire import connection
+from shared.wire import connection, link
 from shared.wire.database import Database
 from shared.wire.statements import Record, Statement
 from tests.patience import PATIENCE
@@ -45,6 +45,7 @@ async def write_by_session(database: Database) -> list[Record]:
 @pytest.fixture(autouse=True)
 def _little_grace(monkeypatch):
     monkeypatch.setattr(connection, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(link, "LEFT_SECONDS", 0.1)
     monkeypatch.setattr(connection, "CONNECT_SECONDS", 2)  # The least that libpq takes.
 
 
@@ -70,10 +71,11 @@ class Scene:
     database: Database
     server: ScriptedPostgres
 
-    def is_whole(self):
-        """Whether every place in both lanes is free."""
+    async def become_whole(self):
+        """Wait until every place in both lanes is free; that of a COMMIT is not at once."""
         lanes = (self.database.read_lane, self.database.write_lane)
-        return all(lane.in_use == 0 and not lane._places.locked() for lane in lanes)
+        while not all(lane.in_use == 0 and not lane._places.locked() for lane in lanes):  # noqa: ASYNC110 (of the lanes)
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
@@ -114,10 +116,10 @@ async def walk(settings: Settings, request: Request, end: End, during=outcome_of
         async with scene_of(settings, Fault(step, end)) as scene:
             first, second = [await during(request, scene.database) for _ in range(2)]
             assert {first, second} <= {"answered", "unavailable", "cancelled"}, (step, first, second)
-            assert scene.is_whole(), step
+            await scene.become_whole()
             while await outcome_of(request, scene.database) != "answered":  # Deadlines are short, machines are slow.
                 assert end in SILENT, step
-            assert scene.is_whole(), step
+            await scene.become_whole()
 
     async with asyncio.TaskGroup() as walking:
         for step in range(await steps_of(settings, request)):

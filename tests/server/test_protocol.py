@@ -358,6 +358,14 @@ class TestAConnectionThatIsKept:
         with connected(server, request("POST /api/v1/users", *fields)) as connection:
             is_refused(connection, 413, "too_large")
 
+    def test_is_not_told_to_go_on_by_who_speaks_http_1_0(self, server):
+        """RFC 9110 §10.1.1: it would take that for the answer."""
+        head = (
+            f"POST /api/v1/users HTTP/1.0\r\nExpect: 100-continue\r\n{JSON}\r\nContent-Length: {len(REFUSED)}\r\n\r\n"
+        )
+        with connected(server, head.encode(), REFUSED) as client:
+            names_password(client.answer())
+
     def test_ends_when_the_client_wants_it(self, server):
         with connected(server, request("GET /health/live", "Connection: close") + LIVE) as connection:
             assert connection.answer().headers["connection"] == "close"

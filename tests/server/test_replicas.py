@@ -16,10 +16,11 @@ from app.asgi import create_app
 from app.checks import concerns
 from app.container import Application, compose
 from app.migrations import upgrade
+from shared.errors import Unavailable
 from shared.http.edge.consistency import MOST_SESSIONS, Positions
 from shared.manifest import discover
 from shared.settings import Settings
-from shared.wire import replicas
+from shared.wire import connection, replicas
 from shared.wire.database import Database
 from shared.wire.replicas import Sight, sight
 from shared.wire.statements import Statement
@@ -235,6 +236,84 @@ class TestAReplica:
             (replica,) = database._replicas._replicas
             await replica.look()
             assert replica.position == 0
+
+    async def test_that_stands_still_is_left_out(self, primary, standby):
+        """And taken back. It is not waited for until the deadline of a statement."""
+        async with database_on(primary, standby) as database:
+            await at_replica(database)
+            (replica,) = database._replicas._replicas
+            with standby.stopped():
+                async with asyncio.timeout(PATIENCE / 2):
+                    while replica.position:  # noqa: ASYNC110 (of another task)
+                        await asyncio.sleep(0.01)
+                assert await read(database, IN_RECOVERY) is False
+            await at_replica(database)
+
+    async def test_that_follows_the_former_primary_is_left_out(self):
+        """After a failover to one that was behind it, it has more than the new primary, and never what that writes."""
+        with replicated(2) as (former, [primary, astray]):
+            former.sql("CREATE DATABASE trellis")
+            former.sql("CREATE TABLE seen (n int)", "trellis")
+            wait_for(former, primary)
+            primary.stop()
+            former.sql("INSERT INTO seen SELECT generate_series(1, 100000)", "trellis")
+            wait_for(former, astray)
+            former.stop()
+            primary.start()
+            primary.sql("SELECT pg_promote()")
+            async with database_on(primary, astray) as database:
+                position = await write(database)
+                for _ in range(50):
+                    assert await read(database, COUNT, position) == 1
+                    await asyncio.sleep(0.01)
+                primary.sql("INSERT INTO seen SELECT generate_series(1, 200000)", "trellis")
+                await asyncio.sleep(1)
+                assert await read(database, COUNT) == 200_001
+
+    async def test_that_lags_is_left_out_from_the_start(self, primary, standby):
+        """Nobody knows yet where the primary was a while ago."""
+        pause(standby)
+        async with database_on(primary) as database:
+            await write(database)
+        async with database_on(primary, standby) as database:
+            for _ in range(50):
+                assert await read(database, IN_RECOVERY) is False
+                await asyncio.sleep(0.01)
+            standby.sql("SELECT pg_wal_replay_resume()")
+            await at_replica(database)
+
+
+class TestADatabaseThatIsAStandby:
+    async def test_is_left_for_the_primary_when_its_name_leads_there(self, primary, standby, monkeypatch):
+        """As the name of a primary does that has failed over: for a moment it leads to the former one, which is started
+        again as a standby and keeps its connections.
+        """
+        monkeypatch.setattr(connection, "STANDBY_SECONDS", 0.1)
+        async with leading_to(leads := [standby]) as name, database_on(name) as database:
+            with pytest.raises(Unavailable):
+                await write(database)
+            assert await read(database, IN_RECOVERY) is True
+            leads[:] = [primary]
+            await asyncio.sleep(0.2)
+            await write(database)
+            assert await read(database, IN_RECOVERY) is False
+
+
+@asynccontextmanager
+async def leading_to(leads: list[PostgreSQL]) -> AsyncIterator[PostgreSQL]:
+    """A server whose name leads to the one in the list when a connection is made."""
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", leads[0].port)
+        await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+        writer.close()
+
+    async with await asyncio.start_server(connected, "127.0.0.1", 0) as server:
+        yield PostgreSQL(leads[0].folder, leads[0].account, server.sockets[0].getsockname()[1])
 
 
 class TestAPosition:

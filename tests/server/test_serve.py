@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from app.embedded import EmbeddedPostgres, EmbeddedPostgresError
-from app.serving import _revival
+from app.serving import _allow_files, _revival
 from tests.database import clone, url_with
 from tests.patience import PATIENCE, eventually
 from tests.servers import ROOT, await_lock, serving, trellis
@@ -291,3 +291,16 @@ def is_told(refused, sentence, code=1):
     assert refused.returncode == code
     assert refused.stderr.splitlines()[-1].startswith(f"trellis: {sentence}")
     assert "Traceback" not in refused.stderr
+
+
+class TestTheLimitOfOpenFiles:
+    def test_is_raised_or_told_where_it_is_too_low(self, monkeypatch, caplog):
+        """uvloop closes what it cannot accept, and tells nobody."""
+        raised = []
+        monkeypatch.setattr("resource.setrlimit", lambda _, limits: raised.append(limits))
+        for hard in (5000, 1500):
+            monkeypatch.setattr("resource.getrlimit", lambda _, hard=hard: (1024, hard))
+            _allow_files(1000)
+        assert raised == [(2000, 5000), (1500, 1500)]
+        (line,) = caplog.messages
+        assert line.startswith("This process may open 1500 files. TRELLIS_MAX_CONNECTIONS (1000) and what it needs")

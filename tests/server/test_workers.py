@@ -3,14 +3,17 @@
 import json
 import os
 import signal
+import time
 from contextlib import suppress
+from multiprocessing import Pipe, get_context
 from pathlib import Path
+from threading import Timer
 
 import psycopg
 import pytest
 
 from app.serving import StartError
-from app.workers import refuse_too_many, share_of
+from app.workers import _Process, refuse_too_many, share_of
 from shared.settings import Settings
 from tests.database import clone
 from tests.patience import PATIENCE, eventually
@@ -95,6 +98,26 @@ class TestSeveralProcesses:
             eventually(lambda: listening(server, 2))
             server.stop(signal.SIGKILL)
             eventually(lambda: refuses(server))
+
+
+class TestTheSupervisor:
+    @pytest.mark.parametrize("happens", ["a signal", "a death"])
+    def test_waits_for_no_answer_of_a_process_when_something_happens(self, monkeypatch, happens):
+        """One that starts gives none yet, and a service manager waits for a limited time."""
+        one = _Process.__new__(_Process)
+        one.parent_conn, one.child_conn = Pipe()
+        one.process = get_context("spawn").Process(target=time.sleep, args=(PATIENCE,), daemon=True)
+        one.process.start()
+        monkeypatch.setattr(_Process, "signals", waiting := [])
+        happening = {"a signal": lambda: waiting.append(signal.SIGTERM), "a death": one.process.kill}[happens]
+        timer = Timer(0.2, happening)
+        timer.start()
+        assert one.is_alive(timeout=10 * PATIENCE) is (happens == "a signal")
+        one.process.kill()
+        one.process.join()
+        timer.join()
+        one.parent_conn.close()
+        one.child_conn.close()
 
 
 class TestTheShares:

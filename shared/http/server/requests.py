@@ -110,6 +110,7 @@ class RequestProtocol(TaskProtocol):
             raise self._fault
         if self.parser.should_upgrade():
             return
+        self.expect_100_continue &= self.parser.get_http_version() != "1.0"  # RFC 9110 §10.1.1
         super().on_headers_complete()
         self._phase = Phase.BODY
         self._framing.begin_body(self.headers)
