@@ -52,10 +52,15 @@ def account_for(cluster: Path) -> Account:
 
 
 def is_made(cluster: Path) -> bool:
-    """Tell whether there is a cluster. Raises EmbeddedPostgresError for one of another major version."""
+    """Tell whether there is a cluster. Raises EmbeddedPostgresError for half of one, or of another major version."""
     try:
         made_by = (cluster / "PG_VERSION").read_text().strip()
     except FileNotFoundError:
+        if cluster.is_dir() and any(cluster.iterdir()):
+            raise EmbeddedPostgresError(
+                f"The data in {cluster} are not whole: there is no PG_VERSION. Bring back all that was there, or, to "
+                f"begin anew, move {cluster} away."
+            ) from None
         return False
     with suppress(importlib.metadata.PackageNotFoundError):  # `find_programs` tells.
         ours = importlib.metadata.version(PACKAGE).partition(".")[0]

@@ -3,6 +3,7 @@
 import fcntl
 import logging
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -203,7 +204,7 @@ class EmbeddedPostgres:
         staging = self.folder / "postgres.new"
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(mode=0o700)
-        password = secrets.token_urlsafe(24).encode()
+        password = self._kept_password() or secrets.token_urlsafe(24).encode()
         for file in (self._password, staging / "password"):
             with open(file, "wb", buffering=0, opener=_private) as secret:
                 secret.write(password)
@@ -226,6 +227,14 @@ class EmbeddedPostgres:
         with opened(self.folder, Account()) as (fd, _):
             os.fsync(fd)
         shutil.rmtree(staging)
+
+    def _kept_password(self) -> bytes:
+        """Of a cluster that was moved away, perhaps: that one may be wanted again, and knows no other."""
+        with suppress(FileNotFoundError):
+            kept = self._password.read_bytes()
+            if re.fullmatch(rb"[\w-]{32}", kept):
+                return kept
+        return b""
 
     def _run(self, command: list[str], *fds: int, statement: bytes = b"") -> None:
         process = self._spawn(command, *fds, stdin=PIPE)
