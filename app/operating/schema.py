@@ -5,8 +5,8 @@ from typing import Any
 
 import psycopg
 from sqlalchemy import Table
-from sqlalchemy.dialects import postgresql
 
+from app.migrations.operations import DIALECT
 from app.migrations.triggers import journalled
 from app.operating.findings import Deployment, Finding, fine
 from shared.rows import Model
@@ -51,7 +51,7 @@ def _needed() -> set[tuple[str, str]]:
 
 def _parts(table: Table) -> Iterator[str]:
     """The names as PostgreSQL has them: SQLAlchemy cuts those that are too long."""
-    preparer = postgresql.dialect().identifier_preparer
+    preparer = DIALECT.identifier_preparer
     yield from (str(preparer.format_constraint(one)).strip('"') for one in table.constraints)
     yield from (preparer.format_index(one).strip('"') for one in table.indexes)
     if "version" in table.columns:

@@ -2,6 +2,9 @@
 
 import os
 import shlex
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import click
@@ -10,10 +13,12 @@ import pytest
 from click.testing import CliRunner
 
 from app.cli import assembled
+from app.migrations.turn import LOCK
 from app.operating.output import EXIT_CODES, Exit
 from shared.manifest import discover
 from tests.database import clone, url_with
-from tests.servers import trellis
+from tests.servers import ROOT as FOLDER
+from tests.servers import _environment, trellis
 
 ROOT = assembled(discover())
 
@@ -96,6 +101,18 @@ class TestTheExitCode:
             finally:
                 operator.execute(f"DROP ROLE {name}")
         assert done.returncode == Exit.UNAVAILABLE, done.stderr
+
+    def test_is_143_of_what_sigterm_ends(self):
+        """Not by the signal itself, which a container's first process would not hear: what was begun is cleaned up."""
+        with clone() as url, psycopg.connect(url, autocommit=True) as other:
+            other.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+            command = [sys.executable, "-m", "app.cli", "migrate"]
+            environment = _environment({"DATABASE_URL": url})
+            with subprocess.Popen(command, cwd=FOLDER, env=environment, stderr=subprocess.PIPE) as process:
+                told = process.stderr.readline()
+                process.terminate()
+        assert b"Waiting for another migration" in told
+        assert process.returncode == 128 + signal.SIGTERM
 
     def test_is_1_of_what_is_refused(self):
         with clone() as url:
