@@ -273,8 +273,9 @@ class TestStart:
         self, new_folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-        with pytest.raises(EmbeddedPostgresError, match=r"`embedded`.* DATABASE_URL"):
+        with pytest.raises(EmbeddedPostgresError, match=r"^DATABASE_URL is not set.* `embedded`"):
             EmbeddedPostgres(new_folder).start()
+        assert not new_folder.exists()
 
     def test_it_does_not_import_the_wheel(self, server: EmbeddedPostgres) -> None:
         assert server.url
