@@ -108,10 +108,10 @@ def connections(deployment: Deployment, connection: psycopg.Connection[Any]) -> 
     yield Finding("error", "connections", badly, way_out) if places < wanted else fine("connections", well)
 
 
-def replicas(deployment: Deployment, _: psycopg.Connection[Any]) -> Iterator[Finding]:
+def replicas(deployment: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
     """Whether reads can be answered from them."""
     urls = (deployment.settings.replica_urls or "").split()
-    found = [concern for url in urls for concern in concerns_of_a_replica(url)]
+    found = [concern for url in urls for concern in concerns_of_a_replica(url, connection)]
     for concern in found:
         yield Finding("warning", "replicas", concern, "TRELLIS_REPLICA_URLS says where they are.")
     if urls and not found:

@@ -42,9 +42,13 @@ _START: ColumnElement[Any] = literal_column("'0/0'")
 _REPLAYED = cast(func.pg_wal_lsn_diff(func.pg_last_wal_replay_lsn(), _START), BigInteger)
 _IS_REPLICA = func.pg_is_in_recovery()
 """A primary, such as one that was a replica, goes on telling what it has replayed."""
-REPLAYED = Statement(select(case((_IS_REPLICA, _REPLAYED))))
-WRITTEN = Statement(select(cast(func.pg_wal_lsn_diff(func.pg_current_wal_insert_lsn(), _START), BigInteger)))
+_WRITTEN = cast(func.pg_wal_lsn_diff(func.pg_current_wal_insert_lsn(), _START), BigInteger)
+_CLUSTER: ColumnElement[int] = literal_column("(pg_control_system()).system_identifier")
+"""A replica has its primary's. What others have replayed is another log."""
+REPLAYED = Statement(select(case((_IS_REPLICA, _REPLAYED)), _CLUSTER))
+WRITTEN = Statement(select(_WRITTEN))
 """The position of everything that has committed by now, and of whatever others have begun to write."""
+PRIMARY = Statement(select(_WRITTEN, _CLUSTER))
 HAS = Statement(select(literal_column("1")).where(_IS_REPLICA, bindparam("position") <= _REPLAYED))
 
 
@@ -76,10 +80,10 @@ class Replica:
         """A read has waited for it in vain, and it has not moved since."""
         self._asking: asyncio.Task[None] | None = None
 
-    async def look(self) -> None:
-        """Ask where it is, together with whoever asks just now."""
+    async def look(self, cluster: int | None = None) -> None:
+        """Ask where it is, together with whoever asks just now. One of another cluster than this is left out."""
         if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._ask())
+            self._asking = asyncio.create_task(self._ask(cluster))
         await asyncio.shield(self._asking)
 
     async def rows(self, statement: Statement, values: Mapping[str, Any], needed: int) -> list[Record] | None:
@@ -103,12 +107,13 @@ class Replica:
         """Until it answers again."""
         self.position = 0
 
-    async def _ask(self) -> None:
+    async def _ask(self, cluster: int | None) -> None:
         try:
-            ((found,),) = await self.lane.rows(REPLAYED, {})
+            ((found, own),) = await self.lane.rows(REPLAYED, {})
         except (Error, Unavailable):
             self.leave_out()
             return
+        found = found if cluster in {None, own} else None
         self.is_stuck = self.is_stuck and found == self.position
         self.position = found or 0  # NULL: it is no replica, or not any more.
 
@@ -166,11 +171,12 @@ class Replicas:
     async def _watch(self) -> None:
         """Know where each one is, and where it should be. Without the primary, they serve on with what they have."""
         told: deque[tuple[float, int]] = deque()
+        cluster: int | None = None
         while True:
             with suppress(Error, Unavailable):
-                ((position,),) = await self._primary.rows(WRITTEN, {})
+                ((position, cluster),) = await self._primary.rows(PRIMARY, {})
                 told.append((monotonic(), position))
             while told and told[0][0] < monotonic() - LAG_SECONDS:
                 self._oldest = told.popleft()[1]
-            await asyncio.gather(*(replica.look() for replica in self._replicas))
+            await asyncio.gather(*(replica.look(cluster) for replica in self._replicas))
             await asyncio.sleep(LOOK_SECONDS)
