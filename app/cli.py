@@ -116,12 +116,14 @@ def _commands_of(module: Module) -> click.Group:
 
 
 def main() -> None:
-    """The entry point. SIGTERM ends a command through every `finally`; the first process of a container would not even
-    hear it otherwise.
+    """The entry point. SIGTERM ends a command as Ctrl-C does: the statement under way is cancelled, and every `finally`
+    done. The first process of a container would not even hear it otherwise.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         assembled(_discovered())()
+    except KeyboardInterrupt:  # Before a command began.
+        sys.exit(Exit.REFUSED)
     except OPERATORS as error:
         click.echo(f"trellis: {told(error)}", err=True)
         sys.exit(Exit.UNAVAILABLE if is_passing(error) else Exit.REFUSED)

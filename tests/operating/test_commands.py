@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,12 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 from app.cli import assembled
-from app.migrations.turn import LOCK
 from app.operating.output import EXIT_CODES, Exit
 from shared.manifest import discover
 from tests.database import clone, url_with
 from tests.servers import ROOT as FOLDER
-from tests.servers import _environment, trellis
+from tests.servers import _environment, await_lock, trellis
 
 ROOT = assembled(discover())
 
@@ -102,17 +100,22 @@ class TestTheExitCode:
                 operator.execute(f"DROP ROLE {name}")
         assert done.returncode == Exit.UNAVAILABLE, done.stderr
 
-    def test_is_143_of_what_sigterm_ends(self):
-        """Not by the signal itself, which a container's first process would not hear: what was begun is cleaned up."""
+    def test_is_1_of_what_sigterm_ends_and_its_statement_is_cancelled(self):
+        """Not by the signal itself, which a container's first process would not hear."""
+        active = (
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'trellis restored' AND state = 'active'"
+        )
         with clone() as url, psycopg.connect(url, autocommit=True) as other:
-            other.execute("SELECT pg_advisory_lock(%s)", [LOCK])
-            command = [sys.executable, "-m", "app.cli", "migrate"]
-            environment = _environment({"DATABASE_URL": url})
-            with subprocess.Popen(command, cwd=FOLDER, env=environment, stderr=subprocess.PIPE) as process:
-                told = process.stderr.readline()
-                process.terminate()
-        assert b"Waiting for another migration" in told
-        assert process.returncode == 128 + signal.SIGTERM
+            with other.transaction():
+                other.execute("LOCK TABLE alembic_version")
+                command = [sys.executable, "-m", "app.cli", "restored"]
+                environment = _environment({"DATABASE_URL": url})
+                with subprocess.Popen(command, cwd=FOLDER, env=environment, stderr=subprocess.PIPE) as process:
+                    await_lock(url)
+                    process.terminate()
+                    told = process.stderr.read()
+            assert other.execute(f"{active} AND datname = current_database()").fetchone() == (0,)
+        assert (process.returncode, told.splitlines()[-1]) == (Exit.REFUSED, b"Aborted!")
 
     def test_is_1_of_what_is_refused(self):
         with clone() as url:
