@@ -74,6 +74,7 @@ def serve(processes: int) -> None:
 @trellis.command(epilog="Example: trellis worker")
 def worker() -> None:
     """Do the jobs that events have left, and those that are due every so often. Several workers share them."""
+    exit_at_signals()
     from app.worker import run_worker  # noqa: PLC0415 (imports Procrastinate)
 
     with _database() as (settings, _):
