@@ -27,6 +27,8 @@ PLACES = """
     )"""
 """How many connections there can be for all: of the server, the database or the role."""
 
+_CLUSTER = "SELECT system_identifier FROM pg_control_system()"
+
 
 class UnfitDatabase(Exception):
     """Trellis cannot work on this database; the message says why."""
@@ -54,8 +56,8 @@ def concerns(settings: Settings) -> Iterator[str]:
                 yield from _of_places(connection, 2 * settings.pool_size)
             yield from _of_the_clock(connection)
             yield from _of_the_schema(connection)
-        for url in (settings.replica_urls or "").split():
-            yield from concerns_of_a_replica(url)
+            for url in (settings.replica_urls or "").split():
+                yield from concerns_of_a_replica(url, connection)
     except psycopg.Error as error:
         yield f"{told(error)} Until it can, requests are answered 503."
 
@@ -88,7 +90,7 @@ def _of_the_schema(connection: psycopg.Connection[Any]) -> Iterator[str]:
         yield f"The database has not the schema that this version needs ({', '.join(sorted(lacks))}): trellis migrate"
 
 
-def concerns_of_a_replica(url: str) -> Iterator[str]:
+def concerns_of_a_replica(url: str, primary: psycopg.Connection[Any]) -> Iterator[str]:
     """A sentence where it is not read from. Nothing fails for lack of one: what it could answer, the primary does."""
     at = conninfo_to_dict(url)
     where = f"The replica at {at.get('host', 'this machine')}, port {at.get('port', 5432)},"
@@ -97,6 +99,8 @@ def concerns_of_a_replica(url: str) -> Iterator[str]:
             (is_replica,) = _row(connection, "SELECT pg_is_in_recovery()")
             if not is_replica:
                 yield f"{where} is none: it takes writes of its own. It is not read from."
+            elif _row(connection, _CLUSTER) != _row(primary, _CLUSTER):
+                yield f"{where} is one of another cluster, with other data. It is not read from."
     except psycopg.Error as error:
         yield f"{where} is not read from until it answers. {told(error)}"
 

@@ -5,6 +5,7 @@ commands under its name.
 import logging
 import logging.config
 import os
+import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -73,6 +74,7 @@ def serve(processes: int) -> None:
 @trellis.command(epilog="Example: trellis worker")
 def worker() -> None:
     """Do the jobs that events have left, and those that are due every so often. Several workers share them."""
+    exit_at_signals()
     from app.worker import run_worker  # noqa: PLC0415 (imports Procrastinate)
 
     with _database() as (settings, _):
@@ -115,9 +117,14 @@ def _commands_of(module: Module) -> click.Group:
 
 
 def main() -> None:
-    """The entry point."""
+    """The entry point. SIGTERM ends a command as Ctrl-C does: the statement under way is cancelled, and every `finally`
+    done. The first process of a container would not even hear it otherwise.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         assembled(_discovered())()
+    except KeyboardInterrupt:  # Before a command began.
+        sys.exit(Exit.REFUSED)
     except OPERATORS as error:
         click.echo(f"trellis: {told(error)}", err=True)
         sys.exit(Exit.UNAVAILABLE if is_passing(error) else Exit.REFUSED)

@@ -12,6 +12,9 @@ import click
 from app.operating.output import AS_JSON, as_json
 from shared.settings import Settings
 
+KEPT = f"{'[0-9]' * 20}-*.eml"
+"""The names of our mails: their nanosecond, and a word. Others may keep mail in the same folder."""
+
 
 class KeptMail(NamedTuple):
     """A mail in the folder."""
@@ -62,7 +65,7 @@ def _files() -> Iterator[Path]:
     folder = Settings.load().mail_folder
     if folder is None:
         raise click.ClickException("No mail is kept in a folder: it is sent, or none is. See TRELLIS_MAIL_URL.")
-    yield from sorted(folder.glob("*.eml"), reverse=True)
+    yield from sorted(folder.glob(KEPT), reverse=True)
 
 
 def _read(file: Path) -> KeptMail:

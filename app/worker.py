@@ -100,12 +100,15 @@ async def working(application: Application) -> AsyncIterator[None]:
 
 async def work(application: Application) -> None:
     """Do jobs until cancelled. Without the database, it waits for it."""
-    logging.getLogger("procrastinate").setLevel(logging.CRITICAL)  # What happens to a job, we say in one line.
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
+    procrastinates = logging.getLogger("procrastinate")
+    procrastinates.setLevel(logging.ERROR)
+    procrastinates.propagate = False  # What happens to a job, we say in one line.
     settings = application.kernel.settings()
     at_once = min(settings.worker_jobs, settings.pool_size)
     log.info("A worker does up to %d jobs at once.", at_once)
     while True:
+        procrastinates.handlers = [end := _End()]
         app = _app(application, at_once)
         rescuing = asyncio.create_task(_rescuing(app, settings))
         try:
@@ -119,7 +122,7 @@ async def work(application: Application) -> None:
                     stalled_worker_timeout=FORGOTTEN_SECONDS,
                     install_signal_handlers=False,
                 )
-            log.warning("The worker lost its connection to the database, and begins again.")
+            log.warning("The worker has ended, and begins again. %s", end.reason)
         except (ConnectorException, psycopg.Error) as error:
             log.warning("No jobs are done for now. %s", told(error.__cause__ or error))
         except Exception:  # A fault of ours or of Procrastinate's is told of, and stops no server.
@@ -127,6 +130,19 @@ async def work(application: Application) -> None:
         finally:
             rescuing.cancel()
         await asyncio.sleep(PAUSE_SECONDS)
+
+
+class _End(logging.Handler):
+    """Hears why a worker ends. When what it does beside jobs fails, Procrastinate logs that, and returns."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.reason = "No reason is known."
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, ConnectorException | psycopg.Error):
+            self.reason = told(error.__cause__ or error)
 
 
 async def _rescuing(app: procrastinate.App, settings: Settings) -> None:

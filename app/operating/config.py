@@ -98,12 +98,12 @@ def _made_secret(settings: Settings) -> tuple[str | None, str]:
     return (MASK, str(file)) if is_made else (None, "default")
 
 
-def masked(url: str) -> str:
-    """The text, with the passwords of a URL in it masked; any other text as it is."""
-    if "://" not in url:
-        return url
-    url = re.sub(r"(//[^/@:]*:)[^/@]*@", rf"\g<1>{MASK}@", url)
-    return re.sub(r"([?&])([^=&]*)=[^&]*", _masked_parameter, url)
+def masked(urls: str) -> str:
+    """The text, with the passwords of URLs in it masked, which blanks separate; any other text as it is."""
+    if "://" not in urls:
+        return urls
+    urls = re.sub(r"(//[^/@:]*:)[^/@]*@", rf"\g<1>{MASK}@", urls)
+    return re.sub(r"([?&])([^=&\s]*)=[^&\s]*", _masked_parameter, urls)
 
 
 def _masked_parameter(found: re.Match[str]) -> str:

@@ -11,10 +11,10 @@ from sqlalchemy import column, func, literal, select, table
 
 from app.checks import CLOCK_SECONDS, OLDEST_VERSION, PLACES, clock_difference, concerns_of_a_replica
 from app.operating.findings import DatabaseCheck, Deployment, Finding, Word, fine
+from app.operating.schema import schema
 from shared.feed import has_strangers
 from shared.jobs import counted
 from shared.rows import Model
-from shared.upkeep import standing_of
 from shared.wire import RELIED_ON, Database, Record, Statement
 
 NEWEST_VERSION = 18
@@ -33,6 +33,16 @@ _DANGERS = {
     "autovacuum": ("off", "tables grow without end, and PostgreSQL stops in the end"),
 }
 """Settings of the server with which data are lost: the setting, its bad value, and why."""
+_DENIED = """
+    SELECT CASE relkind WHEN 'S' THEN 'use the sequence' ELSE 'read and write the table' END, relname FROM pg_class
+    WHERE pg_table_is_visible(oid) AND (relname = ANY(%s) OR relname LIKE 'procrastinate\\_%%') AND CASE relkind
+        WHEN 'S' THEN NOT has_sequence_privilege(oid, 'USAGE')
+            AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype = 'i')
+        WHEN 'r' THEN NOT (SELECT bool_and(has_table_privilege(pg_class.oid, kind))
+            FROM unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS kind)
+        ELSE false END
+    ORDER BY relname"""
+"""What of ours, and of the queue's, the role may not use. The sequence of an identity needs no right."""
 _DURABLE = "Switch it on where it was switched off: the server, the database or the role."
 
 
@@ -98,10 +108,10 @@ def connections(deployment: Deployment, connection: psycopg.Connection[Any]) -> 
     yield Finding("error", "connections", badly, way_out) if places < wanted else fine("connections", well)
 
 
-def replicas(deployment: Deployment, _: psycopg.Connection[Any]) -> Iterator[Finding]:
+def replicas(deployment: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
     """Whether reads can be answered from them."""
     urls = (deployment.settings.replica_urls or "").split()
-    found = [concern for url in urls for concern in concerns_of_a_replica(url)]
+    found = [concern for url in urls for concern in concerns_of_a_replica(url, connection)]
     for concern in found:
         yield Finding("warning", "replicas", concern, "TRELLIS_REPLICA_URLS says where they are.")
     if urls and not found:
@@ -117,27 +127,17 @@ def role(deployment: Deployment, connection: psycopg.Connection[Any]) -> Iterato
     if is_standby or is_read_only:
         what = "a standby" if is_standby else "read-only (default_transaction_read_only)"
         yield Finding("error", "role", f"The database is {what}: no write can be done.", way_out)
-    denied = [name for name in sorted(Model.metadata.tables) if _is_denied(connection, name)]
-    for name in denied:
-        says = f"{connection.info.user} may not read and write the table {name}."
-        yield Finding("error", "role", says, "Use the role that ran `trellis migrate`, or grant it the tables.")
+    denied = connection.execute(_DENIED, [[*Model.metadata.tables]]).fetchall()
+    for what in denied:
+        says = "{} may not {} {}.".format(connection.info.user, *what)
+        way_out = "Use the role that ran `trellis migrate`, or grant it all tables and sequences."
+        yield Finding("error", "role", says, way_out)
     (is_superuser,) = _row(connection, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
     if is_superuser and not deployment.is_embedded:
         says = f"{connection.info.user} is a superuser, whom no permission binds."
         yield Finding("warning", "role", says, "Make a role of its own that owns the database: CREATE ROLE … LOGIN.")
     elif not denied:
         yield fine("role", f"{connection.info.user} may read and write every table.")
-
-
-def _is_denied(connection: psycopg.Connection[Any], table: str) -> bool:
-    """Of a table that is not there, nothing: the schema's finding tells of it."""
-    (denied,) = _row(
-        connection,
-        "SELECT coalesce(NOT (SELECT bool_and(has_table_privilege(to_regclass(%(table)s), kind))"
-        " FROM unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS kind), false)",
-        {"table": table},
-    )
-    return bool(denied)
 
 
 def transport(_: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
@@ -172,16 +172,6 @@ async def _in_a_lane(deployment: Deployment) -> list[Record]:
         return await database.read(statement, {})
     finally:
         await database.close()
-
-
-def schema(_: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
-    """Whether the schema is the one that this version needs."""
-    standing = standing_of(connection)
-    badly = f"The schema lacks what this version needs: {', '.join(sorted(standing.lacks))}."
-    well = "The schema has all that this version needs."
-    if standing.ahead:
-        well = f"{well[:-1]}, and is ahead of it: {', '.join(sorted(standing.ahead))}."
-    yield Finding("error", "schema", badly, "trellis migrate") if bool(standing.lacks) else fine("schema", well)
 
 
 def restoration(_: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Finding]:

@@ -44,9 +44,13 @@ _START: ColumnElement[Any] = literal_column("'0/0'")
 _REPLAYED = cast(func.pg_wal_lsn_diff(func.pg_last_wal_replay_lsn(), _START), BigInteger)
 _IS_REPLICA = func.pg_is_in_recovery()
 """A primary, such as one that was a replica, goes on telling what it has replayed."""
-REPLAYED = Statement(select(case((_IS_REPLICA, _REPLAYED))))
-WRITTEN = Statement(select(cast(func.pg_wal_lsn_diff(func.pg_current_wal_insert_lsn(), _START), BigInteger)))
+_WRITTEN = cast(func.pg_wal_lsn_diff(func.pg_current_wal_insert_lsn(), _START), BigInteger)
+_CLUSTER: ColumnElement[int] = literal_column("(pg_control_system()).system_identifier")
+"""A replica has its primary's. What others have replayed is another log."""
+REPLAYED = Statement(select(case((_IS_REPLICA, _REPLAYED)), _CLUSTER))
+WRITTEN = Statement(select(_WRITTEN))
 """The position of everything that has committed by now, and of whatever others have begun to write."""
+PRIMARY = Statement(select(_WRITTEN, _CLUSTER))
 HAS = Statement(select(literal_column("1")).where(_IS_REPLICA, bindparam("position") <= _REPLAYED))
 
 
@@ -77,6 +81,9 @@ class Replica:
         self.is_stuck = False
         """A read has waited for it in vain, and it has not moved since."""
         self._astray_at: int | None = None
+        self._own_cluster: int | None = None
+        self._cluster: int | None = None
+        """The primary's; None before that one was asked."""
         self._asking: asyncio.Task[None] | None = None
 
     async def look(self) -> None:
@@ -106,21 +113,26 @@ class Replica:
         """Until it answers again."""
         self.position = 0
 
-    def compare(self, replayed: int, written: int) -> None:
-        """Leave it out if it has more than the primary, which was asked later: it follows the one of before a failover.
-        The primary will pass it one day, and it will still have other rows. So it is left out until it moves.
+    def compare(self, replayed: int, written: int, cluster: int) -> None:
+        """Leave it out if it is of another cluster than the primary, which was asked later; or if it has more: it
+        follows the one of before a failover. The primary will pass it one day, and it will still have other rows. So it
+        is left out until it moves.
         """
-        if replayed > written:
+        self._cluster = cluster
+        if self._own_cluster != cluster:
+            self.leave_out()
+        elif replayed > written:
             self._astray_at = replayed
             self.leave_out()
 
     async def _ask(self) -> None:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                ((found,),) = await self.lane.rows(REPLAYED, {})
+                ((found, self._own_cluster),) = await self.lane.rows(REPLAYED, {})
         except (Error, Unavailable, TimeoutError):
             self.leave_out()
             return
+        found = found if self._cluster in {None, self._own_cluster} else None
         self.is_stuck = self.is_stuck and found == self.position
         # NULL: it is no replica, or not any more.
         self.position = 0 if found is None or found == self._astray_at else found
@@ -185,11 +197,11 @@ class Replicas:
             await asyncio.gather(*(replica.look() for replica in self._replicas))
             replayed = [replica.position for replica in self._replicas]
             with suppress(Error, Unavailable):
-                ((written,),) = await self._primary.rows(WRITTEN, {})
+                ((written, cluster),) = await self._primary.rows(PRIMARY, {})
                 told.append((monotonic(), written))
                 self._oldest = self._oldest or written
                 for replica, position in zip(self._replicas, replayed, strict=True):
-                    replica.compare(position, written)
+                    replica.compare(position, written, cluster)
             self._oldest = self._oldest or 0
             while told and told[0][0] < monotonic() - LAG_SECONDS:
                 self._oldest = told.popleft()[1]

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from tests.architecture.trees import ROOT, run
-from tests.database import clone
+from tests.database import clone, url_with
 from tests.jobs.planted import LATER
 from tests.jobs.workers import worker
 from tests.patience import eventually
@@ -52,6 +52,17 @@ class TestSeveralWorkers:
 
 
 class TestAWorkerThat:
+    async def test_may_not_use_the_queue_says_so(self, garden, tmp_path):
+        role = f"trellis_barred_{os.getpid()}"
+        garden.sql(f"CREATE ROLE {role} LOGIN PASSWORD 'x'")
+        try:
+            garden.sql(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
+            with worker(url_with(garden.url, user=role, password="x"), tmp_path / "a.log") as barred:
+                eventually(lambda: "begins again. PostgreSQL says: permission denied for sequence" in barred.output())
+        finally:
+            garden.sql(f"DROP OWNED BY {role}")
+            garden.sql(f"DROP ROLE {role}")
+
     async def test_is_killed_loses_no_job(self, garden, tmp_path):
         plant = await garden.grow("waits")
         with worker(garden.url, tmp_path / "a.log") as killed:

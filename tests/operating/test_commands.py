@@ -2,6 +2,8 @@
 
 import os
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import click
@@ -13,7 +15,8 @@ from app.cli import assembled
 from app.operating.output import EXIT_CODES, Exit
 from shared.manifest import discover
 from tests.database import clone, url_with
-from tests.servers import trellis
+from tests.servers import ROOT as FOLDER
+from tests.servers import _environment, await_lock, trellis
 
 ROOT = assembled(discover())
 
@@ -96,6 +99,23 @@ class TestTheExitCode:
             finally:
                 operator.execute(f"DROP ROLE {name}")
         assert done.returncode == Exit.UNAVAILABLE, done.stderr
+
+    def test_is_1_of_what_sigterm_ends_and_its_statement_is_cancelled(self):
+        """Not by the signal itself, which a container's first process would not hear."""
+        active = (
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'trellis restored' AND state = 'active'"
+        )
+        with clone() as url, psycopg.connect(url, autocommit=True) as other:
+            with other.transaction():
+                other.execute("LOCK TABLE alembic_version")
+                command = [sys.executable, "-m", "app.cli", "restored"]
+                environment = _environment({"DATABASE_URL": url})
+                with subprocess.Popen(command, cwd=FOLDER, env=environment, stderr=subprocess.PIPE) as process:
+                    await_lock(url)
+                    process.terminate()
+                    told = process.stderr.read()
+            assert other.execute(f"{active} AND datname = current_database()").fetchone() == (0,)
+        assert (process.returncode, told.splitlines()[-1]) == (Exit.REFUSED, b"Aborted!")
 
     def test_is_1_of_what_is_refused(self):
         with clone() as url:

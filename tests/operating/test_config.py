@@ -132,6 +132,10 @@ class TestASecret:
             ("postgresql://h:5432/d", "postgresql://h:5432/d"),
             ("https://key:value@host/?api_key=x&a=b", f"https://key:{MASK}@host/?api_key={MASK}&a=b"),
             ("no: url@all", "no: url@all"),
+            (
+                "postgresql://a@h/d?sslmode=require postgresql://b:x@i/d postgresql://c@j/d?password=x",
+                f"postgresql://a@h/d?sslmode=require postgresql://b:{MASK}@i/d postgresql://c@j/d?password={MASK}",
+            ),
         ],
     )
     def test_is_masked_in_any_url(self, url, told):

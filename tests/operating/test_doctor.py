@@ -270,8 +270,22 @@ class TestTheRole:
             denied = [one.says.split()[-1] for one in findings("role") if one.word == "error"]
         finally:
             run(url, f"DROP OWNED BY {name}", f"DROP ROLE {name}")
-        assert "journal." in denied
+        assert {"journal.", "procrastinate_jobs."} <= {*denied}
         assert "sessions." not in denied
+
+    def test_that_may_use_every_table_and_no_sequence(self, url, monkeypatch):
+        """So it puts no job into the queue: no mail is sent."""
+        name = f"trellis_writer_{os.getpid()}"
+        run(url, f"CREATE ROLE {name} LOGIN PASSWORD 'x'", f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {name}")
+        try:
+            monkeypatch.setenv("DATABASE_URL", url_with(url, user=name, password="x"))
+            denied = [one.says.partition(" may not ")[2] for one in findings("role") if one.word == "error"]
+            run(url, f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {name}")
+            assert [one.word for one in findings("role")] == ["ok"]
+        finally:
+            run(url, f"DROP OWNED BY {name}", f"DROP ROLE {name}")
+        assert "use the sequence procrastinate_jobs_id_seq." in denied
+        assert not [what for what in denied if "table" in what]
 
     def test_that_is_a_superuser(self, url):
         assert trouble("role").word == "warning"
@@ -289,6 +303,31 @@ class TestTheSchema:
         with empty_database(os.environ[TEMPLATE]) as url:
             monkeypatch.setenv("DATABASE_URL", url)
             assert trouble("schema").way_out == "trellis migrate"
+
+    @pytest.mark.parametrize(
+        ("statement", "part"),
+        [
+            ("ALTER TABLE project_tags DROP CONSTRAINT pk_project_tags", "pk_project_tags of project_tags"),
+            ("ALTER TABLE projects DROP CONSTRAINT fk_projects_owner_id", "fk_projects_owner_id of projects"),
+            ("DROP INDEX ix_journal_xid_id", "ix_journal_xid_id of journal"),
+            ("DROP TRIGGER journal_changed ON tags", "journal_changed of tags"),
+            ("ALTER TABLE users DISABLE TRIGGER touch", "touch of users"),
+            (
+                "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_journal_xid_id'::regclass",
+                "ix_journal_xid_id of journal",
+            ),
+        ],
+        ids=["a key", "a foreign key", "an index", "a trigger", "a trigger at work", "a valid index"],
+    )
+    def test_that_lacks(self, url, statement, part):
+        """As a restore leaves it that stopped halfway, or an index that could not be built."""
+        run(url, statement)
+        found = trouble("schema")
+        assert (found.word, found.says.endswith(f" disabled: {part}.")) == ("error", True)
+
+    def test_that_lacks_much_is_told_in_a_line(self, url):
+        run(url, "DROP TABLE project_tags, journal", "CREATE TABLE project_tags ()", "CREATE TABLE journal ()")
+        assert " more." in trouble("schema").says
 
 
 class TestTheClock:

@@ -42,6 +42,12 @@ class TestList:
         (found,) = json.loads(mail("list", "--json").stdout)
         assert found.keys() == {"name", "at", "to", "subject"}
 
+    def test_passes_over_what_others_keep_there(self, tmp_path):
+        kept("one")
+        (tmp_path / "data" / "mail" / "others.eml").write_text("no mail\n")
+        (line,) = mail("list").stdout.splitlines()
+        assert line.endswith("one")
+
 
 class TestShow:
     def test_shows_the_newest(self):

@@ -282,6 +282,22 @@ class TestAReplica:
             standby.sql("SELECT pg_wal_replay_resume()")
             await at_replica(database)
 
+    async def test_of_another_cluster_is_left_out(self, primary):
+        """As that of the former one, after a restore into a new one: the same rows and sessions, as they were."""
+        with replicated() as (former, [its_standby]):
+            former.sql("CREATE DATABASE trellis")
+            wait_for(former, its_standby)
+            async with database_on(primary, its_standby) as database:
+                await read(database, COUNT)
+                (replica,) = database._replicas._replicas
+                async with asyncio.timeout(PATIENCE):
+                    while replica._asking is None or not replica._asking.done():  # noqa: ASYNC110 (in a server)
+                        await asyncio.sleep(0.01)
+                assert replica.position == 0
+                assert await read(database, IN_RECOVERY) is False
+            (told,) = concerns(settings_on(primary, its_standby))
+            assert told.endswith("is one of another cluster, with other data. It is not read from.")
+
 
 class TestADatabaseThatIsAStandby:
     async def test_is_left_for_the_primary_when_its_name_leads_there(self, primary, standby, monkeypatch):
