@@ -31,6 +31,7 @@ from shared.http.openapi import install_openapi
 from shared.http.reads import journal_router
 from shared.http.routes import Binder, Dispatch, Route
 from shared.observing import line_log
+from shared.turns import in_short_turns
 
 DESCRIPTION = "A REST API with a contract to rely on. Errors are problem details (RFC 9457); `/problems` lists them."
 LATER_SECONDS = 5.0
@@ -95,7 +96,8 @@ def create_app(
 
     def make_the_rest() -> None:
         make_document()
-        kernel.changes().prepare()
+        with in_short_turns():
+            kernel.changes().prepare()
 
     install_problems(app)
     make_document = install_openapi(app, application.handlers(), kernel.repositories())

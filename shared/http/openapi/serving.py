@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from threading import RLock
 from typing import Any
 
@@ -12,26 +10,12 @@ from fastapi import FastAPI, Request, Response
 
 from shared.http.edge import JSON
 from shared.http.reads import Content
+from shared.turns import in_short_turns
 
 MAKING = RLock()
 """To make a document takes seconds of processor where there are many modules: one at a time, and nobody sees it before
 it is complete.
 """
-
-
-TURN = 0.0005
-"""Seconds for which a document is made before a request has its turn, of which it needs several: a tenth of Python's
-own."""
-
-
-@contextmanager
-def _others_first() -> Iterator[None]:
-    own = sys.getswitchinterval()
-    sys.setswitchinterval(TURN)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(own)
 
 
 class Served:
@@ -45,7 +29,7 @@ class Served:
         """The document as it is sent."""
         with MAKING:
             if self._made is None:
-                with _others_first():
+                with in_short_turns():
                     encoded = json.dumps(self._document(), ensure_ascii=False, separators=(",", ":")).encode()
                 self._made = Content(encoded, JSON, {"Cache-Control": "no-cache"})
             return self._made
