@@ -291,7 +291,7 @@ class TestAReplica:
                 await read(database, COUNT)
                 (replica,) = database._replicas._replicas
                 async with asyncio.timeout(PATIENCE):
-                    while replica._asking is None or not replica._asking.done():  # noqa: ASYNC110 (in a server)
+                    while database._replicas._oldest is None:  # noqa: ASYNC110 (until the primary was asked)
                         await asyncio.sleep(0.01)
                 assert replica.position == 0
                 assert await read(database, IN_RECOVERY) is False
