@@ -21,6 +21,7 @@ from modules.projects.tests.factories import MemberFactory, ProjectFactory, Proj
 from modules.tags.tests.factories import TagFactory
 from modules.users.models import RefreshToken, UserSession
 from modules.users.tests.factories import UserFactory
+from shared.manifest import discover
 from shared.rows.models import EXPIRIES, Model
 from shared.upkeep import purge as purging
 from shared.upkeep.purge import Purge
@@ -30,6 +31,7 @@ from tests.database import clone
 from tests.patience import PATIENCE
 from tests.servers import ROOT, trellis
 
+discover()  # Whatever else is tested, the tables are those of all modules.
 TABLES = {name for name, table in Model.metadata.tables.items() if "deleted_at" in table.c or table in EXPIRIES}
 NOTHING = dict.fromkeys(TABLES, 0)
 DAY = timedelta(days=1)
