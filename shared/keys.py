@@ -15,7 +15,7 @@ Keys = Sequence[bytes]
 _SIZE = hashlib.sha256().digest_size
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=64)  # Services, which are made for each request, ask for theirs.
 def derived(secret: bytes, info: bytes, *, salt: bytes = b"", length: int = _SIZE) -> bytes:
     """HKDF with SHA-256 (RFC 5869): `length` bytes, at most 8,160, that tell nothing of the secret or of other keys."""
     pseudorandom = hmac.digest(salt or bytes(_SIZE), secret, "sha256")

@@ -72,13 +72,13 @@ def without_breaks(old, new, way):
 class TestWhatIsHarmless:
     """Judged by values: those that were sent are still taken, those that are answered were possible before."""
 
-    @settings(max_examples=60, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+    @settings(max_examples=150, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
     @given(schemas(are_open=False), schemas(are_open=False), st.lists(VALUES, min_size=5, max_size=20))
     def test_in_requests_keeps_every_request_right(self, old, new, values):
         assume(without_breaks(old, new, Way.REQUEST))
         assert [value for value in values if allows(old, value) and not allows(new, value)] == []
 
-    @settings(max_examples=60, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+    @settings(max_examples=150, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
     @given(schemas(are_open=True), schemas(are_open=True), st.lists(VALUES, min_size=5, max_size=20))
     def test_in_answers_answers_nothing_unknown(self, old, new, values):
         assume(without_breaks(old, new, Way.ANSWER))
@@ -105,7 +105,7 @@ class TestTheDocument:
     def test_does_not_differ_by_the_order_of_its_keys(self, document):
         assert differences(document, json.loads(json.dumps(document, sort_keys=True))) == []
 
-    @settings(max_examples=5)
+    @settings(max_examples=15)
     @given(data=st.data())
     def test_differs_wherever_it_is_changed(self, document, data):
         """Any value, at any place. Nothing falls through, and nothing breaks the comparison."""
@@ -121,7 +121,7 @@ class TestTheDocument:
 
 
 class TestAChange:
-    @settings(max_examples=4)
+    @settings(max_examples=10)
     @given(chosen=st.sets(st.sampled_from(range(len(FIELDS))), min_size=2, max_size=6))
     def test_is_found_among_others(self, base, chosen):
         """Several fields changed at once are told one by one."""

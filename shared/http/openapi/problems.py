@@ -68,7 +68,8 @@ class Problems:
             found |= self._raises.errors_of(kind.get_route_handler, kind)
         if route.changes:
             found |= self._raises.errors_of(Wishes.of if route.traits.repeatable else Wishes.none_in, Wishes)
-        # What is made is compared with nothing, though what it is part of may be locked for it.
+        # What is made is compared with nothing, though what it is part of may be locked for it; and what takes no
+        # precondition fails none.
         if route.status_code == 201 or (route.changes and not route.traits.repeatable):
             never = (PreconditionFailed, PreconditionRequired)
             found = frozenset(error for error in found if not issubclass(error, never))
