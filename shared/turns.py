@@ -1,4 +1,4 @@
-"""Turns: at most so many at once. Whoever comes later waits for a limited time, or is refused at once. And the turns of a
+"""Turns: at most so many at once. Whoever comes later waits for a limited time, or is refused at once. And those of a
 thread that computes for long, between which requests have theirs.
 """
 

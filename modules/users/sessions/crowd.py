@@ -26,7 +26,7 @@ class Crowd:
         self._guesses = guesses
         self._asking = 0
         self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
-        """E-mail addresses as they were sent, and the places of their clients. That one is here opens the door, and nothing
+        """E-mail addresses as they were sent, and the places of their clients. To be here opens the door, and nothing
         else: what is counted, and what is right, the database says."""
 
     @contextmanager
