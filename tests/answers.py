@@ -7,6 +7,7 @@ from real servers; whoever speaks HTTP by other means records by `record`.
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -82,7 +83,12 @@ class Described:
 
     def __init__(self, app: FastAPI) -> None:
         document = app.openapi()
-        self._routes = [route for route in app.routes if isinstance(route, APIRoute) and route.include_in_schema]
+        self._routes: defaultdict[tuple[str, int], list[APIRoute]] = defaultdict(list)
+        """By method and number of slashes."""
+        for route in app.routes:
+            if isinstance(route, APIRoute) and route.include_in_schema:
+                for method in route.methods or ():
+                    self._routes[method, route.path.count("/")].append(route)
         self.operations = [
             Operation(
                 operation["operationId"],
@@ -99,10 +105,11 @@ class Described:
 
     def operation(self, method: str, path: str) -> str | None:
         """The operation that a request is of, if any."""
+        routes = self._routes[method, path.count("/")]
         # A path without parameters is one of its own, whatever it would fit into.
-        own = [route for route in self._routes if route.path == path]
-        matching = own or (route for route in self._routes if route.path_regex.fullmatch(path))
-        return next((route.unique_id for route in matching if method in (route.methods or ())), None)
+        own = [route for route in routes if route.path == path]
+        matching = own or (route for route in routes if route.path_regex.fullmatch(path))
+        return next((route.unique_id for route in matching), None)
 
 
 def _answers(operation: dict[str, Any], document: dict[str, Any]) -> Iterator[Answer]:

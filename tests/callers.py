@@ -39,9 +39,12 @@ async def signed_in(
     app: FastAPI, application: Application, user: User | None = None, ago: timedelta = timedelta(0), **columns: Any
 ) -> Caller:
     """A caller with these columns of an account, or with a `user` that there is, who signed in so long `ago`."""
-    user = user or await UserFactory.saved(**columns)
+    account = user or UserFactory.build(**columns)
     now = datetime.now(UTC)
-    session = UserSession(user_id=user.id, created_at=now - ago, expires_at=now + timedelta(hours=1))
+    session = UserSession(user_id=account.id, created_at=now - ago, expires_at=now + timedelta(hours=1))
     async with application.kernel.database().unit_of_work() as unit, unit.orm() as orm:
+        if user is None:
+            orm.add(account)
+            await orm.flush()
         orm.add(session)
-    return Caller(app, user.id, session.id, application.kernel.access_tokens().issue(user.id, session.id))
+    return Caller(app, account.id, session.id, application.kernel.access_tokens().issue(account.id, session.id))
