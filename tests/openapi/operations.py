@@ -1,7 +1,7 @@
 """The operations of an OpenAPI document, with what applies to each of them from around it."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -63,14 +63,14 @@ class Operation:
         demanded = self.node.get("security", self.document.get("security")) or [{}]
         return [frozenset([*way, *(f"{s}:{scope}" for s in way for scope in way[s])]) for way in demanded]
 
-    def is_same(self, other: "Operation") -> bool:
-        """Whether all that is said of both is equal, word by word."""
-        return self._said == other._said
+    def is_same(self, other: "Operation", differing: Set[str]) -> bool:
+        """Whether all that is said of both is equal, word by word; see `differing`."""
+        return self._said == other._said and not (differing and differing & references(self._said))
 
     @property
-    def _said(self) -> tuple[Any, ...]:
+    def _said(self) -> list[Any]:
         shared = self.document["paths"][self.path].get("parameters")
-        return self.path, self.method, self.node, shared, self.ways_in, referred(self.document, [self.node, shared])
+        return [self.path, self.method, self.node, shared, self.ways_in]
 
     def __str__(self) -> str:
         return f"{self.id} ({self.method.upper()} {self.path})"
@@ -91,20 +91,46 @@ def resolved(document: Json, node: Json) -> Json:
     return node
 
 
-def referred(document: Json, nodes: Iterable[Any]) -> Json:
-    """What these parts of a document refer to, and what that refers to in its turn, by the references."""
-    found: Json = {}
-    waiting = list(nodes)
+def references(node: Any) -> set[str]:
+    """The references in a part of a document."""
+    found = set()
+    waiting = [node]
     while waiting:
         node = waiting.pop()
         if isinstance(node, list):
             waiting += node
         elif isinstance(node, dict):
             waiting += node.values()
-            reference = node.get("$ref")
-            if isinstance(reference, str) and reference not in found:
-                found[reference] = component(document, reference)
-                waiting.append(found[reference])
+            if isinstance(reference := node.get("$ref"), str):
+                found.add(reference)
+    return found
+
+
+def referred(document: Json, nodes: Iterable[Any]) -> Json:
+    """What these parts of a document refer to, and what that refers to in its turn, by the references."""
+    found: Json = {}
+    waiting = references([*nodes])
+    while waiting:
+        reference = waiting.pop()
+        found[reference] = component(document, reference)
+        waiting |= references(found[reference]) - found.keys()
+    return found
+
+
+def differing(old: Json, new: Json) -> set[str]:
+    """The references to components that are not the same in both, or lead to such."""
+    was, now = (
+        {
+            f"#/components/{kind}/{name}": node
+            for kind, of in document.get("components", {}).items()
+            for name, node in of.items()
+        }
+        for document in (old, new)
+    )
+    found = {reference for reference in was if was[reference] != now.get(reference)}
+    leads = {reference: references(node) for reference, node in was.items()} if found else {}
+    while more := {reference for reference in leads.keys() - found if leads[reference] & found}:
+        found |= more
     return found
 
 
