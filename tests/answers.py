@@ -83,12 +83,13 @@ class Described:
 
     def __init__(self, app: FastAPI) -> None:
         document = app.openapi()
-        self._routes: defaultdict[tuple[str, int], list[APIRoute]] = defaultdict(list)
-        """By method and number of slashes."""
-        for route in app.routes:
-            if isinstance(route, APIRoute) and route.include_in_schema:
-                for method in route.methods or ():
-                    self._routes[method, route.path.count("/")].append(route)
+        routes = [route for route in app.routes if isinstance(route, APIRoute) and route.include_in_schema]
+        self._paths = {route.path for route in routes}
+        self._routes: defaultdict[str, list[APIRoute]] = defaultdict(list)
+        """By method."""
+        for route in routes:
+            for method in route.methods or ():
+                self._routes[method].append(route)
         self.operations = [
             Operation(
                 operation["operationId"],
@@ -105,11 +106,11 @@ class Described:
 
     def operation(self, method: str, path: str) -> str | None:
         """The operation that a request is of, if any."""
-        routes = self._routes[method, path.count("/")]
         # A path without parameters is one of its own, whatever it would fit into.
-        own = [route for route in routes if route.path == path]
-        matching = own or (route for route in routes if route.path_regex.fullmatch(path))
-        return next((route.unique_id for route in matching), None)
+        is_own = path in self._paths
+        routes = self._routes[method]
+        fitting = (one for one in routes if (one.path == path if is_own else one.path_regex.fullmatch(path)))
+        return next((route.unique_id for route in fitting), None)
 
 
 def _answers(operation: dict[str, Any], document: dict[str, Any]) -> Iterator[Answer]:

@@ -41,16 +41,18 @@ def _values(names: str, value: Any) -> tuple[Any, ...]:
 
 
 @pytest.fixture
-def kernel(application, settings):
-    """Stages of applications that are composed anew, so that they have the kernel as it is now."""
+def kernel(app, application, settings):
+    """Stages of applications. With a fault they are composed anew, so that they have the kernel as it is now."""
 
     @asynccontextmanager
-    async def staged(test: str) -> AsyncIterator[Stage]:
+    async def staged(test: str, *, planted: bool) -> AsyncIterator[Stage]:
         if any(getattr(getattr(contract, test, None), "commits", False) for contract in contracts()):
             async with committing(settings) as stage:
                 yield stage
-        else:
+        elif planted:
             yield over(application.kernel.database(), settings)
+        else:
+            yield Stage(app, application)
 
     return staged
 
@@ -73,7 +75,7 @@ class TestAFault:
         """By its assertion, and not because the test itself breaks."""
         with monkeypatch.context() as patch:
             fault.plant(patch)
-            async with kernel(fault.caught_by) as stage:
+            async with kernel(fault.caught_by, planted=True) as stage:
                 for contract, values in runs(fault.caught_by):
                     try:
                         await run(stage, fault, contract, values, planted=True)
@@ -81,7 +83,7 @@ class TestAFault:
                         break
                 else:
                     pytest.fail(f"{fault.caught_by} does not see {fault.name}.")
-        async with kernel(fault.caught_by) as stage:
+        async with kernel(fault.caught_by, planted=False) as stage:
             await run(stage, fault, contract, values, planted=False)
 
 

@@ -1,5 +1,6 @@
 """The operations of an OpenAPI document, with what applies to each of them from around it."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
@@ -65,12 +66,12 @@ class Operation:
 
     def is_same(self, other: "Operation", differing: Set[str]) -> bool:
         """Whether all that is said of both is equal, word by word; see `differing`."""
-        return self._said == other._said and not (differing and differing & references(self._said))
+        return are_equal(self._said, other._said) and not (differing and differing & references(self._said))
 
     @property
     def _said(self) -> list[Any]:
         shared = self.document["paths"][self.path].get("parameters")
-        return [self.path, self.method, self.node, shared, self.ways_in]
+        return [self.path, self.method, self.node, shared, [sorted(way) for way in self.ways_in]]
 
     def __str__(self) -> str:
         return f"{self.id} ({self.method.upper()} {self.path})"
@@ -89,6 +90,11 @@ def resolved(document: Json, node: Json) -> Json:
     while "$ref" in node:
         node = component(document, node["$ref"])
     return node
+
+
+def are_equal(one: Any, other: Any) -> bool:
+    """In JSON, where 1 is another value than true."""
+    return one is other or json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def references(node: Any) -> set[str]:
@@ -127,7 +133,7 @@ def differing(old: Json, new: Json) -> set[str]:
         }
         for document in (old, new)
     )
-    found = {reference for reference in was if was[reference] != now.get(reference)}
+    found = {reference for reference in was if not are_equal(was[reference], now.get(reference))}
     leads = {reference: references(node) for reference, node in was.items()} if found else {}
     while more := {reference for reference in leads.keys() - found if leads[reference] & found}:
         found |= more
