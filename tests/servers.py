@@ -6,25 +6,28 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 import httpx2
 import psycopg
 
+from tests.forks import Fork
 from tests.patience import PATIENCE, eventually
 
 ROOT = Path(__file__).parents[1]
+Process = subprocess.Popen[str] | Fork
 
 
 @dataclass
 class Server:
     """A running `trellis serve`."""
 
-    process: subprocess.Popen[str]
+    process: Process
     url: str
     log: Path
 
@@ -56,15 +59,31 @@ def free_port() -> int:
 
 def trellis(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "app.cli", *arguments],
-        cwd=ROOT,
-        env=_environment(environment),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    with TemporaryFile("w+") as output, TemporaryFile("w+") as errors:
+        process = started(arguments, environment, output, errors)
+        try:
+            code = process.wait(PATIENCE)
+        finally:
+            process.kill()
+        for file in (output, errors):
+            file.seek(0)
+        return subprocess.CompletedProcess(["trellis", *arguments], code, output.read(), errors.read())
+
+
+OF_PYTHON = ("PYTHON", "LC_", "LANG", "LD_", "PATH")
+"""The beginnings of variables that Python itself heeds when it starts."""
+
+
+def started(
+    arguments: Sequence[str], changes: Mapping[str, str], output: IO[str], errors: IO[str] | None = None
+) -> Process:
+    """A process of `trellis`, which is a fork unless the changes of the environment concern Python itself."""
+    errors = errors or output
+    folder, environment = Path(changes.get("PYTHONPATH", ROOT)), _environment(changes)
+    if not any(name.startswith(OF_PYTHON) for name in changes):
+        return Fork(arguments, folder, environment, output, errors)
+    command = [sys.executable, "-m", "app.cli", *arguments]
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=errors, text=True)
 
 
 @contextmanager
@@ -90,14 +109,7 @@ def serving(
     } | environment
     with log.open("a") as output:
         begins_at = output.tell()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "serve", *options],
-            cwd=environment.get("PYTHONPATH", ROOT),
-            env=_environment(environment),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        process = started(["serve", *options], environment, output)
     server = Server(process, "", log)
     try:
         _await(server, until, begins_at)
@@ -126,11 +138,11 @@ def _await(server: Server, path: str, begins_at: int) -> None:
         raise
 
 
-def _environment(changes: dict[str, str]) -> dict[str, str]:
+def _environment(changes: Mapping[str, str]) -> dict[str, str]:
     """This process's environment without its settings, and with the changes."""
     ours = ("TRELLIS_", "DATABASE_URL", "PORT")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return kept | {"PYTHONPATH": str(ROOT)} | changes
+    return kept | {"PYTHONPATH": str(ROOT)} | dict(changes)
 
 
 WAITING = """

@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import servers
+from tests.forks import PROGRAM
 from tests.patience import PATIENCE, eventually
-from tests.servers import ROOT, _environment
+from tests.servers import ROOT, Process, _environment
 
 SILENT_SECONDS = 3
 """A slow machine starves a worker for less than this."""
@@ -16,7 +18,7 @@ SILENT_SECONDS = 3
 
 @dataclass
 class Worker:
-    process: subprocess.Popen[bytes]
+    process: Process
     log: Path
 
     def output(self) -> str:
@@ -40,13 +42,18 @@ def worker(url: str, log: Path, command: str = "tests.jobs.planted", *arguments:
         "TRELLIS_STATEMENT_SECONDS": str(PATIENCE),
     } | more
     with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", command, *arguments],
-            cwd=ROOT,
-            env=_environment(environment),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+        process: Process
+        if command == PROGRAM:
+            process = servers.started(arguments, environment, output)
+        else:
+            process = subprocess.Popen(
+                [sys.executable, "-m", command, *arguments],
+                cwd=ROOT,
+                env=_environment(environment),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
     started = Worker(process, log)
     try:
         eventually(lambda: "A worker does up to" in started.output() or process.poll() is not None)
