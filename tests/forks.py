@@ -33,7 +33,7 @@ class Fork:
     """What tests ask of a `subprocess.Popen`."""
 
     def __init__(self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], *files: IO[Any]) -> None:
-        self._told, theirs = socket.socketpair()
+        self._told, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.returncode: int | None = None
         wanted = json.dumps({"arguments": arguments, "folder": str(folder), "environment": dict(environment)})
         descriptors = [theirs.fileno(), *(file.fileno() for file in files)]
@@ -71,7 +71,7 @@ class Fork:
         self.send_signal(signal.SIGKILL)
 
     def _line(self, timeout: float) -> bytes | None:
-        """What is told next. Nothing is told half: lines are far shorter than a socket's buffer."""
+        """What is told next: first its id, then how it ended."""
         return self._told.recv(64) if self._ends_within(timeout) else None
 
     def _ends_within(self, timeout: float | None) -> bool:
