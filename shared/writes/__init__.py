@@ -14,6 +14,7 @@ from shared.writes.preconditions import Precondition, PreconditionFailed, Precon
 from shared.writes.quotas import Quota
 from shared.writes.repository import Repository
 from shared.writes.resources import Resources
+from shared.writes.room import TooMuchKept
 from shared.writes.verbs import Verbs
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "Repository",
     "Resources",
     "Tags",
+    "TooMuchKept",
     "Verbs",
     "VersionMismatch",
 ]

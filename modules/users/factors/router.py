@@ -28,6 +28,7 @@ from modules.users.factors.schemas import (
     TotpSecret,
 )
 from modules.users.factors.service import FactorService
+from modules.users.sessions.errors import SessionNotFound
 from modules.users.sessions.router import client_of, signed_in_response
 from modules.users.sessions.schemas import SignedIn
 from shared.http.edge import NEVER_STORED, Tag, operation_id
@@ -143,7 +144,7 @@ async def begin_sign_in(_: PublicChange, service: Passkeys) -> Response:
 
 
 @router.post("/sessions/passkey", status_code=201, response_model=SignedIn, responses=_MADE_ONCE)
-@operation(public=True, repeatable=False)  # check: a passkey says who
+@operation(public=True, repeatable=False, never=(SessionNotFound,))  # check: a passkey says who
 async def sign_in(request: Request, data: PasskeySignIn, change: PublicChange, service: Passkeys) -> Response:
     """Sign in with a passkey, which is both factors. The answer has the tokens of a new session, and the session."""
     return signed_in_response(await service.sign_in(change, data.credential, client_of(request)))

@@ -18,7 +18,7 @@ from modules.users.factors import totp
 from modules.users.factors.models import Factor, FactorUse, RecoveryCode, SpentChallenge
 from modules.users.factors.sealing import Sealing
 from modules.users.tests.authenticators import code_of
-from modules.users.tests.test_authenticator_apps import EMAIL, add_app, begin, is_refused, rows, sign_in
+from modules.users.tests.test_authenticator_apps import EMAIL, add_app, begin, confirm, is_refused, rows, sign_in
 from shared.upkeep.purge import Purge
 from shared.writes import Change
 from tests.callers import Caller
@@ -88,6 +88,7 @@ class TestRemoving:
     async def test_needs_a_sign_in_of_the_last_minutes(self, signed_in: SignedIn) -> None:
         stale = await signed_in(ago=timedelta(minutes=6))
         assert is_refused(await stale.delete(f"/auth/factors/{uuid7()}"), 403, "step_up_required")
+        assert is_refused(await confirm(stale, {"factor": {"id": uuid7()}}, "123456"), 403, "step_up_required")
 
     async def test_of_what_is_not_there_is_refused(self, ann: Caller) -> None:
         assert is_refused(await ann.delete(f"/auth/factors/{uuid7()}"), 404, "factor_not_found")

@@ -17,7 +17,14 @@ from shared.http.batch import BatchFailed, is_batchable
 from shared.http.edge import MEDIA_TYPE, Problem, QuotaExceeded, RequestContext, headers_of, json_body, status_of
 from shared.http.openapi.raises import Errors, Raises
 from shared.http.routes import Mutations, Route, Wishes, as_get, functions_of
-from shared.writes import Change, Idempotency, PreconditionFailed, PreconditionRequired, VersionMismatch
+from shared.writes import (
+    Change,
+    Idempotency,
+    PreconditionFailed,
+    PreconditionRequired,
+    TooMuchKept,
+    VersionMismatch,
+)
 
 REFERENCE = "#/components/schemas/{model}"
 
@@ -84,7 +91,8 @@ class Problems:
     def _statuses_within_batches(self) -> set[int]:
         """The statuses of refusals that make a batch fail, and of an operation that there is not."""
         batchable = [one for one in self._routes if isinstance(one, Route) and is_batchable(one)]
-        refusals = (error for route in batchable for error in self._own(route))
+        # A batch's answer is kept as a whole.
+        refusals = (error for route in batchable for error in self._own(route) - {TooMuchKept})
         return {status for status in map(status_of, refusals) if 400 < status < 500} | {405}
 
 
