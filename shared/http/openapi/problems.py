@@ -17,14 +17,7 @@ from shared.http.batch import BatchFailed, is_batchable
 from shared.http.edge import MEDIA_TYPE, Problem, QuotaExceeded, RequestContext, headers_of, json_body, status_of
 from shared.http.openapi.raises import Errors, Raises
 from shared.http.routes import Mutations, Route, Wishes, as_get, functions_of
-from shared.writes import (
-    Change,
-    Idempotency,
-    PreconditionFailed,
-    PreconditionRequired,
-    TooMuchKept,
-    VersionMismatch,
-)
+from shared.writes import Change, Idempotency, PreconditionFailed, PreconditionRequired, TooMuchKept, VersionMismatch
 
 REFERENCE = "#/components/schemas/{model}"
 
