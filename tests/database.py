@@ -80,9 +80,8 @@ def url_with(url: str, **changes: str) -> str:
 class RolledBackDatabase(Database):
     """Both lanes on one connection, whose transaction is rolled back after the test; a unit of work is a savepoint.
 
-    All else is as in production: units of work begin, commit and roll back by the same commands. Tests have the
-    connection one after the other, for what PostgreSQL has to look up and to plan on a new one takes longer than most
-    of them.
+    All else is as in production: units of work begin, commit and roll back by the same commands. The next test gets the
+    same connection: on a new one PostgreSQL reads its catalog and plans anew, which takes longer than most tests.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -124,7 +123,7 @@ class RolledBackDatabase(Database):
     async def script(self, statements: str) -> None:
         """Statements of the test's own, by semicolons."""
         wire = await self.write_lane.take()
-        wire.is_stale = True  # What they change may be of statements that were prepared.
+        wire.is_stale = True  # Statements that were prepared may not fit what these change: no other test gets it.
         async with self.unit_of_work() as unit:
             await unit.command("SELECT 1")
             await unit.command(statements)  # Alone, it may be several.
@@ -156,10 +155,9 @@ class SavepointWire(Wire):
         await super()._result_of(["BEGIN"])
 
     async def end(self) -> bool:
-        """Whether it is as it was before it began: not when the connection was closed, or is of no use any more."""
+        """Roll back. Whether the next test can have the connection."""
         if self.is_broken or self.is_waiting:
             return False
-        self.unplug()
         await super()._result_of(["ROLLBACK"])
         self.depth = 0
         return not self.is_stale

@@ -9,6 +9,7 @@ the files for output and a socket on which it tells the process's id, and later 
 
 import atexit
 import gc
+import importlib
 import json
 import os
 import runpy
@@ -18,10 +19,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
+from shared.manifest import discover
 from tests.patience import PATIENCE
 
 PROGRAM = "app.cli"
@@ -32,27 +35,34 @@ MOST_BYTES = 1 << 17
 class Fork:
     """What tests ask of a `subprocess.Popen`."""
 
-    def __init__(self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], *files: IO[Any]) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        output: IO[Any],
+        errors: IO[Any],
+    ) -> None:
         self._told, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.returncode: int | None = None
         wanted = json.dumps({"arguments": arguments, "folder": str(folder), "environment": dict(environment)})
-        descriptors = [theirs.fileno(), *(file.fileno() for file in files)]
         with theirs:
-            socket.send_fds(_forking(os.getpid()), [wanted.encode()], descriptors)
-        self.pid = int(self._line(PATIENCE) or 0)
+            files = [theirs.fileno(), output.fileno(), errors.fileno()]
+            socket.send_fds(_forking(os.getpid()), [wanted.encode()], files)
+        self.pid = int(self._message(PATIENCE) or 0)
         assert self.pid, "No process was forked."
 
     def poll(self) -> int | None:
         """Its exit code, once it has ended; of a signal, the negative number."""
-        if self.returncode is None and (line := self._line(0)) is not None:
-            self.returncode = os.waitstatus_to_exitcode(int(line))
+        if self.returncode is None and (status := self._message(0)) is not None:
+            self.returncode = os.waitstatus_to_exitcode(int(status))
             self._told.close()
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         """Its exit code. Raises subprocess.TimeoutExpired."""
         if self.returncode is None:
-            self._ends_within(timeout)
+            self._has_message(timeout)
         if (code := self.poll()) is None:
             raise subprocess.TimeoutExpired(PROGRAM, timeout or 0)
         return code
@@ -70,11 +80,11 @@ class Fork:
         """Send SIGKILL."""
         self.send_signal(signal.SIGKILL)
 
-    def _line(self, timeout: float) -> bytes | None:
-        """What is told next: first its id, then how it ended."""
-        return self._told.recv(64) if self._ends_within(timeout) else None
+    def _message(self, timeout: float) -> bytes | None:
+        """The next one: first its id, then its status at the end."""
+        return self._told.recv(64) if self._has_message(timeout) else None
 
-    def _ends_within(self, timeout: float | None) -> bool:
+    def _has_message(self, timeout: float | None) -> bool:
         poll = select.poll()
         poll.register(self._told, select.POLLIN)
         return bool(poll.poll(None if timeout is None else timeout * 1000))
@@ -82,7 +92,7 @@ class Fork:
 
 @cache
 def _forking(pid: int) -> socket.socket:
-    """Where this process asks for forks."""
+    """Where the process with this id asks for forks: this one, whose own forks would ask elsewhere."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
@@ -120,19 +130,19 @@ def _child(asked: socket.socket) -> list[str]:
         message, descriptors, _, _ = socket.recv_fds(asked, MOST_BYTES, 3)
         if not message:
             sys.exit()
-        told, *files = descriptors
+        told, output, errors = descriptors
         if pid := os.fork():
             telling[pid] = socket.socket(fileno=told)
             telling[pid].send(str(pid).encode())
-            for file in files:
-                os.close(file)
+            os.close(output)
+            os.close(errors)
             continue
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for end in (asked, woken, wake, *telling.values()):
             end.close()
         os.close(told)
-        return _as_wanted(json.loads(message), files)
+        return _as_wanted(json.loads(message), output, errors)
 
 
 def _tell_of_ends(telling: dict[int, socket.socket]) -> None:
@@ -140,30 +150,27 @@ def _tell_of_ends(telling: dict[int, socket.socket]) -> None:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if not pid:
             return
-        with telling.pop(pid) as told:
+        with telling.pop(pid) as told, suppress(OSError):  # Nobody may want to know any more.
             told.send(str(status).encode())
 
 
-def _as_wanted(wanted: dict[str, Any], files: list[int]) -> list[str]:
-    """The folder, the environment and the output of this process become what was asked for."""
+def _as_wanted(wanted: dict[str, Any], output: int, errors: int) -> list[str]:
+    """Take on the folder, the environment and the output that were asked for. The arguments."""
     os.chdir(wanted["folder"])
     os.environ.clear()
     os.environ.update(wanted["environment"])
-    os.dup2(files[0], 1)
-    os.dup2(files[1], 2)
-    for file in files:
+    for file, number in ((output, 1), (errors, 2)):
+        os.dup2(file, number)
         os.close(file)
     return [PROGRAM, *wanted["arguments"]]
 
 
 def main() -> None:
     """Import everything, and fork."""
-    __import__(PROGRAM)
-    __import__("app.asgi")
-    __import__("shared.manifest").manifest.discover()
+    importlib.import_module(PROGRAM)
+    discover()
     del sys.modules[PROGRAM]  # Each runs it as its main program.
-    gc.collect()
-    gc.freeze()
+    gc.freeze()  # A fork that collected garbage would copy all of it.
     sys.argv = _child(socket.socket(fileno=int(sys.argv[1])))
     runpy.run_module(PROGRAM, run_name="__main__", alter_sys=True)
 

@@ -65,19 +65,20 @@ def trellis(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
             code = process.wait(PATIENCE)
         finally:
             process.kill()
+            process.wait()
         for file in (output, errors):
             file.seek(0)
         return subprocess.CompletedProcess(["trellis", *arguments], code, output.read(), errors.read())
 
 
-OF_PYTHON = ("PYTHON", "LC_", "LANG", "LD_", "PATH")
-"""The beginnings of variables that Python itself heeds when it starts."""
+OF_PYTHON = ("PYTHON", "LC_", "LANG", "LD_", "TZ")
+"""The beginnings of variables that are read once, when a Python starts: a fork would not heed them."""
 
 
 def started(
     arguments: Sequence[str], changes: Mapping[str, str], output: IO[str], errors: IO[str] | None = None
 ) -> Process:
-    """A process of `trellis`, which is a fork unless the changes of the environment concern Python itself."""
+    """A process of `trellis`: a fork, unless the environment differs in what a fork would not heed."""
     errors = errors or output
     folder, environment = Path(changes.get("PYTHONPATH", ROOT)), _environment(changes)
     if not any(name.startswith(OF_PYTHON) for name in changes):

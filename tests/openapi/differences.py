@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from tests.openapi.alternatives import Json
 from tests.openapi.exchanges import Exchanges, Said
-from tests.openapi.operations import Operation, differing, operations, reachable
+from tests.openapi.operations import Operation, changed_components, operations, reachable
 from tests.openapi.words import reworded
 
 
@@ -34,8 +34,8 @@ def differences(old: Json, new: Json) -> list[Change]:
     pairs = _pairs(list(operations(old)), list(operations(new)))
     exchanges = Exchanges(old, new)
     said: dict[Said, list[str]] = defaultdict(list)
-    differs = differing(old, new)
-    for was, now in (pair for pair in pairs if not pair[0].is_same(pair[1], differs)):
+    changed = changed_components(old, new)
+    for was, now in (pair for pair in pairs if not pair[0].is_same(pair[1], changed)):
         for each in dict.fromkeys(exchanges.between(was, now)):
             said[each].append(now.id)
     for each in _whole(old, new, pairs):
@@ -103,9 +103,10 @@ def _security_schemes(old: Json, new: Json) -> Iterator[Said]:
 def _schema_names(old: Json, new: Json, kept: Iterable[Json]) -> Iterator[Said]:
     """Types of generated clients. What only a removed operation used went with it, and a problem with its code."""
     was, now = (_components(document, "schemas") for document in (old, new))
+    if not (gone := was.keys() - now.keys()):
+        return
     free = [name for name in now if name not in was]
-    gone = was.keys() - now.keys()
-    for name in sorted(gone & reachable(old, kept) if gone else gone):
+    for name in sorted(gone & reachable(old, kept)):
         same = [other for other in free if _bare(was[name], name) == _bare(now[other], other)]
         if same:
             yield Said("renamed", f"schema `{name}` to `{same[0]}`", "", True)

@@ -64,9 +64,9 @@ class Operation:
         demanded = self.node.get("security", self.document.get("security")) or [{}]
         return [frozenset([*way, *(f"{s}:{scope}" for s in way for scope in way[s])]) for way in demanded]
 
-    def is_same(self, other: "Operation", differing: Set[str]) -> bool:
-        """Whether all that is said of both is equal, word by word; see `differing`."""
-        return are_equal(self._said, other._said) and not (differing and differing & references(self._said))
+    def is_same(self, other: "Operation", changed: Set[str]) -> bool:
+        """Whether all that is said of both is equal, word by word; see `are_same`."""
+        return are_same(self._said, other._said, changed)
 
     @property
     def _said(self) -> list[Any]:
@@ -92,8 +92,13 @@ def resolved(document: Json, node: Json) -> Json:
     return node
 
 
+def are_same(old: Any, new: Any, changed: Set[str]) -> bool:
+    """Whether two parts of documents are equal, and refer to none of the `changed_components`."""
+    return are_equal(old, new) and not (changed and changed & references(old))
+
+
 def are_equal(one: Any, other: Any) -> bool:
-    """In JSON, where 1 is another value than true."""
+    """Whether they are the same JSON. Python's own equality takes 1 for true."""
     return one is other or json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
@@ -123,8 +128,8 @@ def referred(document: Json, nodes: Iterable[Any]) -> Json:
     return found
 
 
-def differing(old: Json, new: Json) -> set[str]:
-    """The references to components that are not the same in both, or lead to such."""
+def changed_components(old: Json, new: Json) -> set[str]:
+    """The references to components that are not the same in both documents, or that refer to such."""
     was, now = (
         {
             f"#/components/{kind}/{name}": node

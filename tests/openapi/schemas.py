@@ -22,7 +22,7 @@ from tests.openapi.alternatives import (
     alternatives,
     of_the_whole,
 )
-from tests.openapi.operations import are_equal, differing, references
+from tests.openapi.operations import are_same, changed_components
 
 
 class Way(Enum):
@@ -66,19 +66,16 @@ class SchemaDifferences:
     def __init__(self, old: Json, new: Json) -> None:
         self._old, self._new = old, new
         self._open: list[tuple[str, str]] = []
-        self._differing = differing(old, new)
+        self._changed = changed_components(old, new)
 
     def between(self, old: Schema, new: Schema, place: str) -> Iterator[Found]:
         """All differences. `place` is how a sentence calls what the schema describes."""
-        if self._are_same(old, new):
+        if are_same(old, new, self._changed):
             return
         with self._entered(old, new) as is_new:
             if is_new:
                 yield from self._of_the_whole(old, new, place)
                 yield from self._alternatives(alternatives(self._old, old), alternatives(self._new, new), place)
-
-    def _are_same(self, old: Schema | Json, new: Schema | Json) -> bool:
-        return are_equal(old, new) and not (self._differing and self._differing & references(old))
 
     @contextmanager
     def _entered(self, old: Schema, new: Schema) -> Iterator[bool]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.openapi.differences import differences
 from tests.openapi.fields import FIELDS
 from tests.openapi.operations import operations, reachable
-from tests.openapi.plants import contract_changes, planted
+from tests.openapi.plants import contract_changes, planted, sets
 from tests.openapi.schemas import SchemaDifferences, Way
 from tests.openapi.validity import allows
 
@@ -104,6 +104,11 @@ class TestTheDocument:
 
     def test_does_not_differ_by_the_order_of_its_keys(self, document):
         assert differences(document, json.loads(json.dumps(document, sort_keys=True))) == []
+
+    @pytest.mark.parametrize(("old", "new"), [(1, True), (0, False)])
+    def test_differs_where_python_would_take_two_values_for_the_same(self, base, old, new):
+        one, other = (planted(base, sets("PlantedWrite.properties.size", const=value)) for value in (old, new))
+        assert any("PlantedWrite.size" in change.sentence for change in contract_changes(one, other))
 
     @settings(max_examples=15)
     @given(data=st.data())
