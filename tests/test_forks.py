@@ -45,4 +45,4 @@ class TestAProcess:
     def test_that_nobody_waits_for_stops_no_others(self):
         for _ in range(3):
             fork("--help")._told.close()
-        assert fork("--help").wait(60) == 0
+            assert fork("--help").wait(60) == 0
