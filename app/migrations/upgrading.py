@@ -68,12 +68,8 @@ def go_back(database_url: str, *, may_lose: bool = False) -> str:
         undone = way_back(connection, released().heads)
         if not undone:
             return "The database has no migrations that came after the release before."
-        if not may_lose:
-            lost = list(losses(connection, *_columns_along(database_url, connection, undone)))
-            if lost:
-                raise MigrationError(
-                    f"Rows have values that would be lost, in {', '.join(lost)}. --lose-data goes back all the same."
-                )
+        if not may_lose and (loss := _loss(database_url, connection, undone)):
+            raise MigrationError(loss)
         moves = Moves(database_url, command.downgrade)
         for revision in undone:
             moves.make(target(revision), revision.id)
@@ -82,9 +78,11 @@ def go_back(database_url: str, *, may_lose: bool = False) -> str:
 
 def planned(database_url: str, *, is_back: bool = False) -> Iterator[str]:
     """What `upgrade` or `go_back` would do, line by line, as SQL with remarks. Raises as they do."""
+    warnings: list[str] = []
     with connect(database_url, "trellis migrate", autocommit=True) as connection:
         if is_back:
             undone = way_back(connection, released().heads)
+            warnings += filter(None, [_loss(database_url, connection, undone)])
             steps = _rehearsed(database_url, connection, [(r.id, command.downgrade, target(r)) for r in undone])
         else:
             schema = standing_of(connection)
@@ -99,8 +97,8 @@ def planned(database_url: str, *, is_back: bool = False) -> Iterator[str]:
         yield from told(steps, bytes := sizes(connection))
     if not steps:
         yield "-- There is nothing to do."
-    for danger in dangers(steps, bytes):
-        yield f"-- WARNING: {danger}."
+    for warning in [*warnings, *(f"{danger}." for danger in dangers(steps, bytes))]:
+        yield f"-- WARNING: {warning}"
 
 
 def _missing(schema: Standing) -> tuple[list[str], bool]:
@@ -117,6 +115,16 @@ def _rehearsed(url: str, connection: Connection, moves: Sequence[tuple[str, Way,
         for move in moves:
             rehearsal.run(*move)
     return rehearsal.steps
+
+
+def _loss(url: str, connection: Connection, undone: Sequence[Revision]) -> str:
+    """A sentence about what rows have that the way back loses; empty when there is nothing."""
+    lost = list(losses(connection, *_columns_along(url, connection, undone))) if undone else []
+    return (
+        f"Rows have values that would be lost, in {', '.join(lost)}. --lose-data goes back all the same."
+        if lost
+        else ""
+    )
 
 
 def _columns_along(url: str, connection: Connection, undone: Sequence[Revision]) -> tuple[list[Column], list[Column]]:

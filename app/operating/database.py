@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import column, func, literal, select, table
+from sqlalchemy import Select, column, func, literal, literal_column, select, table
 
 from app.checks import CLOCK_SECONDS, OLDEST_VERSION, PLACES, clock_difference, concerns_of_a_replica
 from app.operating.findings import DatabaseCheck, Deployment, Finding, Word, fine
@@ -43,6 +43,7 @@ _DENIED = """
         ELSE false END
     ORDER BY relname"""
 """What of ours, and of the queue's, the role may not use. The sequence of an identity needs no right."""
+_WHICH: Select[Any] = select(func.current_database(), literal_column("(pg_control_system()).system_identifier"))
 _DURABLE = "Switch it on where it was switched off: the server, the database or the role."
 
 
@@ -153,7 +154,10 @@ def transport(_: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Fi
 
 def sessions(deployment: Deployment, _: psycopg.Connection[Any]) -> Iterator[Finding]:
     """Whether requests' statements have the settings that the code relies on. A pooler in between may drop them."""
-    given: dict[str, str] = dict(asyncio.run(_in_a_lane(deployment)))
+    settings = table("pg_settings", column("name"), column("setting"))
+    name = func.lower(settings.c.name)  # PostgreSQL writes some in two cases: DateStyle.
+    wanted = select(name, settings.c.setting).where(name.in_([literal(name) for name in (*RELIED_ON, *_TIMEOUTS)]))
+    given: dict[str, str] = dict(_in_a_lane(deployment, wanted))
     other = [f"{name} is {given[name]}" for name, value in RELIED_ON.items() if given[name] != value]
     other += [f"there is no {name}" for name in _TIMEOUTS if given[name] == "0"]
     badly = f"Statements do not have the settings that they rely on: {', '.join(other)}."
@@ -161,17 +165,29 @@ def sessions(deployment: Deployment, _: psycopg.Connection[Any]) -> Iterator[Fin
     yield Finding("error", "sessions", badly, way_out) if other else fine("sessions", "Statements have their settings.")
 
 
-async def _in_a_lane(deployment: Deployment) -> list[Record]:
-    """Settings as a request's statement has them."""
-    settings = table("pg_settings", column("name"), column("setting"))
-    name = func.lower(settings.c.name)  # PostgreSQL writes some in two cases: DateStyle.
-    wanted = [literal(name) for name in (*RELIED_ON, *_TIMEOUTS)]
-    statement = Statement(select(name, settings.c.setting).where(name.in_(wanted)))
-    database = Database(deployment.settings)
-    try:
-        return await database.read(statement, {})
-    finally:
-        await database.close()
+def pooler(deployment: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    """Whether it leads to the database that `trellis migrate` changes."""
+    if deployment.settings.pooled_url is None:
+        return
+    ((name, cluster),) = _in_a_lane(deployment, _WHICH)
+    is_same = (name, cluster) == _row(connection, str(_WHICH))
+    badly = f"TRELLIS_POOLED_URL leads to another database, named {name}."
+    way_out = "Have it lead to the one of DATABASE_URL, which is migrated."
+    well = "It leads to the database of DATABASE_URL."
+    yield fine("pooler", well) if is_same else Finding("error", "pooler", badly, way_out)
+
+
+def _in_a_lane(deployment: Deployment, wanted: Select[Any]) -> list[Record]:
+    """What a request's statement is told."""
+
+    async def told() -> list[Record]:
+        database = Database(deployment.settings)
+        try:
+            return await database.read(Statement(wanted), {})
+        finally:
+            await database.close()
+
+    return asyncio.run(told())
 
 
 def restoration(_: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
@@ -214,7 +230,7 @@ def _row(connection: psycopg.Connection[Any], statement: Any, values: Any = None
 
 
 CHECKS: tuple[DatabaseCheck, ...] = (
-    *(version, encoding, durability, connections, replicas, role, transport, sessions, schema, restoration, clock),
-    upkeep,
+    *(version, encoding, durability, connections, replicas, role, transport, pooler, sessions, schema, restoration),
+    *(clock, upkeep),
 )
 """In the order in which they are told."""

@@ -45,12 +45,14 @@ class TestTheWayBack:
             assert planned.startswith(
                 f"-- notes_0001\nDROP TABLE notes;\n--   locks notes: AccessExclusive\n-- {newer}\n"
             )
+            assert "lost" not in planned
             connection.execute("UPDATE users SET more = 'a word'")
             connection.execute("INSERT INTO notes VALUES (1)")
             refused = migrate("--back")
             assert refused.returncode == 1
             told = "trellis: Rows have values that would be lost, in the table notes, users.more. --lose-data goes back"
             assert told in refused.stderr
+            assert told.replace("trellis:", "-- WARNING:") in migrate("--back", "--plan").stdout
             connection.execute("UPDATE users SET more = NULL; TRUNCATE notes")
         assert migrate("--back").stdout == f"Taken back: notes_0001, {newer}.\n"
         assert catalogue(url) == before

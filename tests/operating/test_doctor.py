@@ -246,6 +246,22 @@ class TestConnections:
         assert "1 x 0 for servers, 1 x 7 for workers, 3 spare" in findings("connections")[0].says
 
 
+class TestThePooler:
+    def test_that_leads_to_the_same_database_is_well(self, url, monkeypatch):
+        monkeypatch.setenv("TRELLIS_POOLED_URL", url)
+        assert [one.word for one in findings("pooler")] == ["ok"]
+
+    def test_that_leads_to_another_one_is_an_error(self, url, monkeypatch):
+        with clone() as other:
+            monkeypatch.setenv("TRELLIS_POOLED_URL", other)
+            found = trouble("pooler")
+        assert found.word == "error"
+        assert "leads to another database" in found.says
+
+    def test_is_not_spoken_of_where_there_is_none(self, url):
+        assert findings("pooler") == []
+
+
 class TestReplicas:
     def test_that_are_none_are_not_read_from(self, url, monkeypatch):
         monkeypatch.setenv("TRELLIS_REPLICA_URLS", url)

@@ -16,6 +16,7 @@ import pytest
 from tests.database import clone
 from tests.patience import PATIENCE, eventually
 from tests.servers import ROOT, serving
+from tests.sockets import connected
 
 ANN = {"email": "ann@example.com", "password": "correct horse battery", "full_name": "Ann"}
 
@@ -121,19 +122,22 @@ class TestABackend:
                 os.kill(backend, signal.SIGCONT)
 
 
+LINES = b'{"name": "Move", "description": "%b"}\n' % (b"x" * 10_000) * 3000
+END_THE_EXPORT = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE state = 'idle in transaction' AND application_name = 'trellis' AND datname = current_database()
+"""
+
+
 @pytest.mark.needs("projects")
 class TestAnExport:
     def test_that_breaks_off_has_no_end_and_leaves_a_line_in_the_log(self, url, sql, tmp_path):
         """It is far larger than what the sockets hold, so that it waits for its reader when the backend ends."""
-        lines = b'{"name": "Move", "description": "%b"}\n' % (b"x" * 10_000) * 3000
         with serving_one_connection_a_lane(tmp_path, url, PATIENCE) as server, signed_in(server) as http:
-            assert http.post("/projects/import", content=lines, headers=NDJSON).json()["imported"] == 3000
+            assert http.post("/projects/import", content=LINES, headers=NDJSON).json()["imported"] == 3000
             with http.stream("GET", "/projects/export", headers={"X-Request-ID": "broken-off"}) as export:
                 assert export.status_code == 200
-                sql(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction'"
-                    " AND application_name = 'trellis' AND datname = current_database()"
-                )
+                sql(END_THE_EXPORT)
                 with pytest.raises(httpx2.RemoteProtocolError):
                     export.read()
             assert ask(http, READ).status_code == 200
@@ -141,6 +145,22 @@ class TestAnExport:
             (line,) = [line for line in server.output().splitlines() if '"The answer broke off: ' in line]
             assert '"request_id":"broken-off"' in line
             assert "Traceback" not in server.output()
+
+    def test_for_http_1_0_has_no_chunks_and_is_reset_when_it_breaks_off(self, url, sql, tmp_path):
+        with serving_one_connection_a_lane(tmp_path, url, PATIENCE) as server, signed_in(server) as http:
+            who = f"Authorization: {http.headers['Authorization']}"
+            asked = f"GET /api/v1/projects/export HTTP/1.0\r\n{who}\r\n\r\n".encode()
+            http.post("/projects/import", content=b'{"name": "Move"}\n{"name": "Paint"}\n', headers=NDJSON)
+            with connected(server, asked) as connection:
+                head, _, body = connection.read_all().partition(b"\r\n\r\n")
+                assert b"chunked" not in head
+                assert body == http.get("/projects/export").content
+            http.post("/projects/import", content=LINES, headers=NDJSON)
+            with connected(server, asked) as connection:
+                assert connection.socket.recv(12) == b"HTTP/1.1 200"
+                sql(END_THE_EXPORT)
+                with pytest.raises(ConnectionResetError):
+                    connection.read_all()
 
 
 class TestAStormOfTerminations:

@@ -48,6 +48,11 @@ def is_refused(connection, status, code):
     return problem
 
 
+def send_for_ever(connection):
+    while True:
+        connection.socket.sendall(b"10000\r\n%b\r\n" % bytes(1 << 16))
+
+
 def names_password(answer):
     """The body was read to its end."""
     assert [error["pointer"] for error in is_problem(answer, 422, "invalid_input")["errors"]] == ["/password"]
@@ -374,6 +379,19 @@ class TestAConnectionThatIsKept:
     def test_is_taken_with_the_absolute_form(self, server):
         with connected(server, request(f"GET {server.url}/health/live")) as connection:
             assert connection.answer().status == 200
+
+
+class TestWhatIsStillSentAfterARefusal:
+    def test_is_read_so_that_the_answer_arrives_and_no_faster_than_others_bear(self, server):
+        """Of a body of 20 MB, all but its first megabyte."""
+        with connected(server, request("POST /api/v1/users", JSON, "Content-Length: 20000000")) as connection:
+            connection.socket.sendall(bytes(20_000_000))
+            is_refused(connection, 413, "too_large")
+
+    def test_has_an_end(self, server):
+        endless = request("POST /api/v1/users", JSON, "Transfer-Encoding: chunked")
+        with connected(server, endless) as connection, pytest.raises(ConnectionError):
+            send_for_ever(connection)
 
 
 class TestConnections:

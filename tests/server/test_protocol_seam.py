@@ -48,7 +48,7 @@ class TestUvicorn:
     def test_has_what_is_overridden(self):
         ours = vars(BoundedProtocol) | vars(GatedProtocol) | vars(RequestProtocol) | vars(TaskProtocol)
         own = {name for name, value in ours.items() if inspect.isfunction(value) and name[0] != "_"}
-        new = {"finish", "await_request", "announce_end", "admit", "begin", "shed"}
+        new = {"finish", "await_request", "announce_end", "admit", "begin", "shed", "ignore"}
         assert own - vars(HttpToolsProtocol).keys() == new
 
     def test_makes_a_cycle_of_these_and_starts_it_as_a_task(self):
@@ -70,7 +70,8 @@ class TestUvicorn:
         [
             (
                 RequestResponseCycle,
-                {"keep_alive", "message_event", "response_started", "response_complete", "scope", "run_asgi"},
+                {"keep_alive", "message_event", "response_started", "response_complete", "scope", "run_asgi"}
+                | {"chunked_encoding", "expected_content_length"},
             ),
             (FlowControl, {"read_paused", "write_paused", "resume_reading", "pause_reading"}),
             (

@@ -51,7 +51,6 @@ class Framing:
             return end
         end = self._terminator(received, start)
         if self._is_chunked:
-            end = min(end, start + _CHUNKED_PIECE)
             self._between += end - start
             self.is_too_large |= self._between > self._most + _CHUNKED_PIECE
         else:
@@ -66,5 +65,6 @@ class Framing:
         seam = (self._tail + received[start : start + 3]).find(_END)
         if seam >= 0:
             return start + seam + len(_END) - len(self._tail)
-        found = received.find(_END, start)
-        return len(received) if found < 0 else found + len(_END)
+        within = min(start + _CHUNKED_PIECE, len(received)) if self._is_chunked else len(received)
+        found = received.find(_END, start, within)
+        return within if found < 0 else found + len(_END)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 
 class Output(asyncio.Transport):
@@ -16,6 +17,9 @@ class Output(asyncio.Transport):
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self._transport.write(data)
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self._transport.get_extra_info(name, default)
 
     def is_closing(self) -> bool:
         return self._is_over() or self._transport.is_closing()

@@ -24,6 +24,10 @@ LINGERING = 2.0
 """Seconds for a client that still sends to read the answer: closed at once, TCP would reset the connection and discard
 the answer (RFC 9112 §9.6).
 """
+BREATH = 0.004
+"""Seconds between two reads of what such a client still sends, 256 KB at the most: unread it has no end, and read as
+fast as it comes it takes the processor from others.
+"""
 
 
 def bounded(settings: Settings, drain: Drain, gate: Gate, rules: ClientRules) -> type["BoundedProtocol"]:
@@ -52,6 +56,7 @@ class BoundedProtocol(GatedProtocol):
         self.transport = Output(transport, lambda: self._phase is Phase.END, self.finish)
         self._deadline = Deadline(self.loop, self._overdue)
         self._reader_deadline = Deadline(self.loop, self._demand_reader)
+        self._breath = Deadline(self.loop, self._breathe)
         self._deadline.set(self.settings.head_seconds)
         if len(self.connections) > self.settings.max_connections:
             if not self.waiting:
@@ -65,6 +70,7 @@ class BoundedProtocol(GatedProtocol):
         self._phase = Phase.END
         self._deadline.cancel()
         self._reader_deadline.cancel()
+        self._breath.cancel()
         self.waiting.pop(self, None)
         super().connection_lost(exc)
 
@@ -88,6 +94,14 @@ class BoundedProtocol(GatedProtocol):
             self.flow.resume_reading()
         else:
             self._socket.close()
+
+    def ignore(self) -> None:
+        self.flow.pause_reading()
+        self._breath.set(BREATH)
+
+    def _breathe(self) -> None:
+        if not self._socket.is_closing():
+            self.flow.resume_reading()
 
     # The request
 

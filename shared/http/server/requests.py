@@ -64,6 +64,7 @@ class RequestProtocol(TaskProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._phase is Phase.END:
+            self.ignore()
             return
         self._received = self._received[self._parsed :] + data
         self._parsed = 0
@@ -144,6 +145,9 @@ class RequestProtocol(TaskProtocol):
 
     def await_request(self) -> None:
         """A request is answered, and the next one may come."""
+
+    def ignore(self) -> None:
+        """More has come after the last answer."""
 
     def _refuse(self, error: DomainError) -> None:
         """Answer with a problem, which the application writes like all others, and close."""

@@ -4,12 +4,19 @@ A seam, with requests.py, admission.py and protocol.py: see there.
 """
 
 import asyncio
+from contextlib import suppress
 from functools import partial
+from socket import SO_LINGER, SOL_SOCKET
+from struct import pack
 from typing import Any, ClassVar
 
+from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from shared.http.edge import ClientRules, leave
+
+_AT_ONCE = pack("ii", 1, 0)
+"""A socket that lingers for 0 s is reset when it is closed, and what is yet to be sent is dropped (socket(7))."""
 
 
 class TaskProtocol(HttpToolsProtocol):
@@ -46,9 +53,29 @@ class TaskProtocol(HttpToolsProtocol):
     def begin(self) -> None:
         """Have the application answer the request."""
         self._is_held = False
-        self._task = self.loop.create_task(self.cycle.run_asgi(self.app))
+        app: Any = self._unchunked if self.scope["http_version"] == "1.0" else self.app
+        self._task = self.loop.create_task(self.cycle.run_asgi(app))
         self.tasks.add(self._task)
         self._task.add_done_callback(partial(self._end, self.cycle.scope["state"]))
+
+    async def _unchunked(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """HTTP/1.0 has no chunks (RFC 9112 §6.1): an answer of unknown length ends with the connection. A reset tells
+        that it broke off.
+        """
+        cycle = self.cycle
+        cycle.chunked_encoding = False
+
+        async def send_counted(message: Message) -> None:
+            cycle.expected_content_length += len(message.get("body", b""))
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_counted)
+        finally:
+            if cycle.response_started and not cycle.response_complete:
+                with suppress(OSError):  # It is gone already.
+                    self.transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, _AT_ONCE)
+                self.transport.abort()
 
     def _end(self, state: dict[str, Any], task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
