@@ -80,7 +80,7 @@ async def _traced(watch: Watch) -> AsyncIterator[None]:
 def _served(registry: CollectorRegistry, host: str, port: int) -> Iterator[None]:
     """From a thread, which answers even while the event loop hangs."""
     server, thread = _started(registry, host, port)
-    log.info("Metrics on http://%s:%d/metrics", host, server.server_port)
+    log.info("Metrics on http://%s:%d/metrics", f"[{host}]" if ":" in host else host, server.server_port)
     try:
         yield
     finally:

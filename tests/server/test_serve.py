@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from app.embedded import EmbeddedPostgres, EmbeddedPostgresError
-from app.serving import _allow_files, _revival
+from app.serving import _allow_files, _revival, listening
 from tests.database import clone, url_with
 from tests.patience import PATIENCE, eventually
 from tests.servers import ROOT, await_lock, serving, trellis
@@ -199,6 +199,15 @@ class TestOverAServerOfYourOwn:
         with serving(tmp_path, until="/health/live", DATABASE_URL=nowhere) as server:
             ready = server.get("/health/ready")
         assert (ready.status_code, ready.json()["code"], ready.headers["Retry-After"]) == (503, "unavailable", "1")
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="This machine has no IPv6.")
+class TestEveryAddress:
+    @pytest.mark.parametrize("client", ["127.0.0.1", "::1"])
+    def test_is_listened_on_of_ipv4_and_of_ipv6(self, client):
+        """A pod has both where the cluster has both, and probes and services take either."""
+        with listening("::", 0) as listener, socket.create_connection((client, listener.getsockname()[1]), PATIENCE):
+            pass
 
 
 class TestWhatStopsAStart:
