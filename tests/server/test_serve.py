@@ -209,6 +209,15 @@ class TestEveryAddress:
         with listening("::", 0) as listener, socket.create_connection((client, listener.getsockname()[1]), PATIENCE):
             pass
 
+    def test_names_a_client_of_ipv4_as_one(self, tmp_path):
+        """And not as an address of IPv6 with another within."""
+        environment = {"TRELLIS_ENVIRONMENT": "production", "TRELLIS_SECRET": SECRET, "TRELLIS_HOST": "::"}
+        with clone() as url, serving(tmp_path, DATABASE_URL=url, **environment) as server:
+            httpx2.get(server.url.replace("[::]", "127.0.0.1") + "/api/v1/users/me", timeout=PATIENCE)
+            eventually(lambda: "GET /api/v1/users/me 401" in server.output())
+            (line,) = [line for line in server.output().splitlines() if "GET /api/v1/users/me 401" in line]
+        assert json.loads(line)["client"] == "127.0.0.1"
+
 
 class TestWhatStopsAStart:
     """It is told in a sentence."""
