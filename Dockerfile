@@ -43,7 +43,8 @@ USER 10001:10001
 # Nothing is written but into TMPDIR: the root file system may be read-only.
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 TRELLIS_HOST=0.0.0.0 PORT=8000
 EXPOSE 8000
-# Alive, not ready: a database that is away is no reason to restart what waits for it.
+# Alive, not ready: a database that is away is no reason to restart what waits for it. Not by `urllib`, which would ask the
+# proxy of an `http_proxy` in the environment.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
-    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f'http://localhost:{os.environ[\"PORT\"]}/health/live', timeout=2)"]
+    CMD ["python", "-c", "import http.client as h, os; c = h.HTTPConnection('localhost', os.environ['PORT'], timeout=2); c.request('GET', '/health/live'); assert c.getresponse().status == 200"]
 CMD ["trellis", "serve"]

@@ -150,10 +150,13 @@ def exit_at_signals() -> None:
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """A listening socket. Connections wait until they are accepted. Raises StartError."""
+    """A listening socket; `::` is every address, of IPv4 as well. Connections wait until they are accepted. Raises
+    StartError.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    both = host == "::" and socket.has_dualstack_ipv6()
     try:
-        return socket.create_server((host, port), family=family)
+        return socket.create_server((host, port), family=family, dualstack_ipv6=both)
     except (OSError, UnicodeError) as error:  # UnicodeError: an impossible host name.
         reason = (getattr(error, "strerror", None) or str(error)).partition(" (")[0]  # Python adds the address.
         raise StartError(f"Cannot listen on {host}, port {port}: {reason}. PORT sets another.") from error

@@ -125,7 +125,7 @@ def serving(
 
 def _await(server: Server, path: str, begins_at: int) -> None:
     def is_ready() -> bool:
-        told = re.search(rb"Listening on (http://[0-9.:]+)", server.log.read_bytes()[begins_at:])
+        told = re.search(rb"Listening on (http://[0-9.:[\]]+)", server.log.read_bytes()[begins_at:])
         server.url = told[1].decode() if told else ""
         with suppress(httpx2.TransportError):
             return bool(server.url) and server.get(path).status_code == 200

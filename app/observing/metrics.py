@@ -26,7 +26,8 @@ from shared.observing import BOUNDS, Tallies, Watch
 from shared.wire import Database, Lane
 
 REQUEST = ("http_request_method", "http_route", "http_response_status_code")
-JOB = ("job", "outcome")
+JOB = ("job_name", "outcome")
+"""A label `job` would be Prometheus's own: the name of what is scraped."""
 ALERTING = ("-", "40P01", "53100", "53200", "53300", "55P03", "57014")
 """SQLSTATEs that are there from the start, with 0: Prometheus sees no increase in a counter that begins with 1."""
 

@@ -20,6 +20,9 @@ from shared.observing import Tallies, Watch
 MOST_PROCESSES = 64
 """On one machine with the same settings: the ports that are tried."""
 
+LAST_SPANS_SECONDS = 3.0
+"""At the end, for a collector to take the last spans. An orchestrator's grace has no room for one that hangs."""
+
 EXPORTERS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 log = logging.getLogger("trellis")
@@ -68,14 +71,16 @@ async def _traced(watch: Watch) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await asyncio.to_thread(provider.shutdown)  # Sends what is left.
+        sending = Thread(target=provider.shutdown, daemon=True)  # What is left.
+        sending.start()
+        await asyncio.to_thread(sending.join, LAST_SPANS_SECONDS)
 
 
 @contextmanager
 def _served(registry: CollectorRegistry, host: str, port: int) -> Iterator[None]:
     """From a thread, which answers even while the event loop hangs."""
     server, thread = _started(registry, host, port)
-    log.info("Metrics on http://%s:%d/metrics", host, server.server_port)
+    log.info("Metrics on http://%s:%d/metrics", f"[{host}]" if ":" in host else host, server.server_port)
     try:
         yield
     finally:

@@ -53,7 +53,13 @@ class TestTheServices:
         for service in COMPOSE["services"].values():
             for name, value in service.get("environment", {}).items():
                 if re.search("PASSWORD|SECRET|DATABASE_URL", name):
-                    assert re.search(r"\$\{\w+:[?-]", value), name
+                    assert re.search(r"\$\{\w+:\?", value), name
+
+    def test_take_the_variables_that_the_page_makes(self):
+        """Those that have to be given."""
+        (made,) = re.findall(r"printf '(.*)' ", (ROOT / "docs" / "DEPLOY.md").read_text())
+        required = re.findall(r"\$\{(\w+):\?", (ROOT / "compose.yaml").read_text())
+        assert {*re.findall(r"([A-Z][A-Z_]+)=%s", made)} == {*required}
 
     def test_mount_files_that_there_are(self):
         mounts = [mount for service in COMPOSE["services"].values() for mount in service.get("volumes", ())]

@@ -56,6 +56,16 @@ async def scrape(settings, url, watch, pauses):
     await database.close()
 
 
+class TestLabels:
+    async def test_are_none_of_those_that_prometheus_gives_itself(self, scrape, watch):
+        """It would rename ours, and sums by them would be sums by what is scraped."""
+        watch.requests.add(("GET", ROUTE, "200"), Activity(), 0.1)
+        watch.jobs.add(("kernel.purge", "done"), Activity(), 0.1)
+        labels = {label for sample in await scrape() for label in sample.labels}
+        assert {"http_route", "outcome"} <= labels
+        assert labels & {"job", "instance"} == set()
+
+
 class TestRequests:
     async def test_are_told_by_method_route_and_status_under_opentelemetrys_names(self, scrape, watch):
         for seconds in (0.001, 0.003, 20.0):

@@ -97,6 +97,6 @@ class TestTheMetrics:
 
             def done():
                 told = Scraped.of(scrape(other.output()))
-                return told.value("trellis_job_duration_seconds_count", job="kernel.purge", outcome="done") == 1
+                return told.value("trellis_job_duration_seconds_count", job_name="kernel.purge", outcome="done") == 1
 
             eventually(done)  # What is periodic and was missed is made up for.

@@ -1,13 +1,17 @@
 """Traces: spans of requests and of their statements, sent to an exporter as the standard variables say."""
 
 import re
+import socket
 import threading
+import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from app.observing import observing
+from shared.observing import Activity, Watch
 from tests.database import clone
 from tests.patience import eventually
 from tests.servers import serving
@@ -60,6 +64,21 @@ def of(attributes):
 def url():
     with clone() as url:
         yield url
+
+
+class TestACollectorThatHangs:
+    async def test_holds_no_end_up(self, monkeypatch):
+        """It takes connections, and answers nothing. The exporter itself would wait for 10 s."""
+        monkeypatch.setattr(observing, "LAST_SPANS_SECONDS", 0.1, raising=False)
+        with socket.create_server(("127.0.0.1", 0)) as collector:
+            port = collector.getsockname()[1]
+            monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
+            watch = Watch()
+            async with observing._traced(watch):
+                with watch.tracer.request(Activity(), "GET", {}):
+                    pass
+                begun = time.monotonic()
+            assert time.monotonic() - begun < 5
 
 
 class TestASpan:

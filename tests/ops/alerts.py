@@ -204,6 +204,7 @@ def trial(folder: Path) -> Iterator[tuple[Trial, Prometheus]]:
         tag = server.post("/api/v1/tags", json={"name": "green"}, headers=headers).json()["id"]
         watching = stack.enter_context(prometheus(folder, [port_in(server.output())]))
         eventually(lambda: watching.query("trellis_database_up == 1"))
+        eventually(lambda: "TrellisAway" not in watching.firing())  # Before the first scrape, no process is known.
         yield Trial(url, server, headers, tag), watching
 
 

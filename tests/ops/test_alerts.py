@@ -21,6 +21,7 @@ from tests.ops.prometheus import ALERTS, DASHBOARD, PROMTOOL, RULES
 REQUESTS = "http_server_request_duration_seconds"
 NAME = re.compile(r"\b(?:trellis|http_server|process|python)_\w+|\bup\b")
 
+UP = {'up{job="trellis", instance="a"}': "1x30"}
 SERIES = {
     "TrellisAway": {'up{job="trellis", instance="a"}': "0x30"},
     "TrellisErrors": {
@@ -48,7 +49,7 @@ SERIES = {
 """For each alert, series of half an hour that are what it is for, by the minute."""
 
 WELL = {
-    'up{job="trellis", instance="a"}': "1x30",
+    **UP,
     f'{REQUESTS}_count{{http_response_status_code="200"}}': "0+1000x30",
     f'{REQUESTS}_count{{http_response_status_code="503"}}': "0+1x30",
     "trellis_gate_refused_total": "9x30",
@@ -107,7 +108,16 @@ class TestTheRules:
 
     @pytest.mark.parametrize("alert", ALERTS)
     def test_fire_for_what_they_are_for_and_for_nothing_else(self, fired, alert):
-        fired(SERIES[alert], [alert])
+        fired(UP | SERIES[alert], [alert])
+
+    def test_fire_for_requests_that_are_all_refused_at_the_gate(self, fired):
+        """Of 5xx there is no series then: the gate is before what counts requests."""
+        well = f'{REQUESTS}_count{{http_response_status_code="200"}}'
+        fired(UP | {well: "0+900x30", "trellis_gate_refused_total": "0+100x30"}, ["TrellisErrors"])
+
+    def test_fire_when_prometheus_knows_of_no_process(self, fired):
+        """A process that ends goes from what Prometheus discovers, and its `up` with it."""
+        fired({}, ["TrellisAway"])
 
     def test_are_rules_of_prometheus(self):
         promtool("check", "rules", RULES)

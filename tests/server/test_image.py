@@ -1,8 +1,14 @@
 """What the Dockerfile promises, as far as its text tells."""
 
+import json
+import os
 import re
+import subprocess
+import sys
 import tomllib
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -17,6 +23,23 @@ class TestTheHealthCheck:
         check = re.search(r"^HEALTHCHECK.*\n.*", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
         assert check is not None
         assert re.findall(r"/health/\w+", check[0]) == ["/health/live"]
+
+    @pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1)])
+    def test_asks_the_process_itself(self, status, code):
+        """And no proxy, which many containers are told of by variables."""
+
+        class Alive(BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(status if self.path == "/health/live" else 404)
+                self.end_headers()
+
+        (_, *command) = json.loads(re.findall(r"^ +CMD (.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)[0])
+        with HTTPServer(("127.0.0.1", 0), Alive) as server:
+            Thread(target=server.handle_request, daemon=True).start()
+            proxy = {"http_proxy": "http://127.0.0.1:1", "no_proxy": ""}
+            environment = {**os.environ, **proxy, "PORT": str(server.server_port)}
+            done = subprocess.run([sys.executable, *command], env=environment, check=False, capture_output=True)
+        assert done.returncode == code, done.stderr
 
 
 class TestTheImage:

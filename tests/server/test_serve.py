@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from app.embedded import EmbeddedPostgres, EmbeddedPostgresError
-from app.serving import _allow_files, _revival
+from app.serving import _allow_files, _revival, listening
 from tests.database import clone, url_with
 from tests.patience import PATIENCE, eventually
 from tests.servers import ROOT, await_lock, serving, trellis
@@ -199,6 +199,24 @@ class TestOverAServerOfYourOwn:
         with serving(tmp_path, until="/health/live", DATABASE_URL=nowhere) as server:
             ready = server.get("/health/ready")
         assert (ready.status_code, ready.json()["code"], ready.headers["Retry-After"]) == (503, "unavailable", "1")
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="This machine has no IPv6.")
+class TestEveryAddress:
+    @pytest.mark.parametrize("client", ["127.0.0.1", "::1"])
+    def test_is_listened_on_of_ipv4_and_of_ipv6(self, client):
+        """A pod has both where the cluster has both, and probes and services take either."""
+        with listening("::", 0) as listener, socket.create_connection((client, listener.getsockname()[1]), PATIENCE):
+            pass
+
+    def test_names_a_client_of_ipv4_as_one(self, tmp_path):
+        """And not as an address of IPv6 with another within."""
+        environment = {"TRELLIS_ENVIRONMENT": "production", "TRELLIS_SECRET": SECRET, "TRELLIS_HOST": "::"}
+        with clone() as url, serving(tmp_path, DATABASE_URL=url, **environment) as server:
+            httpx2.get(server.url.replace("[::]", "127.0.0.1") + "/api/v1/users/me", timeout=PATIENCE)
+            eventually(lambda: "GET /api/v1/users/me 401" in server.output())
+            (line,) = [line for line in server.output().splitlines() if "GET /api/v1/users/me 401" in line]
+        assert json.loads(line)["client"] == "127.0.0.1"
 
 
 class TestWhatStopsAStart:

@@ -34,8 +34,11 @@ class TaskProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # As uvicorn has it.
         super().connection_made(transport)
-        if self.client is not None and self.rules.proxies.believes(self.client[0]):
-            self._proxy = self.client[0]
+        if self.client is not None:
+            host, port = self.client  # On a socket of both, IPv4 is within IPv6.
+            self.client = host.removeprefix("::ffff:") if "." in host else host, port
+            if self.rules.proxies.believes(self.client[0]):
+                self._proxy = self.client[0]
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
