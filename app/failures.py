@@ -47,7 +47,8 @@ def _sentence(error: BaseException) -> str:
         case psycopg.Error(sqlstate=str()):
             return f"PostgreSQL says: {error.diag.message_primary}."
         case psycopg.Error():  # libpq's own, which says why there is no connection.
-            return f"The database cannot be reached: {' '.join(str(error).split())}."
+            said = " ".join(str(error).split())
+            return f"The database cannot be reached: {said}{'' if said.endswith(('.', '?')) else '.'}"
         case OSError(strerror=str(reason), filename=file):
             return f"{file}: {reason}." if file else f"{reason}."
     return str(error)

@@ -112,6 +112,7 @@ async def work(application: Application) -> None:
         app = _app(application, at_once)
         rescuing = asyncio.create_task(_rescuing(app, settings))
         try:
+            await _reach(settings.database_url or "")
             async with app.open_async():
                 await app.run_worker_async(
                     queues=[QUEUE],
@@ -130,6 +131,12 @@ async def work(application: Application) -> None:
         finally:
             rescuing.cancel()
         await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def _reach(url: str) -> None:
+    """Raises psycopg.Error at once, with the reason. A pool of connections tries for 30 s, and does not say it."""
+    async with await psycopg.AsyncConnection.connect(url, **lasting(url, "trellis worker")):
+        pass
 
 
 class _End(logging.Handler):

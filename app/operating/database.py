@@ -10,8 +10,10 @@ from psycopg import sql
 from sqlalchemy import Select, column, func, literal, literal_column, select, table
 
 from app.checks import CLOCK_SECONDS, OLDEST_VERSION, PLACES, clock_difference, concerns_of_a_replica
+from app.failures import told
 from app.operating.findings import DatabaseCheck, Deployment, Finding, Word, fine
 from app.operating.schema import schema
+from shared.errors import DomainError
 from shared.feed import has_strangers
 from shared.jobs import counted
 from shared.rows import Model
@@ -44,6 +46,10 @@ _DENIED = """
     ORDER BY relname"""
 """What of ours, and of the queue's, the role may not use. The sequence of an identity needs no right."""
 _WHICH: Select[Any] = select(func.current_database(), literal_column("(pg_control_system()).system_identifier"))
+_FILLED = """
+    CREATE TEMPORARY TABLE trellis_room ON COMMIT DROP TABLESPACE {} AS SELECT generate_series(1, 30000)"""
+"""Takes a megabyte of room where the database is, until the statement is over."""
+_HOME = "SELECT spcname FROM pg_tablespace JOIN pg_database ON dattablespace = pg_tablespace.oid WHERE datname = %s"
 _DURABLE = "Switch it on where it was switched off: the server, the database or the role."
 
 
@@ -88,6 +94,21 @@ def durability(_: Deployment, connection: psycopg.Connection[Any]) -> Iterator[F
         yield Finding("warning", "durability", says, "ALTER SYSTEM SET wal_level = replica, and restart.")
     elif not bad:
         yield fine("durability", f"What is acknowledged is on the disk; wal_level is {settings['wal_level']}.")
+
+
+def room(_: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+    """Whether the disk of the database has room. Reads go on when it has none, and so does all else that is asked."""
+    (home,) = _row(connection, _HOME, [connection.info.dbname])
+    try:
+        connection.execute(sql.SQL(_FILLED).format(sql.Identifier(home)))
+    except psycopg.errors.DiskFull as error:
+        yield Finding(
+            "error", "room", told(error), "Free some of PostgreSQL's disk, or enlarge it: no write can be done."
+        )
+    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction):
+        return  # Nobody may try it here. Whether the role may write at all is another question.
+    else:
+        yield fine("room", "PostgreSQL's disk has room.")
 
 
 def connections(deployment: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
@@ -180,14 +201,19 @@ def pooler(deployment: Deployment, connection: psycopg.Connection[Any]) -> Itera
 def _in_a_lane(deployment: Deployment, wanted: Select[Any]) -> list[Record]:
     """What a request's statement is told."""
 
-    async def told() -> list[Record]:
+    async def asked() -> list[Record]:
         database = Database(deployment.settings)
         try:
             return await database.read(Statement(wanted), {})
         finally:
             await database.close()
 
-    return asyncio.run(told())
+    try:
+        return asyncio.run(asked())
+    except DomainError as error:
+        if deployment.settings.pooled_url is not None:
+            error.add_note("TRELLIS_POOLED_URL says where it is.")
+        raise
 
 
 def restoration(_: Deployment, connection: psycopg.Connection[Any]) -> Iterator[Finding]:
@@ -230,7 +256,7 @@ def _row(connection: psycopg.Connection[Any], statement: Any, values: Any = None
 
 
 CHECKS: tuple[DatabaseCheck, ...] = (
-    *(version, encoding, durability, connections, replicas, role, transport, pooler, sessions, schema, restoration),
-    *(clock, upkeep),
+    *(version, encoding, durability, room, connections, replicas, role, transport, pooler, sessions, schema),
+    *(restoration, clock, upkeep),
 )
 """In the order in which they are told."""

@@ -63,6 +63,19 @@ class TestAWorkerThat:
             garden.sql(f"DROP OWNED BY {role}")
             garden.sql(f"DROP ROLE {role}")
 
+    @pytest.mark.parametrize(
+        ("changes", "reason"),
+        [
+            ({"dbname": "no such"}, "does not exist"),
+            ({"host": "no.such.invalid"}, "no.such.invalid"),
+        ],
+        ids=["no database", "no host"],
+    )
+    async def test_cannot_connect_says_why_before_a_pool_gives_up(self, garden, tmp_path, changes, reason):
+        with worker(url_with(garden.url, **changes), tmp_path / "a.log") as lost:
+            eventually(lambda: "No jobs are done for now." in lost.output())
+            assert reason in lost.output()
+
     async def test_is_killed_loses_no_job(self, garden, tmp_path):
         plant = await garden.grow("waits")
         with worker(garden.url, tmp_path / "a.log") as killed:

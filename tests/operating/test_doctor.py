@@ -7,10 +7,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from app.operating import database as of_database
 from app.operating import machine
@@ -231,6 +233,47 @@ class TestDurability:
         assert "synchronous_commit is off" in " ".join(one.says for one in findings("durability"))
 
 
+@contextmanager
+def on_a_full_disk(url: str, folder: Path) -> Iterator[None]:
+    """The database lies in a small file system, of which nothing is left. The log of PostgreSQL lies elsewhere."""
+    name, tablespace = conninfo_to_dict(url)["dbname"], f"trellis_small_{os.getpid()}"
+    with psycopg.connect(url, dbname="postgres", autocommit=True) as connection:
+        process = Path(f"/proc/{connection.info.backend_pid}")
+        owner = process.stat() if process.exists() else pytest.skip("PostgreSQL is on another machine")
+        options = f"size=64m,mode=700,uid={owner.st_uid},gid={owner.st_gid}"
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "trellis", folder], check=False).returncode != 0:
+            pytest.skip("nothing can be mounted here")
+        try:
+            connection.execute(f"CREATE TABLESPACE {tablespace} LOCATION '{folder}'")
+            connection.execute(f"ALTER DATABASE {name} SET TABLESPACE {tablespace}")
+            run(url)  # The first connection writes a file.
+            with suppress(OSError), Path(folder, "filled").open("wb", buffering=0) as filled:
+                while filled.write(bytes(4096)):
+                    pass
+            yield
+            Path(folder, "filled").unlink()
+            connection.execute(f"ALTER DATABASE {name} SET TABLESPACE pg_default")
+            connection.execute(f"DROP TABLESPACE {tablespace}")
+        finally:
+            subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+class TestRoom:
+    def test_that_there_is_none_is_an_error(self, url):
+        """Only a folder that everybody may enter is PostgreSQL's to use."""
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder).chmod(0o755)
+            (small := Path(folder, "small")).mkdir()
+            with on_a_full_disk(url, small):
+                found = trouble("room")
+        assert found.word == "error"
+        assert "No space left on device" in found.says
+
+    def test_is_not_spoken_of_where_nothing_may_be_tried(self, url):
+        run(url, "ALTER DATABASE {database} SET default_transaction_read_only = on")
+        assert findings("room") == []
+
+
 class TestConnections:
     def test_that_are_too_few_for_all_replicas(self, url):
         found = trouble("connections", replicas=1000)
@@ -257,6 +300,13 @@ class TestThePooler:
             found = trouble("pooler")
         assert found.word == "error"
         assert "leads to another database" in found.says
+
+    def test_that_is_out_of_reach_is_an_error_that_names_its_variable(self, url, monkeypatch):
+        """DATABASE_URL is right."""
+        monkeypatch.setenv("TRELLIS_POOLED_URL", url_with(url, host="127.0.0.1", port="1"))
+        (found,) = findings("pooler")
+        assert found.word == "error"
+        assert found.says.endswith("TRELLIS_POOLED_URL says where it is.")
 
     def test_is_not_spoken_of_where_there_is_none(self, url):
         assert findings("pooler") == []

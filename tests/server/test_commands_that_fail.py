@@ -61,6 +61,7 @@ class TestADatabaseOutOfReach:
         url = "postgresql://trellis:hunter2@127.0.0.1:1/trellis"
         sentence = failing(*command, code=Exit.UNAVAILABLE, DATABASE_URL=url)
         assert sentence.startswith("The database cannot be reached: connection failed: ")
+        assert "?." not in sentence
         assert "hunter2" not in sentence
 
     @pytest.mark.parametrize(
