@@ -71,7 +71,7 @@ async def _traced(watch: Watch) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        sending = Thread(target=provider.shutdown, daemon=True)  # What is left.
+        sending = Thread(target=provider.shutdown, name="last spans", daemon=True)
         sending.start()
         await asyncio.to_thread(sending.join, LAST_SPANS_SECONDS)
 

@@ -3,7 +3,6 @@
 import re
 import socket
 import threading
-import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -77,8 +76,7 @@ class TestACollectorThatHangs:
             async with observing._traced(watch):
                 with watch.tracer.request(Activity(), "GET", {}):
                     pass
-                begun = time.monotonic()
-            assert time.monotonic() - begun < 5
+            assert "last spans" in {thread.name for thread in threading.enumerate()}  # Nobody has waited for its end.
 
 
 class TestASpan:

@@ -382,7 +382,7 @@ class TestAConnectionThatIsKept:
 
 
 class TestWhatIsStillSentAfterARefusal:
-    def test_is_read_so_that_the_answer_arrives_and_no_faster_than_others_bear(self, server):
+    def test_is_read_so_that_the_answer_arrives(self, server):
         """Of a body of 20 MB, all but its first megabyte."""
         with connected(server, request("POST /api/v1/users", JSON, "Content-Length: 20000000")) as connection:
             connection.socket.sendall(bytes(20_000_000))
