@@ -72,12 +72,13 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         application.build()
         _freeze_heap()
-        making = Timer(LATER_SECONDS, make_the_rest)
-        making.daemon = True
+        making = Timer(LATER_SECONDS, make_the_rest)  # No daemon: Python's end would abort it in the midst of Rust.
         making.start()
-        async with observed(application), beside:
-            yield
-        making.cancel()
+        try:
+            async with observed(application), beside:
+                yield
+        finally:
+            making.cancel()
         await kernel.database().close()
         kernel.passwords().close()
 

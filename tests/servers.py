@@ -80,7 +80,7 @@ def started(
 ) -> Process:
     """A process of `trellis`: a fork, unless the environment differs in what a fork would not heed."""
     errors = errors or output
-    folder, environment = Path(changes.get("PYTHONPATH", ROOT)), _environment(changes)
+    folder, environment = Path(changes.get("PYTHONPATH", ROOT)), own_environment(changes)
     if not any(name.startswith(OF_PYTHON) for name in changes):
         return Fork(arguments, folder, environment, output, errors)
     command = [sys.executable, "-m", "app.cli", *arguments]
@@ -139,7 +139,7 @@ def _await(server: Server, path: str, begins_at: int) -> None:
         raise
 
 
-def _environment(changes: Mapping[str, str]) -> dict[str, str]:
+def own_environment(changes: Mapping[str, str]) -> dict[str, str]:
     """This process's environment without its settings, and with the changes."""
     ours = ("TRELLIS_", "DATABASE_URL", "PORT")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}

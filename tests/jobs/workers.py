@@ -10,7 +10,7 @@ from pathlib import Path
 from tests import servers
 from tests.forks import PROGRAM
 from tests.patience import PATIENCE, eventually
-from tests.servers import ROOT, Process, _environment
+from tests.servers import ROOT, Process, own_environment
 
 SILENT_SECONDS = 3
 """A slow machine starves a worker for less than this."""
@@ -49,7 +49,7 @@ def worker(url: str, log: Path, command: str = "tests.jobs.planted", *arguments:
             process = subprocess.Popen(
                 [sys.executable, "-m", command, *arguments],
                 cwd=ROOT,
-                env=_environment(environment),
+                env=own_environment(environment),
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 text=True,

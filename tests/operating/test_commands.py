@@ -16,7 +16,7 @@ from app.operating.output import EXIT_CODES, Exit
 from shared.manifest import discover
 from tests.database import clone, url_with
 from tests.servers import ROOT as FOLDER
-from tests.servers import _environment, await_lock, trellis
+from tests.servers import await_lock, own_environment, trellis
 
 ROOT = assembled(discover())
 
@@ -109,7 +109,7 @@ class TestTheExitCode:
             with other.transaction():
                 other.execute("LOCK TABLE alembic_version")
                 command = [sys.executable, "-m", "app.cli", "restored"]
-                environment = _environment({"DATABASE_URL": url})
+                environment = own_environment({"DATABASE_URL": url})
                 with subprocess.Popen(command, cwd=FOLDER, env=environment, stderr=subprocess.PIPE) as process:
                     await_lock(url)
                     process.terminate()

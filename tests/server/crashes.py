@@ -27,7 +27,7 @@ import psycopg
 from app.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from app.migrations import upgrade
 from tests.patience import PATIENCE
-from tests.servers import ROOT, _environment, free_port
+from tests.servers import ROOT, free_port, own_environment
 
 ACCOUNT = {"email": "ann@example.com", "password": "correct horse battery", "full_name": "Ann"}
 WANT = {"idempotency_in_progress", "unavailable", "contended", "commit_in_doubt"}
@@ -103,7 +103,7 @@ class Api:
     def __init__(self, folder: Path, database_url: str) -> None:
         self._port = free_port()
         self._log = folder / "serve.log"
-        self._environment = _environment(
+        self._environment = own_environment(
             {
                 "DATABASE_URL": database_url,
                 "PORT": str(self._port),

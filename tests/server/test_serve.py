@@ -6,9 +6,10 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx2
@@ -19,7 +20,7 @@ from app.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from app.serving import _allow_files, _revival, listening
 from tests.database import clone, url_with
 from tests.patience import PATIENCE, eventually
-from tests.servers import ROOT, await_lock, serving, trellis
+from tests.servers import ROOT, await_lock, own_environment, serving, trellis
 
 ACCOUNT = {"email": "ann@example.com", "password": "correct horse battery", "full_name": "Ann"}
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -93,6 +94,60 @@ class TestOverTheEmbeddedDatabase:
             secret = tmp_path / "data" / "secret"
             assert len(secret.read_text()) >= 32
             assert secret.stat().st_mode & 0o077 == 0
+
+
+MAKING = """
+import contextlib, sys, time
+import app.asgi
+from app.cli import main
+
+@contextlib.contextmanager
+def slowly():
+    print("making", flush=True)
+    time.sleep(2)
+    yield
+    print("made", flush=True)
+
+app.asgi.LATER_SECONDS, app.asgi.in_short_turns = float(sys.argv.pop()), slowly
+main()
+"""
+"""A server that takes two seconds more to make the rest, so many seconds after its start."""
+
+
+@contextmanager
+def making_the_rest(folder, later):
+    with clone() as url, (folder / "log").open("w") as log:
+        settings = {
+            "DATABASE_URL": url,
+            "PORT": "0",
+            "TRELLIS_DRAIN_SECONDS": "0",
+            "TRELLIS_ENVIRONMENT": "development",
+        }
+        command = [sys.executable, "-c", MAKING, "serve", str(later)]
+        process = subprocess.Popen(command, cwd=ROOT, env=own_environment(settings), stdout=log, stderr=log)
+        try:
+            yield process, (folder / "log").read_text
+        finally:
+            process.kill()
+            process.wait()
+
+
+class TestOneThatEndsSoonAfterItsStart:
+    """Python's end aborts a thread that is in the midst of compiled code (exit code -6)."""
+
+    def test_finishes_what_it_is_making(self, tmp_path):
+        with making_the_rest(tmp_path, later=0) as (process, output):
+            eventually(lambda: "making" in output())
+            process.terminate()
+            assert process.wait(PATIENCE) == 0, output()
+            assert "made" in output()
+
+    def test_does_not_wait_for_what_it_has_yet_to_make(self, tmp_path):
+        with making_the_rest(tmp_path, later=3 * PATIENCE) as (process, output):
+            eventually(lambda: "Listening on" in output())
+            process.terminate()
+            assert process.wait(PATIENCE) == 0, output()
+            assert "making" not in output()
 
 
 class TestTwoOnOneDataFolder:
