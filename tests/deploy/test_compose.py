@@ -34,6 +34,12 @@ class TestTheServices:
         for service in OURS.values():
             assert unknown(service["environment"]) == set()
 
+    def test_of_ours_take_other_settings_from_a_file_if_there_is_one(self):
+        """Beside `.env`, whose other passwords are none of theirs. Git ignores both."""
+        for service in OURS.values():
+            assert service["env_file"] == [{"path": "trellis.env", "required": False}]
+        assert {".env", "trellis.env"} <= {*(ROOT / ".gitignore").read_text().splitlines()}
+
     def test_of_ours_write_nowhere_but_in_tmp_and_have_no_rights(self):
         for service in OURS.values():
             assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])

@@ -22,7 +22,8 @@ from shared.upkeep.schema import standing
 from shared.wire.database import Database
 from shared.wire.statements import Statement
 from tests.database import url_with
-from tests.servers import trellis
+from tests.patience import eventually
+from tests.servers import serving, trellis
 
 NOTHING = {module.name: 0 for module in discover() if module.seed}
 
@@ -71,6 +72,13 @@ def database(place: Place) -> Iterator[None]:
         connection.execute(sql.SQL("DROP DATABASE {name} WITH (FORCE)").format(**names))
 
 
+def keep(folder: Path, password: str) -> None:
+    """Write libpq's file of passwords."""
+    file = folder / "pass file"
+    file.touch(0o600)
+    file.write_text(f"*:*:*:*:{password.replace(':', chr(92) + ':')}\n")
+
+
 URLS = {
     "everything percent-encoded": "postgresql://{u}:{p}@127.0.0.1:{port}/{db}",
     "the short scheme, and blanks around": " postgres://{u}:{p}@127.0.0.1:{port}/{db}\n",
@@ -90,9 +98,7 @@ URLS = {
 @pytest.fixture(params=list(URLS.values()), ids=list(URLS))
 def url(request: pytest.FixtureRequest, place: Place, database: None, monkeypatch: pytest.MonkeyPatch) -> str:
     """As an operator has it in the environment."""
-    passwords = place.folder / "pass file"
-    passwords.write_text(f"*:*:*:*:{PASSWORD.replace(':', chr(92) + ':')}\n")
-    passwords.chmod(0o600)
+    keep(place.folder, PASSWORD)
     (place.folder / "services").write_text(f"[ours]\nhost=127.0.0.1\nport={place.port}\ndbname={DATABASE}\n")
     monkeypatch.setenv("PGSERVICEFILE", str(place.folder / "services"))
     return place.url(request.param)
@@ -125,6 +131,29 @@ class TestAUrl:
                 assert await session.scalar(select(func.current_database())) == DATABASE
         finally:
             await database.close()
+
+
+class TestAFileOfPasswords:
+    def test_is_read_for_each_connection_so_that_a_password_changes_while_servers_run(self, place, database, tmp_path):
+        def is_ready() -> bool:
+            return server.get("/health/ready").status_code == 200
+
+        keep(place.folder, PASSWORD)
+        url = place.url(URLS["a file of passwords"])
+        upgrade(url)
+        with (
+            serving(tmp_path, DATABASE_URL=url) as server,
+            psycopg.connect(place.administration, autocommit=True) as operator,
+        ):
+            change = sql.SQL("ALTER ROLE {} PASSWORD {}")
+            operator.execute(change.format(sql.Identifier(USER), "another"))
+            try:
+                operator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [USER])
+                eventually(lambda: not is_ready())
+                keep(place.folder, "another")
+                eventually(is_ready)
+            finally:
+                operator.execute(change.format(sql.Identifier(USER), PASSWORD))
 
 
 class TestTheCommands:
