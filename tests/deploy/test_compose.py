@@ -16,6 +16,7 @@ from tests.servers import ROOT
 
 COMPOSE: Any = yaml.safe_load((ROOT / "compose.yaml").read_text())
 OURS = {name: service for name, service in COMPOSE["services"].items() if service["image"].startswith("trellis:")}
+SERVERS = (ROOT / "deploy" / "kubernetes" / "api.yaml").read_text()
 PROXY = (ROOT / "deploy" / "haproxy" / "haproxy.cfg").read_text()
 
 
@@ -98,6 +99,13 @@ class TestTheProxy:
     def test_notices_a_server_that_drains_while_that_takes_connections(self):
         (inter, fall) = re.findall(r"inter (\d+)s fall (\d+)", PROXY)[0]
         assert int(inter) * int(fall) < float(OURS["api"]["environment"]["TRELLIS_DRAIN_SECONDS"])
+
+    def test_waits_as_long_for_a_busy_server_as_kubernetes_does(self):
+        """Its own default is the time between two looks: all servers would be out when all are overloaded."""
+        (server,) = [one for one in yaml.safe_load_all(SERVERS) if one["kind"] == "Deployment"]
+        (container,) = server["spec"]["template"]["spec"]["containers"]
+        (seconds,) = re.findall(r"timeout check (\d+)s", PROXY)
+        assert int(seconds) == container["readinessProbe"]["timeoutSeconds"]
 
     def test_waits_longer_for_a_head_than_the_server(self):
         (seconds,) = re.findall(r"timeout http-request (\d+)s", PROXY)
