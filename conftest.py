@@ -20,6 +20,7 @@ from tests.database import TEMPLATE, RolledBackDatabase, clone, template
 from tests.factories import RowFactory
 from tests.jobs_done import do_jobs
 from tests.patience import PATIENCE
+from tests.servers import forget_settings
 
 pytest_plugins = ["pytester", "tests.answers", "tests.mails", "tests.selection.plugin"]
 
@@ -34,6 +35,7 @@ hypothesis.settings.load_profile("patient")
 
 def pytest_configure(config: pytest.Config) -> None:
     """The controller starts the server and migrates the template, once, before it starts its workers."""
+    forget_settings(but=(TEMPLATE, "DATABASE_URL"))
     if not hasattr(config, "workerinput"):
         opened = template()
         os.environ[TEMPLATE] = opened.__enter__()

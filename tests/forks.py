@@ -128,7 +128,9 @@ def _child(asked: socket.socket) -> list[str]:
         if asked not in ready:
             continue
         message, descriptors, _, _ = socket.recv_fds(asked, MOST_BYTES, 3)
-        if not message:
+        if not message:  # Whoever asked has ended, be it by a signal: so do those that nobody will stop.
+            for pid in telling:
+                os.kill(pid, signal.SIGTERM)
             sys.exit()
         told, output, errors = descriptors
         if pid := os.fork():

@@ -141,9 +141,19 @@ def _await(server: Server, path: str, begins_at: int) -> None:
 
 def own_environment(changes: Mapping[str, str]) -> dict[str, str]:
     """This process's environment without its settings, and with the changes."""
-    ours = ("TRELLIS_", "DATABASE_URL", "PORT")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    kept = {name: value for name, value in os.environ.items() if name not in _settings()}
     return kept | {"PYTHONPATH": str(ROOT)} | dict(changes)
+
+
+def forget_settings(but: Sequence[str]) -> None:
+    """Tests do not heed what the shell has set for a server."""
+    for name in _settings() - {*but}:
+        del os.environ[name]
+
+
+def _settings() -> set[str]:
+    ours = ("TRELLIS_", "DATABASE_URL", "PORT", "FORWARDED_ALLOW_IPS", "OTEL_")
+    return {name for name in os.environ if name.startswith(ours)}
 
 
 WAITING = """
