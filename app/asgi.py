@@ -72,7 +72,7 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         application.build()
         _freeze_heap()
-        making = Timer(LATER_SECONDS, make_the_rest)  # No daemon: Python's end would abort it in the midst of Rust.
+        making = Timer(LATER_SECONDS, make_the_rest)  # No daemon: ending in its midst, Python may abort.
         making.start()
         try:
             async with observed(application), beside:

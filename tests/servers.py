@@ -141,7 +141,8 @@ def _await(server: Server, path: str, begins_at: int) -> None:
 
 def own_environment(changes: Mapping[str, str]) -> dict[str, str]:
     """This process's environment without its settings, and with the changes."""
-    kept = {name: value for name, value in os.environ.items() if name not in _settings()}
+    settings = _settings()
+    kept = {name: value for name, value in os.environ.items() if name not in settings}
     return kept | {"PYTHONPATH": str(ROOT)} | dict(changes)
 
 

@@ -35,6 +35,7 @@ defaults
     mode http
     log global
     retries 0
+    # A slow machine is no fault.
     timeout check 60s
     timeout connect 60s
     timeout client 60s
@@ -154,7 +155,7 @@ def main(restarts: int, number: int, clients: int, drain: float, judge: bool) ->
         with haproxy(folder, [one.port for one in replicas]) as proxy:
             eventually(lambda: answers(proxy))
             tally, seconds = uvloop.run(measure(replicas, restarts, proxy, clients))
-            seen = (folder / "haproxy.log").read_text()
+            proxy_log = (folder / "haproxy.log").read_text()
         codes = [code for one in replicas for code in one.codes]
         logs = [one.server.output() for one in replicas]
         traces = sum(one.count("Traceback") for one in logs)
@@ -167,8 +168,8 @@ def main(restarts: int, number: int, clients: int, drain: float, judge: bool) ->
     )
     wrong = tally.wrong() + ([f"{tally.count(503)} × 503"] if tally.count(503) else [])
     if wrong:
-        click.echo(seen[-3000:])
-    wrong += [f"It ended badly:\n{log}" for log in ended_badly]
+        click.echo(proxy_log[-3000:])
+    wrong += [f"A replica ended badly:\n{log}" for log in ended_badly]
     click.echo("\n".join(wrong) or "All as promised.")
     sys.exit(bool(wrong or traces or not good))
 

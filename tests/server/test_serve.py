@@ -111,7 +111,7 @@ def slowly():
 app.asgi.LATER_SECONDS, app.asgi.in_short_turns = float(sys.argv.pop()), slowly
 main()
 """
-"""A server that takes two seconds more to make the rest, so many seconds after its start."""
+"""A server that takes two seconds more to make the rest. The last argument: how many seconds after its start."""
 
 
 @contextmanager
@@ -133,7 +133,7 @@ def making_the_rest(folder, later):
 
 
 class TestOneThatEndsSoonAfterItsStart:
-    """Python's end aborts a thread that is in the midst of compiled code (exit code -6)."""
+    """Python may abort (exit code -6) when it ends before a thread of ours does."""
 
     def test_finishes_what_it_is_making(self, tmp_path):
         with making_the_rest(tmp_path, later=0) as (process, output):

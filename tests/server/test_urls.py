@@ -72,7 +72,7 @@ def database(place: Place) -> Iterator[None]:
         connection.execute(sql.SQL("DROP DATABASE {name} WITH (FORCE)").format(**names))
 
 
-def keep(folder: Path, password: str) -> None:
+def write_pass_file(folder: Path, password: str) -> None:
     """Write libpq's file of passwords."""
     file = folder / "pass file"
     file.touch(0o600)
@@ -98,7 +98,7 @@ URLS = {
 @pytest.fixture(params=list(URLS.values()), ids=list(URLS))
 def url(request: pytest.FixtureRequest, place: Place, database: None, monkeypatch: pytest.MonkeyPatch) -> str:
     """As an operator has it in the environment."""
-    keep(place.folder, PASSWORD)
+    write_pass_file(place.folder, PASSWORD)
     (place.folder / "services").write_text(f"[ours]\nhost=127.0.0.1\nport={place.port}\ndbname={DATABASE}\n")
     monkeypatch.setenv("PGSERVICEFILE", str(place.folder / "services"))
     return place.url(request.param)
@@ -138,7 +138,7 @@ class TestAFileOfPasswords:
         def is_ready() -> bool:
             return server.get("/health/ready").status_code == 200
 
-        keep(place.folder, PASSWORD)
+        write_pass_file(place.folder, PASSWORD)
         url = place.url(URLS["a file of passwords"])
         upgrade(url)
         with (
@@ -150,7 +150,7 @@ class TestAFileOfPasswords:
             try:
                 operator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [USER])
                 eventually(lambda: not is_ready())
-                keep(place.folder, "another")
+                write_pass_file(place.folder, "another")
                 eventually(is_ready)
             finally:
                 operator.execute(change.format(sql.Identifier(USER), PASSWORD))
