@@ -104,7 +104,7 @@ class TestTheProxy:
         """Its own default is the time between two looks: all servers would be out when all are overloaded."""
         (server,) = [one for one in yaml.safe_load_all(SERVERS) if one["kind"] == "Deployment"]
         (container,) = server["spec"]["template"]["spec"]["containers"]
-        (seconds,) = re.findall(r"timeout check (\d+)s", PROXY)
+        (seconds,) = re.findall(r"^ +timeout check (\d+)s", PROXY, re.MULTILINE)
         assert int(seconds) == container["readinessProbe"]["timeoutSeconds"]
 
     def test_waits_longer_for_a_head_than_the_server(self):
