@@ -18,7 +18,7 @@ from app.operating import database as of_database
 from app.operating import machine
 from app.operating.doctor import examined
 from app.operating.findings import Deployment, Finding
-from shared.manifest import Module
+from shared.manifest import Module, discover
 from shared.settings import Settings
 from tests.database import TEMPLATE, clone, empty_database, url_with
 from tests.kernel.test_module_settings import INVOICES
@@ -40,6 +40,7 @@ def _a_deployment(monkeypatch, tmp_path) -> None:
 @pytest.fixture
 def url(monkeypatch) -> Iterator[str]:
     """Of a migrated database of its own. The server that tests run on is not durable, and its role a superuser."""
+    discover()  # As the command line does: the modules tell what the schema should have.
     with clone() as url:
         monkeypatch.setenv("DATABASE_URL", url)
         yield url
