@@ -29,6 +29,10 @@ from shared.wire.wire import Step, Wire
 
 TEMPLATE = "TRELLIS_TEST_TEMPLATE"
 """The environment variable by which the controller tells its workers where the migrated template is."""
+OTHER_CLIENTS = """
+    FROM pg_stat_activity
+    WHERE pid <> pg_backend_pid() AND datname = current_database() AND backend_type = 'client backend'"""
+"""Their connections to the database that one is connected to; those that PostgreSQL makes, to vacuum, are none."""
 
 
 @contextmanager

@@ -31,7 +31,7 @@ from shared.wire import wire
 from shared.wire.connection import PostgresConnection
 from shared.wire.database import Database
 from shared.wire.statements import BATCH, Statement
-from tests.database import clone
+from tests.database import OTHER_CLIENTS, clone
 from tests.patience import PATIENCE, eventually
 
 PID = Statement(select(func.pg_backend_pid()))
@@ -40,7 +40,6 @@ SLOW = Statement(select(func.pg_sleep(30)))
 LENGTH = Statement(select(func.length(bindparam("x", type_=Text()))))
 PREPARED = Statement(select(func.count()).select_from(table("pg_prepared_statements")))
 BIG = "x" * (8 << 20)
-OTHERS = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
 
 
 class Note(SQLModel, table=True):
@@ -98,7 +97,7 @@ async def rows(real, request):
 
 def sessions(sql):
     """How many connections there are to the database beside one's own."""
-    return sql(f"SELECT count(*) {OTHERS}").fetchone()[0]
+    return sql(f"SELECT count(*) {OTHER_CLIENTS}").fetchone()[0]
 
 
 def await_end(sql):
@@ -108,7 +107,7 @@ def await_end(sql):
 
 def close_all(sql):
     """The server closes them, as a restart would, and they have ended when this returns."""
-    sql(f"SELECT pg_terminate_backend(pid, 5000) {OTHERS}")
+    sql(f"SELECT pg_terminate_backend(pid, 5000) {OTHER_CLIENTS}")
 
 
 class TestAStatement:

@@ -19,7 +19,7 @@ from shared.wire.database import Database
 from shared.wire.statements import Statement
 from tests.applications import client_of
 from tests.contract.test_problems import is_problem
-from tests.database import clone
+from tests.database import OTHER_CLIENTS, clone
 from tests.patience import PATIENCE, eventually
 from tests.proxy import Cut, Proxy
 from tests.servers import WAITING, await_lock
@@ -29,7 +29,6 @@ ROWS = table("notes", column("id", Integer()), column("amount", Integer()))
 ADD = Statement(insert(ROWS).values(id=bindparam("id")))
 INCREASE = Statement(update(ROWS).where(ROWS.c.id == bindparam("note")).values(amount=ROWS.c.amount + 1))
 CONFLICT = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$"
-OTHERS = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +248,7 @@ class TestAConnectionLostBefore:
 
     async def test_while_it_was_idle_is_no_matter(self, http, sql, amounts, proxy, by):
         assert (await http.post("/notes/1", params={"by": by})).status_code == 201
-        sql(f"SELECT pg_terminate_backend(pid, {PATIENCE * 1000}) {OTHERS}")
+        sql(f"SELECT pg_terminate_backend(pid, {PATIENCE * 1000}) {OTHER_CLIENTS}")
         await asyncio.to_thread(eventually, proxy.is_idle)  # It passes the news on.
         assert (await http.post("/notes/2", params={"by": by})).status_code == 201
         assert amounts() == {1: 1, 2: 1}

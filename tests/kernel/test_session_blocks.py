@@ -23,7 +23,7 @@ from shared.errors import Conflict, Invalid
 from shared.rows import INCLUDE_DELETED, choice
 from shared.wire.database import Database
 from shared.wire.statements import Statement
-from tests.database import clone
+from tests.database import OTHER_CLIENTS, clone
 from tests.patience import PATIENCE
 
 
@@ -65,7 +65,6 @@ PIER: Any = Boat.pier
 ADD = Statement(insert(Pier).values(id=bindparam("id"), name=bindparam("name")))
 NAMES = Statement(select(col(Pier.name)).order_by(col(Pier.name)))
 FREES = Statement(update(Pier).values(name=func.upper(col(Pier.name))))
-BACKENDS = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
 
 
 @pytest.fixture(scope="module")
@@ -241,7 +240,7 @@ class TestABlockOfTheSession:
         async def fail() -> None:
             async with real.unit_of_work() as unit, unit.orm() as session:
                 await session.execute(text("SELECT 1"))
-                sql(f"SELECT pg_terminate_backend(pid, {PATIENCE * 1000}) {BACKENDS}")
+                sql(f"SELECT pg_terminate_backend(pid, {PATIENCE * 1000}) {OTHER_CLIENTS}")
                 raise Conflict
 
         for _ in range(3):
