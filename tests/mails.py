@@ -33,6 +33,8 @@ class MailServer(Controller):
         self.credentials: list[tuple[bytes, bytes]] = []
         self.answers: dict[str, str] = {}
         """What is said to a recipient who is not taken."""
+        self.lets_in = True
+        """Who has credentials, be they what they may."""
         super().__init__(self, hostname="127.0.0.1", port=0, authenticator=self._sign_in, **options)
 
     def _trigger_server(self) -> None:
@@ -42,7 +44,7 @@ class MailServer(Controller):
 
     def _sign_in(self, *arguments: Any) -> AuthResult:
         self.credentials.append((arguments[-1].login, arguments[-1].password))
-        return AuthResult(success=True)
+        return AuthResult(success=self.lets_in, handled=False)  # The server says so itself.
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Envelope, address: str, options: Any) -> str:
         if address in self.answers:

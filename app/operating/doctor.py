@@ -14,6 +14,7 @@ from app.failures import told
 from app.operating import database as of_database
 from app.operating import machine
 from app.operating.findings import Deployment, Finding, fine
+from app.operating.mail import mail
 from app.operating.output import AS_JSON, Exit, as_json
 from shared.errors import DomainError
 from shared.manifest import Module
@@ -34,8 +35,8 @@ def doctor_command(modules: Sequence[Module], database: Opened) -> click.Command
     def doctor(context: click.Context, replicas: int, workers: int, is_json: bool) -> None:
         """Check a deployment, and say what to do.
 
-        It looks from the place of a server: at settings, secret, proxy and files, and at the database with its version,
-        settings, connections, role, schema, clock and jobs.
+        It looks from the place of a server: at settings, secret, proxy, files and mail, and at the database with its
+        version, settings, connections, role, schema, clock and jobs.
 
         A line tells one thing, and what to do about it. With an `error` it does not work, or will lose data: the exit
         code is 1. A `warning` is a risk that may be meant. Nothing is changed, but the embedded database is started.
@@ -87,7 +88,7 @@ def _of_settings(modules: Sequence[Module]) -> Iterator[Finding]:
 
 
 def _of_deployment(deployment: Deployment) -> Iterator[Finding]:
-    for look in machine.CHECKS:
+    for look in (*machine.CHECKS, mail):
         try:
             yield from look(deployment)
         except OSError as error:

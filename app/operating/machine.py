@@ -117,4 +117,4 @@ def open_files(deployment: Deployment) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (secret, data_folder, temporary_folder, proxy, open_files)
-"""In the order in which they are told. One for mail joins them when there are settings for it."""
+"""In the order in which they are told."""

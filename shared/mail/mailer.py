@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTPUTF8
@@ -53,38 +55,53 @@ class Mailer:
         if self._folder is not None:
             await asyncio.to_thread(_keep, self._folder, message)
             return
-        try:
-            async with asyncio.timeout(SECONDS):
-                await _send(self._url, message)
-        except TimeoutError:  # SMTPTimeoutError is one as well.
-            raise MailNotSent("The mail server did not answer in time.") from None
-        except aiosmtplib.SMTPRecipientsRefused as error:
-            code = error.recipients[0].code
-            if code < 500:  # RFC 5321 §4.2.1
-                raise MailNotSent(f"The mail server does not take the recipient now: {code}.") from None
-            log.warning("A mail is not sent: the server refuses its recipient for good, with %d.", code)
-        except aiosmtplib.SMTPNotSupported as error:
-            if "SMTPUTF8" not in str(error):
-                raise MailNotSent(f"The mail server cannot be used: {error}") from None
-            log.warning("A mail is not sent: the server takes no addresses outside of ASCII.")
-        except aiosmtplib.SMTPResponseException as error:
-            raise MailNotSent(f"The mail server says {error.code}.") from None
-        except (aiosmtplib.SMTPException, OSError) as error:  # In the library's words, with no answer of the server's.
-            raise MailNotSent(f"The mail server cannot be used: {error}") from None
+        async with _connected(self._url) as server:
+            try:
+                await server.send_message(message)
+            except aiosmtplib.SMTPRecipientsRefused as error:
+                code = error.recipients[0].code
+                if code < 500:  # RFC 5321 §4.2.1
+                    raise MailNotSent(f"The mail server does not take the recipient now: {code}.") from None
+                log.warning("A mail is not sent: the server refuses its recipient for good, with %d.", code)
+            except aiosmtplib.SMTPNotSupported as error:
+                if "SMTPUTF8" not in str(error):
+                    raise
+                log.warning("A mail is not sent: the server takes no addresses outside of ASCII.")
+
+    async def reach(self) -> None:
+        """Connect to the mail server, and sign in where there are credentials, within SECONDS. Raises MailNotSent when
+        no mail could be sent just now. Without a server there is nothing to reach.
+        """
+        if self.reaches_people:
+            async with _connected(self._url):
+                pass
 
 
-async def _send(server: SplitResult, message: EmailMessage) -> None:
+@asynccontextmanager
+async def _connected(url: SplitResult) -> AsyncIterator[aiosmtplib.SMTP]:
+    """The mail server, which has SECONDS for all that is done with it. Raises MailNotSent for what goes wrong."""
+    try:
+        async with asyncio.timeout(SECONDS), _server(url) as server:
+            yield server
+    except TimeoutError:  # SMTPTimeoutError is one as well.
+        raise MailNotSent("The mail server did not answer in time.") from None
+    except aiosmtplib.SMTPResponseException as error:
+        raise MailNotSent(f"The mail server says {error.code}.") from None
+    except (aiosmtplib.SMTPException, OSError) as error:  # In the library's words, with no answer of the server's.
+        raise MailNotSent(f"The mail server cannot be used: {error}") from None
+
+
+def _server(url: SplitResult) -> aiosmtplib.SMTP:
     """Credentials go over TLS only, to who has the certificate of the host. Without any, TLS is taken where it is
     offered, whoever the certificate is of: that is no worse than none (RFC 7435).
     """
-    is_tls = server.scheme == "smtps"
-    signs_in = server.username is not None
-    await aiosmtplib.send(
-        message,
-        hostname=server.hostname,
-        port=server.port or (TLS_PORT if is_tls else SUBMISSION_PORT if signs_in else SMTP_PORT),
-        username=unquote(server.username) if server.username is not None else None,
-        password=unquote(server.password) if server.password is not None else None,
+    is_tls = url.scheme == "smtps"
+    signs_in = url.username is not None
+    return aiosmtplib.SMTP(
+        hostname=url.hostname,
+        port=url.port or (TLS_PORT if is_tls else SUBMISSION_PORT if signs_in else SMTP_PORT),
+        username=unquote(url.username) if url.username is not None else None,
+        password=unquote(url.password) if url.password is not None else None,
         use_tls=is_tls,
         start_tls=None if is_tls or not signs_in else True,
         validate_certs=is_tls or signs_in,

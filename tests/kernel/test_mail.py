@@ -147,6 +147,32 @@ class TestAServer:
             assert len(server.mails) == 1
 
 
+class TestReaching:
+    async def test_a_server_sends_no_mail(self, mail_server: MailServer):
+        await mailer(f"smtp://127.0.0.1:{mail_server.port}").reach()
+        assert mail_server.mails == []
+
+    @pytest.mark.parametrize("lets_in", [True, False])
+    async def test_a_server_shows_whether_it_takes_the_credentials(self, tls, trusted, lets_in: bool):
+        with serving(ssl_context=tls, auth_require_tls=False) as server:
+            server.lets_in = lets_in
+            reaching = mailer(f"smtps://ann:secret@localhost:{server.port}").reach()
+            if lets_in:
+                await reaching
+            else:
+                with pytest.raises(MailNotSent, match=r"^The mail server says 535\.$"):
+                    await reaching
+            assert {*server.credentials} == {(b"ann", b"secret")}
+
+    async def test_one_that_does_not_answer_tells_why(self):
+        with pytest.raises(MailNotSent, match=r"^The mail server cannot be used: "):
+            await mailer("smtp://ann:secret@127.0.0.1:1").reach()
+
+    async def test_a_folder_makes_none(self, tmp_path: Path):
+        await mailer((tmp_path / "mail").as_uri()).reach()
+        assert not (tmp_path / "mail").exists()
+
+
 class TestAFolder:
     async def test_keeps_mail_for_its_owner_alone(self, tmp_path: Path):
         folder = tmp_path / "a folder"

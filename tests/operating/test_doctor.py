@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
@@ -46,6 +46,18 @@ def url(monkeypatch) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+def mails_to(monkeypatch) -> Callable[[str], None]:
+    """Sets where mail goes."""
+
+    def set_to(mail_url: str) -> None:
+        monkeypatch.setenv("TRELLIS_MAIL_FROM", "Trellis <no-reply@example.org>")
+        monkeypatch.setenv("TRELLIS_PUBLIC_URL", "https://www.example.org")
+        monkeypatch.setenv("TRELLIS_MAIL_URL", mail_url)
+
+    return set_to
+
+
 def run(url: str, *statements: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         for statement in statements:
@@ -74,10 +86,12 @@ def trouble(subject: str, replicas: int = 1) -> Finding:
 
 
 class TestADeploymentThatIsWell:
-    def test_has_no_trouble(self, url):
+    def test_has_no_trouble(self, url, mails_to, mail_server):
+        mails_to(f"smtp://127.0.0.1:{mail_server.port}")
         found = all_findings()
         assert {one.subject for one in found if one.word != "ok"} <= {"durability", "role"}
         assert {one.subject for one in found} >= {"secret", "proxy", "version", "schema", "sessions", "clock", "jobs"}
+        assert {one.subject for one in found} >= {"mail", "temporary folder"}
 
     def test_over_a_durable_database_has_no_trouble_at_all(self, tmp_path, monkeypatch):
         """The embedded one, of which the command itself finds nothing bad. In JSON, with exit code 0."""
@@ -109,9 +123,9 @@ class TestTheCommand:
         assert done.returncode == 1, done.stderr
         *lines, summary = done.stdout.splitlines()
         assert [line.split()[1] for line in lines if line.startswith("error ")] == ["secret", "database"]
-        assert [line.split()[1] for line in lines if line.startswith("warning ")] == ["open"]
+        assert [line.split()[1] for line in lines if line.startswith("warning ")] == ["open", "mail"]
         assert "trellis" not in done.stderr
-        assert summary.startswith("2 errors, 1 warnings, ")
+        assert summary.startswith("2 errors, 2 warnings, ")
         assert "hunter2" not in done.stdout + done.stderr
 
 
@@ -257,6 +271,36 @@ def on_a_full_disk(url: str, folder: Path) -> Iterator[None]:
             connection.execute(f"DROP TABLESPACE {tablespace}")
         finally:
             subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+class TestMail:
+    def test_by_a_server_that_answers_is_well(self, url, mails_to, mail_server):
+        mails_to(f"smtp://127.0.0.1:{mail_server.port}")
+        assert findings("mail") == [("ok", "mail", "127.0.0.1 answers.", "")]
+        assert mail_server.mails == []
+
+    def test_by_a_server_that_does_not_answer_is_an_error_that_tells_no_password(self, url, mails_to):
+        mails_to("smtp://ann:hunter2@127.0.0.1:1")
+        found = trouble("mail")
+        assert found.word == "error"
+        assert found.says.startswith("The mail server cannot be used: ")
+        assert "hunter2" not in f"{found}"
+
+    def test_that_is_kept_in_a_folder_reaches_nobody(self, url, mails_to, tmp_path):
+        mails_to((tmp_path / "mail").as_uri())
+        found = trouble("mail")
+        assert (found.word, found.says.startswith("No mail is sent: it is kept in ")) == ("warning", True)
+
+    def test_that_can_be_kept_nowhere_is_an_error(self, url, mails_to, tmp_path):
+        (tmp_path / "file").touch()
+        mails_to((tmp_path / "file" / "mail").as_uri())
+        assert (trouble("mail").word, trouble("mail").says.startswith("No mail can be kept in ")) == ("error", True)
+
+    @pytest.mark.parametrize(("environment", "word"), [("production", "warning"), ("development", "ok")])
+    def test_that_is_not_sent_may_be_meant(self, url, monkeypatch, environment, word):
+        monkeypatch.setenv("TRELLIS_ENVIRONMENT", environment)
+        (found,) = findings("mail")
+        assert (found.word, found.says.startswith("No mail is sent.")) == (word, True)
 
 
 class TestRoom:
