@@ -90,7 +90,6 @@ class _Supervisor(multiprocess.Multiprocess):
             listener.close()
 
     def join_all(self) -> None:
-        self.signal_queue.clear()
         for one in self.processes:
             while one.process.is_alive():
                 one.process.join(0.1)

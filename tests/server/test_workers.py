@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from app.serving import StartError
-from app.workers import _Process, refuse_too_many, share_of
+from app.workers import _Process, _Supervisor, refuse_too_many, share_of
 from shared.settings import Settings
 from tests.database import clone
 from tests.patience import PATIENCE, eventually
@@ -100,24 +100,36 @@ class TestSeveralProcesses:
             eventually(lambda: refuses(server))
 
 
+@pytest.fixture
+def one():
+    """A process that answers nothing, and does not end for a long time."""
+    one = _Process.__new__(_Process)
+    one.parent_conn, one.child_conn = Pipe()
+    one.process = get_context("spawn").Process(target=time.sleep, args=(PATIENCE,), daemon=True)
+    one.process.start()
+    yield one
+    one.process.kill()
+    one.process.join()
+    one.parent_conn.close()
+    one.child_conn.close()
+
+
 class TestTheSupervisor:
     @pytest.mark.parametrize("happens", ["a signal", "a death"])
-    def test_waits_for_no_answer_of_a_process_when_something_happens(self, monkeypatch, happens):
+    def test_waits_for_no_answer_of_a_process_when_something_happens(self, monkeypatch, one, happens):
         """One that starts gives none yet, and a service manager waits for a limited time."""
-        one = _Process.__new__(_Process)
-        one.parent_conn, one.child_conn = Pipe()
-        one.process = get_context("spawn").Process(target=time.sleep, args=(PATIENCE,), daemon=True)
-        one.process.start()
         monkeypatch.setattr(_Process, "signals", waiting := [])
         happening = {"a signal": lambda: waiting.append(signal.SIGTERM), "a death": one.process.kill}[happens]
         timer = Timer(0.2, happening)
         timer.start()
         assert one.is_alive(timeout=10 * PATIENCE) is (happens == "a signal")
-        one.process.kill()
-        one.process.join()
         timer.join()
-        one.parent_conn.close()
-        one.child_conn.close()
+
+    def test_heeds_a_second_signal_that_comes_before_it_waits_for_the_end(self, one):
+        supervisor = _Supervisor.__new__(_Supervisor)
+        supervisor.processes, supervisor.signal_queue = [one], [signal.SIGTERM]
+        supervisor.join_all()
+        assert one.process.exitcode != 0, "It was told to end."
 
 
 class TestTheShares:
