@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote, urlencode
@@ -26,6 +26,7 @@ from shared.wire.database import Database
 from shared.wire.lane import Lane
 from shared.wire.statements import Record, Statement
 from shared.wire.wire import Step, Wire
+from tests.patience import PATIENCE
 
 TEMPLATE = "TRELLIS_TEST_TEMPLATE"
 """The environment variable by which the controller tells its workers where the migrated template is."""
@@ -65,11 +66,20 @@ def empty_database(server_url: str, name: str = "test", like: str | None = None)
     database = sql.Identifier(new := f"trellis_{name}_{uuid4().hex[:8]}")
     with psycopg.connect(server_url, dbname="postgres", autocommit=True) as connection:
         source = sql.Identifier(like or "template0")
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(database, source))
+        _once_unused(connection, sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(database, source))
         try:
             yield url_with(server_url, dbname=new)
         finally:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database))
+            _once_unused(connection, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database))
+
+
+def _once_unused(connection: psycopg.Connection[Any], statement: sql.Composed) -> None:
+    """Execute it as soon as nobody uses the database. PostgreSQL waits five seconds for a session to end."""
+    for _ in range(PATIENCE // 5):
+        with suppress(psycopg.errors.ObjectInUse):
+            connection.execute(statement)
+            return
+    connection.execute(statement)
 
 
 def url_with(url: str, **changes: str) -> str:

@@ -1,6 +1,7 @@
 """Real servers: `trellis serve` as a process of its own, on loopback, stopped by its process id."""
 
 import os
+import random
 import re
 import signal
 import socket
@@ -50,11 +51,12 @@ class Server:
 
 
 def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on just now, and none of those that are given to who asks for any."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def trellis(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -568,7 +568,7 @@ class TestAFolderThatCannotBeUsed:
             with pytest.raises(EmbeddedPostgresError, match=r"Read-only file system|No space left|No space is left"):
                 EmbeddedPostgres(tmp_path / "data", durable=False).start()
         finally:
-            subprocess.run(["umount", tmp_path], check=True)
+            subprocess.run(["umount", "--lazy", tmp_path], check=True)
 
 
 class TestDataOfAnotherMajorVersion:

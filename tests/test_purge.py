@@ -418,7 +418,9 @@ class TestMeetingOthers:
                 timeout=PATIENCE,
                 check=True,
             )
-            shown = os.read(ours, 100_000).decode()
+            shown = ""
+            while "100%" not in shown:  # It comes in pieces.
+                shown += os.read(ours, 100_000).decode()
         finally:
             os.close(ours)
             os.close(theirs)

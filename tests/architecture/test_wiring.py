@@ -21,6 +21,7 @@ from shared.http.routes.routing import Route
 from shared.manifest import ManifestError, Module, discover
 from tests.callers import anonymous
 from tests.database import clone
+from tests.patience import PATIENCE
 
 FOUND = discover()
 
@@ -173,8 +174,9 @@ class TestAnApplication:
         with pytest.raises(RuntimeError, match="not bound to an application"):
             route.endpoint()
 
-    async def test_may_be_one_of_two_in_a_process(self, settings):
+    async def test_may_be_one_of_two_in_a_process(self, settings, monkeypatch):
         """On two databases, with two limits, asked in turns and at once."""
+        monkeypatch.setattr("modules.users.failures.LONGEST_WAIT", PATIENCE)
         account = {"email": "ann@example.com", "password": "correct horse battery", "full_name": "Ann"}
         with clone("one") as one, clone("other") as other:
             changes = ({"database_url": one}, {"database_url": other, "max_body_bytes": 50})

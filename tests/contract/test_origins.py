@@ -135,7 +135,7 @@ class TestAPreflight:
             assert answer.status_code == 204
             assert "RateLimit" not in answer.headers
         after = await somebody.get("http://test/health/live")
-        assert units_left(before) - units_left(after) == 1
+        assert units_left(before) - units_left(after) in {0, 1}, "It grows again with the time."
 
     @pytest.mark.parametrize("without", ["Origin", "Access-Control-Request-Method"])
     async def test_is_no_other_request(self, somebody, without):

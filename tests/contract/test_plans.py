@@ -210,7 +210,7 @@ class TestASearch:
             f"""CREATE FUNCTION public.websearch_to_tsquery(regconfig, text) RETURNS tsquery LANGUAGE plpgsql AS
             $$ BEGIN PERFORM pg_sleep({PATIENCE}); RETURN NULL; END $$""",
             "SET LOCAL search_path = public, pg_catalog",
-            "SET LOCAL statement_timeout = '500ms'",
+            "SET LOCAL statement_timeout = '3s'",
         ):
             await database.script(statement)
         answer = await ann.get("/projects", params={"q": "project", "sort": "-relevance", "count": "exact"})

@@ -95,7 +95,7 @@ def made(folder: Path, target: str, index: Path, **variables: str) -> subprocess
         capture_output=True,
         text=True,
         check=False,
-        timeout=PATIENCE,
+        timeout=2 * PATIENCE,
     )
 
 

@@ -21,6 +21,9 @@ from tests.database import clone
 from tests.jobs.planted import TABLES, planted
 from tests.patience import PATIENCE, eventually
 
+UNBOUND = "-c statement_timeout=0 -c lock_timeout=0 -c idle_session_timeout=0"
+"""Options of a connection on which nothing is ended, whatever the database is set to."""
+
 
 @dataclass
 class Garden:
@@ -40,7 +43,7 @@ class Garden:
         return id
 
     def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.url, autocommit=True, options="-c statement_timeout=0") as connection:
+        with psycopg.connect(self.url, autocommit=True, options=UNBOUND) as connection:
             cursor = connection.execute(statement, values)
             return cursor.fetchall() if cursor.description else []
 

@@ -12,7 +12,7 @@ from tests.forks import PROGRAM
 from tests.patience import PATIENCE, eventually
 from tests.servers import ROOT, Process, own_environment
 
-SILENT_SECONDS = 3
+SILENT_SECONDS = 10
 """A slow machine starves a worker for less than this."""
 
 

@@ -72,7 +72,7 @@ async def real(settings, proxy, sql) -> AsyncIterator[Database]:
 @pytest.fixture
 async def single(settings, proxy, sql) -> AsyncIterator[Database]:
     """With one connection in each lane, and short deadlines."""
-    short = {"pool_size": 1, "pool_wait_seconds": 0.1, "statement_seconds": 1}
+    short = {"pool_size": 1, "pool_wait_seconds": 0.1, "statement_seconds": 3}
     async with proxy.listening() as through:
         database = Database(settings.model_copy(update={**short, "database_url": through}))
         yield database

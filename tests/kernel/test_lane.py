@@ -73,11 +73,7 @@ def sql(url):
 @pytest.fixture
 async def real(settings, url) -> AsyncIterator[Database]:
     """With one connection in each lane, so that it is known which."""
-    database = Database(
-        settings.model_copy(
-            update={"database_url": url, "pool_size": 1, "pool_wait_seconds": 5, "statement_seconds": 3}
-        )
-    )
+    database = Database(settings.model_copy(update={"database_url": url, "pool_size": 1}))
     yield database
     await database.close()
 
@@ -107,7 +103,7 @@ def await_end(sql):
 
 def close_all(sql):
     """The server closes them, as a restart would, and they have ended when this returns."""
-    sql(f"SELECT pg_terminate_backend(pid, 5000) {OTHER_CLIENTS}")
+    sql(f"SELECT pg_terminate_backend(pid, {PATIENCE * 1000}) {OTHER_CLIENTS}")
 
 
 class TestAStatement:

@@ -33,7 +33,7 @@ def url():
 
 @pytest.fixture
 async def real(settings, url) -> AsyncIterator[Database]:
-    changes = {"database_url": url, "pool_size": 1, "pool_wait_seconds": 0.2}
+    changes = {"database_url": url, "pool_size": 1}
     database = Database(settings.model_copy(update=changes))
     yield database
     await database.close()

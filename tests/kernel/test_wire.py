@@ -129,7 +129,9 @@ async def walk(settings: Settings, request: Request, end: End, during=outcome_of
 @pytest.mark.parametrize("request_", [read, write, write_by_session])
 class TestARequest:
     @pytest.mark.parametrize("end", End)
-    def test_is_answered_whenever_and_however_the_connection_ends(self, run, settings, request_, end):
+    def test_is_answered_whenever_and_however_the_connection_ends(self, run, settings, request_, end, monkeypatch):
+        if end not in SILENT:
+            monkeypatch.setattr(connection, "CONNECT_SECONDS", PATIENCE)
         run(walk(settings, request_, end))
 
     @pytest.mark.parametrize("after", [0, 0.02])

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import psycopg
@@ -52,7 +53,8 @@ class TestBehindALongReader:
     def test_it_tells_whom_it_waits_for_and_does_not_wait_for_ever(self, url, monkeypatch, caplog):
         """What was done until then is undone."""
         monkeypatch.setattr(moves, "PAUSE_SECONDS", 0.1)
-        monkeypatch.setattr(moves, "LOCK_PATIENCE_SECONDS", 3)
+        monkeypatch.setattr(moves, "LOCK_PATIENCE_SECONDS", 1)
+        monkeypatch.setattr(moves, "monotonic", count().__next__)  # It is over at the second refusal, no sooner.
         for branch in ("kernel", "users"):
             command.upgrade(CONFIG, f"{branch}@head")
         before = missing(url)
@@ -133,6 +135,7 @@ class TestAnotherMigration:
             holder = rf"has not ended in 0\.6 s: process {other.info.backend_pid} from 127\.0\.0\.1\."
             with pytest.raises(MigrationError, match=holder):
                 upgrade(url)
+            other.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
         assert upgrade(url) == "The database is up to date."
 
 
@@ -145,9 +148,8 @@ class TestTheSettingsOfTheDatabase:
                 timeouts.add("transaction_timeout")
             for timeout in timeouts:
                 connection.execute(f"ALTER DATABASE {connection.info.dbname} SET {timeout} = '300ms'")
-        with connect(url) as connection, ThreadPoolExecutor() as threads:
-            for timeout in timeouts:
-                connection.execute(f"SET {timeout} = 0")
+        own = " ".join(f"-c {timeout}=0" for timeout in timeouts)
+        with psycopg.connect(url, autocommit=True, options=own) as connection, ThreadPoolExecutor() as threads:
             connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
             with caplog.at_level("INFO"):
                 migration = threads.submit(upgrade, url)

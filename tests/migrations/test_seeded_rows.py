@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 from alembic import command
 from alembic.config import Config
+from psycopg.conninfo import conninfo_to_dict
 
 from app.migrations import VERSIONS, upgrade
 from app.migrations.branches import Revision, ancestors, in_order, revisions
@@ -64,9 +65,7 @@ def seeded() -> Iterator[str]:
 @pytest.fixture
 def full(seeded: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A database with rows at the newest revisions, which Alembic finds as DATABASE_URL."""
-    with connect(seeded) as connection:
-        name = connection.info.dbname
-    with empty_database(seeded, "migrations", name) as url:
+    with empty_database(seeded, "migrations", str(conninfo_to_dict(seeded)["dbname"])) as url:
         monkeypatch.setenv("DATABASE_URL", url)
         yield url
 

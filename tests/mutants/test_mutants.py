@@ -38,13 +38,13 @@ guests = []
 
 
 def test_children_may_not_enter():
-    time.sleep(0.1)
+    time.sleep(0.5)
     assert not may_enter(17)
     guests.append(17)
 
 
 def test_grown_ups_may_enter():
-    time.sleep(0.1)
+    time.sleep(0.5)
     assert may_enter(40)
 
 

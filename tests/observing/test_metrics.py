@@ -17,6 +17,7 @@ from shared.wire.database import Database
 from tests.database import clone, url_with
 from tests.observing.scraped import Scraped
 from tests.patience import eventually
+from tests.servers import await_lock
 
 ROUTE = "/api/v1/tags/{tag_id}"
 
@@ -167,10 +168,7 @@ class TestTheDatabase:
         with psycopg.connect(url) as holder, psycopg.connect(url) as waiter:
             holder.execute("SELECT pg_current_xact_id(), pg_advisory_xact_lock(1)")
             waiting = asyncio.create_task(asyncio.to_thread(waiter.execute, "SELECT pg_advisory_xact_lock(1)"))
-            with psycopg.connect(url, autocommit=True) as other:
-                await asyncio.to_thread(
-                    eventually, lambda: other.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone()
-                )
+            await asyncio.to_thread(await_lock, url)
             told = await scrape()
             holder.rollback()
             await waiting

@@ -229,7 +229,7 @@ def origin(folder: Path) -> Iterator[str]:
     archive.mkdir()
     archive.chmod(0o777)
     cluster.make()
-    cluster.start(archive_mode="on", archive_command=f"test ! -f {archive}/%f && cp %p {archive}/%f")
+    cluster.start(archive_mode="on", archive_command=f"cp %p {archive}/part && mv {archive}/part {archive}/%f")
     try:
         upgrade(cluster.url)
         run("pg_basebackup", f"--dbname={cluster.url}", f"--pgdata={folder}/base", "--checkpoint=fast", "--no-sync")

@@ -17,6 +17,7 @@ from shared.wire.database import Database
 from tests.observing.scraped import Scraped
 from tests.ops.alerts import CAUSES, fires, trial
 from tests.ops.prometheus import ALERTS, DASHBOARD, PROMTOOL, RULES
+from tests.patience import eventually
 
 REQUESTS = "http_server_request_duration_seconds"
 NAME = re.compile(r"\b(?:trellis|http_server|process|python)_\w+|\bup\b")
@@ -129,7 +130,7 @@ class TestTheRules:
     def test_fire_in_prometheus_over_a_real_server(self, tmp_path):
         """A short `make alerts`."""
         with trial(tmp_path) as (tried, watching):
-            assert watching.firing() == set()
+            eventually(lambda: watching.firing() == set())  # A slow machine may have a cause for some, for a while.
             fires("TrellisAway", tried, watching)
 
 

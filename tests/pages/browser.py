@@ -82,7 +82,7 @@ class Watched:
 async def chromium() -> AsyncIterator[Browser]:
     """A browser."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS, timeout=PATIENCE * 1000)
         yield browser
         await browser.close()
 

@@ -12,7 +12,8 @@ import sys
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter, sleep
+from typing import Any
 
 import click
 import httpx2
@@ -133,6 +134,19 @@ def sockets(server: Server) -> int:
     return found
 
 
+def at_rest(connection: psycopg.Connection[Any]) -> tuple[int, int]:
+    """How many connections the server has to PostgreSQL, and how many of them are busy, once none is; or after a time
+    that only a fault takes.
+    """
+    deadline = monotonic() + PATIENCE
+    while True:
+        row = connection.execute(f"SELECT count(*), count(*) FILTER (WHERE state <> 'idle') {OURS}").fetchone()
+        open_, busy = row or (0, 0)
+        if not busy or monotonic() > deadline:
+            return open_, busy
+        sleep(0.01)
+
+
 @click.command()
 @click.option("--count", default=10_000, show_default=True, help="How many clients go away.")
 @click.option(
@@ -147,8 +161,7 @@ def main(count: int, judge: bool) -> None:
         aborts = Aborts(server, url, tokens)
         asyncio.run(aborts.run(count))
         seconds = asyncio.run(when_whole(server, tokens))
-        row = connection.execute(f"SELECT count(*), count(*) FILTER (WHERE state <> 'idle') {OURS}").fetchone()
-        open_, busy = row or (0, 0)
+        open_, busy = at_rest(connection)
         left = sockets(server) - before
         given_up = server.output().count("The request was given up: The client went away.")
         traces = server.output().count("Traceback")

@@ -9,7 +9,7 @@ import httpx2
 
 from app.embedded import EmbeddedPostgres
 from app.migrations import upgrade
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, eventually
 from tests.servers import Server, serving
 
 PASSWORD = "correct horse battery"
@@ -43,10 +43,12 @@ def stage(**settings: str) -> Iterator[tuple[Server, str]]:
 def token(server: Server, name: str = "ann") -> str:
     """The `Authorization` of a new account."""
     account = {"email": f"{name}@example.com", "password": PASSWORD, "full_name": name}
-    httpx2.post(f"{server.url}/api/v1/users", json=account, timeout=PATIENCE).raise_for_status()
+    users, sessions = f"{server.url}/api/v1/users", f"{server.url}/api/v1/auth/sessions"
+    # With short deadlines, a slow machine may have none in time.
+    eventually(lambda: httpx2.post(users, json=account, timeout=PATIENCE).status_code in {201, 409})
     body = {"email": account["email"], "password": PASSWORD}
-    signed_in = httpx2.post(f"{server.url}/api/v1/auth/sessions", json=body, timeout=PATIENCE).raise_for_status()
-    return f"Bearer {signed_in.json()['access_token']}"
+    access = eventually(lambda: httpx2.post(sessions, json=body, timeout=PATIENCE).json().get("access_token"))
+    return f"Bearer {access}"
 
 
 def memory(server: Server) -> float:

@@ -11,7 +11,7 @@ from app.asgi import _matching
 from tests.database import clone
 from tests.patience import eventually
 from tests.server.test_protocol import JSON, is_problem
-from tests.server.test_slow_clients import NDJSON, bearer
+from tests.server.test_slow_clients import NDJSON, bearer, sockets
 from tests.servers import await_lock, serving
 from tests.sockets import connected, request
 
@@ -97,9 +97,11 @@ class TestARequestTooMany:
         full()
 
     def test_that_went_away_is_not_answered_and_takes_no_place(self, server, full):
+        before = sockets(server)
         for _ in range(5):
             with connected(server, posted(json.dumps(account("gone")).encode())):
                 pass
+        eventually(lambda: sockets(server) <= before)
         assert full() == [201, 201]
         assert server.post("/api/v1/users", json=account("gone")).status_code == 201
 
@@ -168,6 +170,7 @@ class TestAPlace:
             assert server.get("/problems").status_code == 200
 
     def test_is_taken_when_the_body_has_come(self, server, database):
+        waiting = []
         with psycopg.connect(database) as blocker, ExitStack() as stack:
             blocker.execute("LOCK TABLE users IN SHARE MODE")
             for n in range(2):
@@ -175,8 +178,11 @@ class TestAPlace:
                 whole = posted(body)
                 late = stack.enter_context(connected(server, whole[:-5]))
                 late.send(whole[-5:])
+                waiting.append(late)
             await_lock(database, 2)
             assert server.get("/problems").status_code == 503
+            blocker.rollback()
+            assert [late.answer().status for late in waiting] == [201, 201]
 
     @pytest.mark.needs("projects")
     def test_is_not_kept_by_imports_which_have_turns_of_their_own(self, server, database):
@@ -209,6 +215,8 @@ class TestAPlace:
                     assert client.answer().status != 503
         eventually(lambda: server.get("/problems").status_code == 200)
 
-    def test_the_log_tells_how_many_were_refused(self, server):
+    def test_the_log_tells_how_many_were_refused(self, server, full):
+        assert server.get("/problems").status_code == 503
+        full()
         eventually(lambda: " requests were refused" in server.output())
         assert "Traceback" not in server.output()

@@ -36,8 +36,8 @@ SETTING = Statement(select(func.current_setting(bindparam("name", type_=Text()))
 SLOW = Statement(select(func.pg_sleep(30)))
 PREPARED = Statement(select(func.count()).select_from(sql_text("pg_prepared_statements")))
 PINNED = {
-    "statement_timeout": "3s",
-    "idle_in_transaction_session_timeout": "6s",
+    "statement_timeout": "1min",
+    "idle_in_transaction_session_timeout": "2min",
     "timezone": "UTC",
     "bytea_output": "hex",
     "jit": "off",
@@ -62,7 +62,7 @@ def pooled(url) -> Iterator[str]:
         yield pooled
 
 
-def settings_on(url: str, pooled: str | None, seconds: float = 3) -> Settings:
+def settings_on(url: str, pooled: str | None, seconds: float = 60) -> Settings:
     return Settings(
         DATABASE_URL=url,
         pooled_url=pooled,
@@ -109,9 +109,10 @@ class TestAStatement:
         for name, value in PINNED.items():
             assert [*await way(database, SETTING, name=name)] == [(value,)], name
 
-    async def test_that_is_slow_is_ended_by_its_timeout(self, url, pooled, way):
+    async def test_that_is_slow_is_ended_by_its_timeout(self, url, pooled, way, monkeypatch):
         """By PostgreSQL, and so before the wire gives up."""
-        database = Database(settings_on(url, pooled, seconds=0.2))
+        monkeypatch.setattr("shared.wire.connection.GRACE_SECONDS", PATIENCE)
+        database = Database(settings_on(url, pooled, seconds=1))
         try:
             with pytest.raises((Unavailable, psycopg.errors.QueryCanceled)) as refused:
                 await way(database, SLOW)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.database import clone
 from tests.patience import PATIENCE, eventually
+from tests.server.test_drain import refuses
 from tests.server.test_protocol import JSON, is_problem, memory
 from tests.servers import await_lock, serving
 from tests.sockets import connected, request
@@ -139,6 +140,7 @@ class TestASignalToStop:
         ) as server:
             with connected(server, sent) as connection:
                 time.sleep(0.3)
+                assert server.get("/health/live").status_code == 200  # What came before is read.
                 assert server.stop(signal.SIGTERM) == 0
                 if b"POST" in sent:
                     is_problem(connection.answer(), 503, "unavailable")
@@ -150,8 +152,9 @@ class TestASignalToStop:
         with serving(tmp_path, DATABASE_URL=database) as server:
             with connected(server, request("POST /api/v1/users", length, JSON), body[:9]) as connection:
                 time.sleep(0.3)
+                assert server.get("/health/live").status_code == 200  # What came before is read.
                 server.process.terminate()
-                time.sleep(0.3)
+                eventually(lambda: refuses(server))
                 connection.send(body[9:])
                 assert connection.answer().status == 201
             assert server.process.wait(PATIENCE) == 0

@@ -126,7 +126,7 @@ class TestInvite:
     async def test_a_project_has_so_many_at_the_most(self, ann: Caller, project: Project) -> None:
         """What has expired does not count."""
         most = ProjectSettings(_env_prefix="TRELLIS_PROJECTS_").most_invitations
-        past = datetime.now(UTC) - timedelta(seconds=1)
+        past = datetime.now(UTC) - timedelta(hours=1)
         for n in range(most + 1):
             columns = {"expires_at": past} if n > most - 2 else {}
             await InvitationFactory.saved(
@@ -315,7 +315,7 @@ class TestAnAddress:
 class TestTheEnd:
     async def test_comes_by_itself(self, ann: Caller, bob: Caller, project: Project, application: Any) -> None:
         """To everybody it is like one that never was. Another may be made, and the purge removes it."""
-        past = datetime.now(UTC) - timedelta(seconds=1)
+        past = datetime.now(UTC) - timedelta(hours=1)
         columns = {"project_id": project.id, "inviter_id": ann.id, "expires_at": past}
         gone = await InvitationFactory.saved(user_id=bob.id, **columns)
         for caller in (ann, bob):
@@ -336,7 +336,7 @@ class TestTheEnd:
         invitation = await invited(ann, project, user_id=str(bob.id))
         key = {"Idempotency-Key": "k"}
         await bob.post(f"/invitations/{invitation['id']}/accept", headers=key)
-        past = Invitation.__table__.update().values(expires_at=datetime.now(UTC) - timedelta(seconds=1))  # type: ignore[attr-defined]
+        past = Invitation.__table__.update().values(expires_at=datetime.now(UTC) - timedelta(hours=1))  # type: ignore[attr-defined]
         await database.sql(past)
         again = await bob.post(f"/invitations/{invitation['id']}/accept", headers=key)
         assert (again.status_code, again.headers.get("Idempotency-Replayed")) == (204, "true")

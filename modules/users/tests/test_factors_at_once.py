@@ -11,6 +11,7 @@ from httpx2 import AsyncClient, Response
 
 from app.asgi import create_app
 from app.container import Application, compose
+from modules.users import failures
 from modules.users.guesses import CODE
 from modules.users.tests.authenticators import Device, code_of
 from modules.users.tests.factories import PASSWORD
@@ -20,9 +21,15 @@ from shared.settings import Settings
 from shared.writes import Change
 from tests.callers import anonymous
 from tests.database import clone
+from tests.patience import PATIENCE
 from tests.servers import await_lock
 
 AT_ONCE = CODE.free
+
+
+@pytest.fixture(autouse=True)
+def _every_turn_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failures, "LONGEST_WAIT", PATIENCE)
 
 
 @pytest.fixture

@@ -229,9 +229,9 @@ class TestReuse:
     ) -> None:
         """Using it over and over does not keep it good."""
         await refresh(client, tokens["refresh_token"])
-        await age_used_tokens(database, REUSE_LEEWAY / 2)
+        await age_used_tokens(database, timedelta(seconds=1))
         assert (await refresh(client, tokens["refresh_token"])).status_code == 200
-        await age_used_tokens(database, REUSE_LEEWAY / 2)
+        await age_used_tokens(database, REUSE_LEEWAY - timedelta(seconds=0.5))
         assert refused(await refresh(client, tokens["refresh_token"]))
 
     async def test_after_the_leeway_ends_the_session_for_both(

@@ -206,7 +206,7 @@ class TestTheList:
     ) -> None:
         await signed_in()
         callers = [await signed_in(user, timedelta(hours=hours)) for hours in (3, 2, 1, 0)]
-        past = datetime.now(UTC) - timedelta(seconds=1)
+        past = datetime.now(UTC) - timedelta(hours=1)
         for caller, ended in zip(callers, ({"revoked_at": past}, {"expires_at": past}), strict=False):
             async with database.orm() as session:
                 await session.execute(
