@@ -75,7 +75,7 @@ def create_app(
         making = Timer(LATER_SECONDS, make_the_rest)  # No daemon: ending in its midst, Python may abort.
         making.start()
         try:
-            async with observed(application), beside:
+            async with observed(application, serves=True), beside:
                 yield
         finally:
             making.cancel()

@@ -25,7 +25,7 @@ from shared.jobs import NOTE, QUEUE, RESCUE, TASK, Jobs, NotUnderstood
 from shared.mail import MailNotSent
 from shared.observing import Activity, Watch, current_activity
 from shared.settings import Settings
-from shared.upkeep import Purge
+from shared.upkeep import Purge, SchemaOutdated, standing
 from shared.wire import lasting
 
 CRON = {"minute": "* * * * *", "hour": "0 * * * *", "day": "0 3 * * *", "week": "0 3 * * 0"}
@@ -68,7 +68,7 @@ def run_worker(application: Application) -> None:
 
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)
-        async with observed(application):
+        async with observed(application, serves=False):
             with suppress(asyncio.CancelledError):
                 await asyncio.gather(working, _watched(settings.worker_silent_seconds))
         await application.kernel.database().close()
@@ -113,6 +113,8 @@ async def work(application: Application) -> None:
         rescuing = asyncio.create_task(_rescuing(app, settings))
         try:
             await _reach(settings.database_url or "")
+            if (await standing(application.kernel.database())).lacks:
+                raise SchemaOutdated
             async with app.open_async():
                 await app.run_worker_async(
                     queues=[QUEUE],
@@ -124,7 +126,7 @@ async def work(application: Application) -> None:
                     install_signal_handlers=False,
                 )
             log.warning("The worker has ended, and begins again. %s", end.reason)
-        except (ConnectorException, psycopg.Error) as error:
+        except (ConnectorException, psycopg.Error, DomainError) as error:
             log.warning("No jobs are done for now. %s", told(error.__cause__ or error))
         except Exception:  # A fault of ours or of Procrastinate's is told of, and stops no server.
             log.exception("The worker has failed, and begins again.")

@@ -1,7 +1,7 @@
 """`trellis migrate` and `trellis revision`."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -26,7 +26,7 @@ class OpensDatabase(Protocol):
 def migrate_command(database: OpensDatabase) -> click.Command:
     """The command."""
 
-    @click.command("migrate", epilog="Example: trellis migrate")
+    @click.command("migrate", epilog="Example: trellis migrate --plan")
     @click.option(
         "--to-here",
         is_flag=True,
@@ -51,23 +51,28 @@ def migrate_command(database: OpensDatabase) -> click.Command:
 
         It gives way to those who use a table, and tries again for five minutes.
         """
+        if to_here and (back or plan or may_block):
+            raise click.UsageError("--to-here goes with none of the others.")
+        if lose_data and not back:
+            raise click.UsageError("--lose-data is for --back.")
         with database(is_migrated=False) as (settings, _):
             url, is_development = settings.database_url or "", settings.environment == "development"
             if plan:
-                for line in planned(url, is_back=back):
-                    click.echo(line)
-                return
-            if back:
-                click.echo(go_back(url, may_lose=lose_data))
-                return
-            if to_here:
-                if not is_development:
-                    raise MigrationError("--to-here is for development. TRELLIS_ENVIRONMENT=development says it is.")
-                for revision in take_back(url):
+                click.echo("\n".join(planned(url, is_back=back)))
+            elif back:
+                click.echo(go_back(url, may_lose=lose_data, is_development=is_development, may_block=may_block))
+            else:
+                for revision in _taken_back(url, is_development=is_development) if to_here else ():
                     click.echo(f"Taken back: {revision}")
-            click.echo(upgrade(url, is_development=is_development, may_block=may_block))
+                click.echo(upgrade(url, is_development=is_development, may_block=may_block))
 
     return migrate
+
+
+def _taken_back(url: str, *, is_development: bool) -> Iterator[str]:
+    if not is_development:
+        raise MigrationError("--to-here is for development. TRELLIS_ENVIRONMENT=development says it is.")
+    yield from take_back(url)
 
 
 def revision_command(modules: Sequence[Module], database: OpensDatabase) -> click.Command:

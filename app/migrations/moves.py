@@ -41,12 +41,12 @@ class Moves:
         self._url = url
         self._way = way
         self._done: list[str] = []
-        self._deadline = monotonic() + LOCK_PATIENCE_SECONDS
 
     def make(self, target: str, name: str = "") -> None:
         """Go up or down to the target. Raises MigrationError, which says what was done before."""
+        deadline = monotonic() + LOCK_PATIENCE_SECONDS  # Of each: the one before may have taken long by itself.
         while (blocker := self._tried(target)) is not None:
-            if monotonic() > self._deadline:
+            if monotonic() > deadline:
                 outcome = self._outcome()[:-1]
                 raise MigrationError(f"A migration needs a lock that {blocker} holds. {outcome}; try again later.")
             log.warning("Waiting for a lock that %s holds; others are let through meanwhile.", blocker)

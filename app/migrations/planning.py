@@ -5,6 +5,7 @@ and what a statement locks, reads through and writes anew is known and not guess
 """
 
 import logging
+import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ import psycopg
 from alembic import command
 from alembic.config import Config
 from psycopg.conninfo import make_conninfo
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, event
 
 from app.migrations.branches import heads, revisions
@@ -39,6 +41,10 @@ _ITS_OWN = {"alembic_version", FILES}
 _NO_PARTS = (*_ITS_OWN, "pg_catalog.")
 """What is in the statements that Alembic executes by itself."""
 
+_ALONE = re.compile(
+    r"\bconcurrently\b|^\s*(vacuum|reindex|alter system|(create|drop) (database|tablespace))\b", re.IGNORECASE
+)
+"""What PostgreSQL takes in no transaction."""
 _TABLES = "SELECT oid, relname FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace"
 _LOCKED = "SELECT relation, mode FROM pg_locks WHERE pid = pg_backend_pid() AND granted AND relation IS NOT NULL"
 _FILES = """
@@ -111,18 +117,31 @@ class Rehearsal:
     @contextmanager
     def _watching(self, connection: Connection) -> Iterator[None]:
         """Note what each statement on the connection does."""
-        was = Seen()  # The first statement sets the timeout.
+        was = Seen()
+        driver: Any = connection.connection.driver_connection
+
+        def begin(*arguments: Any) -> None:
+            """In autocommit the locks of a statement would be gone before they are looked at."""
+            nonlocal was
+            if driver.info.transaction_status == TransactionStatus.IDLE:
+                if driver.autocommit and not _ALONE.search(arguments[2]):
+                    driver.execute("BEGIN")
+                was = _seen(connection)
 
         def note(*arguments: Any) -> None:
             nonlocal was
             now = _seen(connection)
             self._note(arguments[2], was, now)
             was = now
+            if driver.autocommit and driver.info.transaction_status == TransactionStatus.INTRANS:
+                driver.execute("COMMIT")
 
+        event.listen(connection, "before_cursor_execute", begin)
         event.listen(connection, "after_cursor_execute", note)
         try:
             yield
         finally:
+            event.remove(connection, "before_cursor_execute", begin)
             event.remove(connection, "after_cursor_execute", note)
 
     def _note(self, statement: str, was: Seen, now: Seen) -> None:

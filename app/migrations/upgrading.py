@@ -47,7 +47,7 @@ def upgrade(database_url: str, *, is_development: bool = False, may_block: bool 
         if missing and not is_empty:
             _refuse_half_built(connection)
             if not is_development and not may_block:
-                _refuse_blocking(database_url, connection, missing)
+                _refuse_blocking(database_url, connection, _upwards(missing))
         applied: list[str] = []
         moves = Moves(database_url, command.upgrade)
         for step in ["heads"] if is_empty else missing:
@@ -58,11 +58,11 @@ def upgrade(database_url: str, *, is_development: bool = False, may_block: bool 
     return UP_TO_DATE
 
 
-def go_back(database_url: str, *, may_lose: bool = False) -> str:
+def go_back(database_url: str, *, may_lose: bool = False, is_development: bool = False, may_block: bool = False) -> str:
     """Bring a database to the schema of the release before. A sentence about the result.
 
-    Refused when rows would lose what they have been given since, unless it `may_lose` that. Raises MigrationError,
-    psycopg.Error.
+    Refused when rows would lose what they have been given since, unless it `may_lose` that; and where others would
+    wait, as `upgrade` is. Raises MigrationError, psycopg.Error.
     """
     with migrating(database_url) as connection:
         undone = way_back(connection, released().heads)
@@ -70,6 +70,8 @@ def go_back(database_url: str, *, may_lose: bool = False) -> str:
             return "The database has no migrations that came after the release before."
         if not may_lose and (loss := _loss(database_url, connection, undone)):
             raise MigrationError(loss)
+        if not is_development and not may_block:
+            _refuse_blocking(database_url, connection, _downwards(undone))
         moves = Moves(database_url, command.downgrade)
         for revision in undone:
             moves.make(target(revision), revision.id)
@@ -83,7 +85,7 @@ def planned(database_url: str, *, is_back: bool = False) -> Iterator[str]:
         if is_back:
             undone = way_back(connection, released().heads)
             warnings += filter(None, [_loss(database_url, connection, undone)])
-            steps = _rehearsed(database_url, connection, [(r.id, command.downgrade, target(r)) for r in undone])
+            steps = _rehearsed(database_url, connection, _downwards(undone))
         else:
             schema = standing_of(connection)
             if schema.ahead:
@@ -93,7 +95,7 @@ def planned(database_url: str, *, is_back: bool = False) -> Iterator[str]:
             if is_empty:
                 yield "-- The database is empty: nobody waits for anything."
                 return
-            steps = _rehearsed(database_url, connection, [(id, command.upgrade, id) for id in missing])
+            steps = _rehearsed(database_url, connection, _upwards(missing))
         yield from told(steps, bytes := sizes(connection))
     if not steps:
         yield "-- There is nothing to do."
@@ -141,12 +143,20 @@ def _applied(connection: Connection) -> set[str]:
     return {revision.id for revision in revisions()} - standing_of(connection).lacks
 
 
-def _refuse_blocking(url: str, connection: Connection, missing: Sequence[str]) -> None:
+def _upwards(missing: Sequence[str]) -> list[tuple[str, Way, str]]:
+    return [(id, command.upgrade, id) for id in missing]
+
+
+def _downwards(undone: Sequence[Revision]) -> list[tuple[str, Way, str]]:
+    return [(revision.id, command.downgrade, target(revision)) for revision in undone]
+
+
+def _refuse_blocking(url: str, connection: Connection, moves: Sequence[tuple[str, Way, str]]) -> None:
     """Raises MigrationError. Where no table is large, nothing has to be rehearsed."""
     bytes = sizes(connection)
     if max(bytes.values(), default=0) < LARGE_BYTES:
         return
-    if found := dangers(_rehearsed(url, connection, [(id, command.upgrade, id) for id in missing]), bytes):
+    if found := dangers(_rehearsed(url, connection, moves), bytes):
         raise MigrationError(
             f"{'. '.join(found)}. Nothing was changed. `trellis migrate --plan` shows the statements; --may-block runs "
             "them all the same."

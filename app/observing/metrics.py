@@ -35,7 +35,10 @@ ALERTING = ("-", "40P01", "53100", "53200", "53300", "55P03", "57014")
 class Metrics(Collector):
     """Of one process. It is read by the thread of whoever asks."""
 
-    def __init__(self, watch: Watch, database: Database, gate: Gate, pauses: Pauses, gauges: DatabaseGauges) -> None:
+    def __init__(
+        self, watch: Watch, database: Database, gate: Gate | None, pauses: Pauses, gauges: DatabaseGauges
+    ) -> None:
+        """A process that serves has a gate, and others do not: so an alert knows that none serves."""
         self._watch = watch
         self._gate = gate
         self._lanes = {"write": database.write_lane, "read": database.read_lane}
@@ -52,7 +55,8 @@ class Metrics(Collector):
             yield _durations("trellis_job_duration_seconds", "Of the attempts to do jobs.", JOB, jobs)
             yield from _costs("trellis_job", JOB, jobs)
             yield _refusals(requests, jobs)
-        yield from _gate(self._gate)
+        if self._gate is not None:
+            yield from _gate(self._gate)
         yield _limited(self._watch.limited)
         yield from _pools(self._lanes)
         yield from _of_the_process(self._pauses)

@@ -29,16 +29,16 @@ log = logging.getLogger("trellis")
 
 
 @asynccontextmanager
-async def observed(application: Application) -> AsyncIterator[None]:
-    """Serves metrics while the block runs, if a port is set, and sends traces, if an exporter is. Raises OSError when
-    there is no port.
+async def observed(application: Application, *, serves: bool) -> AsyncIterator[None]:
+    """Serves metrics while the block runs, if a port is set, and sends traces, if an exporter is. `serves` says whether
+    the process answers requests. Raises OSError when there is no port.
     """
-    async with _metered(application), _traced(application.kernel.watch()):
+    async with _metered(application, serves=serves), _traced(application.kernel.watch()):
         yield
 
 
 @asynccontextmanager
-async def _metered(application: Application) -> AsyncIterator[None]:
+async def _metered(application: Application, *, serves: bool) -> AsyncIterator[None]:
     settings, watch = application.kernel.settings(), application.kernel.watch()
     if settings.metrics_port is None:
         yield
@@ -48,7 +48,7 @@ async def _metered(application: Application) -> AsyncIterator[None]:
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
-    database, gate = application.kernel.database(), application.http.gate()
+    database, gate = application.kernel.database(), application.http.gate() if serves else None
     registry.register(Metrics(watch, database, gate, pauses, DatabaseGauges(settings)))
     with _served(registry, settings.metrics_host, settings.metrics_port):
         async with pauses.measured():

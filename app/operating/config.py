@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import click
+from psycopg.pq import Conninfo
 from pydantic import SecretStr
 
 from app.operating.output import AS_JSON, as_json
@@ -22,6 +23,7 @@ _OTHERS = {
 """Variables that are read by others: by whom, what they take in its place, and what it means."""
 
 _LIBPQ = "What DATABASE_URL leaves open: a variable of PostgreSQL's client library."
+_OPENTELEMETRY = "Of traces, which are sent when an exporter's endpoint is set."
 
 
 class ShownSetting(NamedTuple):
@@ -70,10 +72,14 @@ def shown_settings(modules: Sequence[Module]) -> Iterator[ShownSetting]:
     for name, (reader, default, meaning) in _OTHERS.items():
         given = os.environ.get(name)
         yield ShownSetting(name, given or default, "environment" if given else "default", reader, meaning)
+    libpqs = {option.envvar.decode(): option for option in Conninfo.get_defaults() if option.envvar}
     for name in sorted(os.environ):
-        if name.startswith("PG"):
-            value = MASK if "PASSWORD" in name else os.environ[name]
+        if name in libpqs:
+            value = MASK if b"*" in libpqs[name].dispchar else os.environ[name]
             yield ShownSetting(name, value, "environment", "libpq", _LIBPQ)
+        elif name.startswith("OTEL_"):  # Headers are a collector's credentials.
+            value = MASK if name.endswith("_HEADERS") else masked(os.environ[name])
+            yield ShownSetting(name, value, "environment", "OpenTelemetry", _OPENTELEMETRY)
 
 
 def _fields(settings: Settings | ModuleSettings, of: str, module: str = "") -> Iterator[ShownSetting]:

@@ -154,6 +154,10 @@ def role(deployment: Deployment, connection: psycopg.Connection[Any]) -> Iterato
         says = "{} may not {} {}.".format(connection.info.user, *what)
         way_out = "Use the role that ran `trellis migrate`, or grant it all tables and sequences."
         yield Finding("error", "role", says, way_out)
+    sees = "SELECT pg_has_role(current_user, 'pg_read_all_stats', 'usage')"
+    if deployment.settings.metrics_port is not None and not _row(connection, sees)[0]:
+        says = f"{connection.info.user} sees no sessions of other roles: metrics tell nothing of what they hold back."
+        yield Finding("warning", "role", says, f"GRANT pg_read_all_stats TO {connection.info.user};")
     (is_superuser,) = _row(connection, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
     if is_superuser and not deployment.is_embedded:
         says = f"{connection.info.user} is a superuser, whom no permission binds."

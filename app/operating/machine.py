@@ -9,8 +9,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from app.operating.findings import Check, Deployment, Finding, fine
-from shared.settings import ADVICE, SettingsError
+from shared.settings import ADVICE, Settings, SettingsError, files_of
 
 WEAK_BITS = 128
 SPARE_FILES = 1000
@@ -30,13 +32,27 @@ def secret(deployment: Deployment) -> Iterator[Finding]:
     except SettingsError as error:
         yield Finding("error", "secret", str(error).removesuffix(ADVICE).strip(), f"{ADVICE}.")
         return
-    assert given is not None
-    bits = _entropy(given.get_secret_value())
-    badly = f"The secret looks as if it had {bits:.0f} bits of randomness: it repeats few characters."
-    if bits < WEAK_BITS:
+    former = deployment.settings.secret_previous
+    weak = {name: bits for name, one in {"secret": given, "previous secret": former}.items() if (bits := _bits(one))}
+    for name, bits in weak.items():
+        badly = f"The {name} looks as if it had {bits:.0f} bits of randomness: it repeats few characters."
         yield Finding("warning", "secret", badly, f"{ADVICE}.")
-    else:
+    if not weak:
         yield fine("secret", "The secret is there and looks random.")
+
+
+def secret_files(_: Deployment) -> Iterator[Finding]:
+    """Whether others can write what is read as a setting. Who may read them is the orchestrator's affair."""
+    for variable in files_of(Settings):
+        if (named := os.environ.get(variable)) and Path(named).stat().st_mode & 0o022:
+            says = f"Others than its owner can write {named}, which {variable} names."
+            yield Finding("error", "secret files", says, f"chmod go-w {named}")
+
+
+def _bits(secret: SecretStr | None) -> float:
+    """How weak one is; 0 where it is not, or there is none."""
+    bits = WEAK_BITS if secret is None else _entropy(secret.get_secret_value())
+    return bits if bits < WEAK_BITS else 0
 
 
 def _entropy(text: str) -> float:
@@ -116,5 +132,5 @@ def open_files(deployment: Deployment) -> Iterator[Finding]:
         yield fine("open files", f"A process may open the {wanted:,} it may need.")
 
 
-CHECKS: tuple[Check, ...] = (secret, data_folder, temporary_folder, proxy, open_files)
+CHECKS: tuple[Check, ...] = (secret, secret_files, data_folder, temporary_folder, proxy, open_files)
 """In the order in which they are told."""

@@ -34,7 +34,7 @@ class Activity:
     """What an activity passes adds to it, so that no function needs an argument more for the sake of the log."""
 
     __slots__ = (
-        *("bytes", "id", "is_in_doubt", "name", "principal", "retries", "slow", "span", "sqlstates"),
+        *("bytes", "id", "is_in_doubt", "name", "principal", "queue_seconds", "retries", "slow", "span", "sqlstates"),
         *("statement_seconds", "statements", "status", "wait_seconds"),
     )
 
@@ -48,6 +48,10 @@ class Activity:
         self.status = NO_ANSWER
         self.bytes = 0
         """Of the answer's content."""
+        self.queue_seconds = 0.0
+        """Between the head of the request and the application: for a place to work, and for its body where that came
+        later.
+        """
         self.statements = 0
         """Those sent to the database, BEGIN and COMMIT included."""
         self.statement_seconds = 0.0

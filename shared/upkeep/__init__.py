@@ -6,7 +6,7 @@ answers a request.
 
 from shared.upkeep.commands import in_unit_of_work
 from shared.upkeep.purge import Purge
-from shared.upkeep.schema import ALEMBIC_INI, Standing, standing, standing_of
+from shared.upkeep.schema import ALEMBIC_INI, SchemaOutdated, Standing, standing, standing_of
 from shared.upkeep.seeding import DataSet, Ids, Seeding, SeedingError, SeedRow, time_of, words
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "DataSet",
     "Ids",
     "Purge",
+    "SchemaOutdated",
     "SeedRow",
     "Seeding",
     "SeedingError",

@@ -12,6 +12,7 @@ from psycopg.errors import UndefinedTable
 from sqlalchemy import Boolean, column, func, select, table
 from sqlalchemy.dialects.postgresql import OID
 
+from shared.errors import Unavailable
 from shared.rows import Model
 from shared.wire import Database, Record, Statement
 
@@ -37,6 +38,10 @@ def _column_statement() -> Statement:
 
 _REVISIONS = Statement(select(column("version_num")).select_from(table("alembic_version")))
 _COLUMNS = _column_statement()
+
+
+class SchemaOutdated(Unavailable):
+    """The database lacks migrations that this version needs. `trellis migrate` brings them."""
 
 
 class Standing(NamedTuple):

@@ -83,6 +83,18 @@ class TestAJob:
             if garden.sql("SELECT to_regclass('elsewhere')") != [(None,)]:
                 garden.sql("ALTER TABLE elsewhere RENAME TO procrastinate_workers")
 
+    async def test_waits_until_the_schema_is_that_of_this_version(self, garden, monkeypatch, caplog):
+        """A worker of a rollout may start before the migration has ended."""
+        monkeypatch.setattr("app.worker.PAUSE_SECONDS", 0.1)
+        ((newest,),) = garden.sql("SELECT max(version_num) FROM alembic_version WHERE version_num LIKE 'users%%'")
+        garden.sql("DELETE FROM alembic_version WHERE version_num = %s", newest)
+        plant = await garden.grow()
+        async with garden.working():
+            await garden.until(lambda: "No jobs are done for now. The database lacks migrations" in caplog.text)
+            assert len(garden.heard(plant)) == 1
+            garden.sql("INSERT INTO alembic_version VALUES (%s)", newest)
+            await garden.until(lambda: len(garden.heard(plant)) == 1 + len(LATER))
+
 
 class TestAWorkerWhoseConnectionsEnd:
     async def test_goes_on(self, garden, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 from alembic.config import Config
 
 from app.migrations import MigrationError, upgrade, upgrading
-from app.migrations.branches import revisions
+from app.migrations.branches import heads, revisions
 from app.migrations.environment import engine
 from app.migrations.planning import LARGE_BYTES, Rehearsal, copied, dangers, told
 from tests.architecture import trees
@@ -42,6 +42,45 @@ def rehearse(rehearsal):
         return rehearsal.steps
 
     return run
+
+
+@pytest.fixture
+def rehearse_alone(settings):
+    """Runs statements as in a block of Alembic's `autocommit_block`. What is known of them."""
+
+    def run(*statements: str):
+        def way(config: Config, _target: str) -> None:
+            watch, url = config.attributes["watch"], config.attributes["database_url"]
+            with engine(url).connect() as connection, watch(connection):
+                alone = connection.execution_options(isolation_level="AUTOCOMMIT")
+                for statement in statements:
+                    alone.exec_driver_sql(statement)
+
+        with copied(settings.database_url, {revision.id for revision in revisions()}) as rehearsal:
+            rehearsal.run("tags_9999", way, "")
+            return rehearsal.steps
+
+    return run
+
+
+class TestAStatementInNoTransaction:
+    """Alembic's `autocommit_block` is for what waits for nobody, but takes any statement."""
+
+    @pytest.mark.parametrize(
+        ("statement", "danger"),
+        [
+            ("ALTER TABLE tags ALTER version TYPE bigint", f"writes tags (64 MiB) anew, {NOBODY_USES}"),
+            ("CREATE INDEX more ON tags (version)", f"reads all of tags (64 MiB), {NOBODY_WRITES}"),
+        ],
+    )
+    def test_is_told_like_any_other(self, rehearse_alone, statement, danger):
+        for before in ((), ("UPDATE users SET full_name = full_name",), ("CREATE INDEX other ON tags (name)",)):
+            sentences = dangers(rehearse_alone(*before, statement), LARGE)
+            assert sentences[-1].startswith("tags_9999 ")
+            assert danger in sentences[-1]
+
+    def test_that_waits_for_nobody_is_none(self, rehearse_alone):
+        assert dangers(rehearse_alone("CREATE INDEX CONCURRENTLY more ON tags (version)"), LARGE) == []
 
 
 class TestAStatement:
@@ -119,7 +158,9 @@ class TestTheCommand:
         planning = tree / "app/migrations/planning.py"
         planning.write_text(planning.read_text().replace("64 << 20", "1"))
         head, newer = newest("users")
-        add(tree / "migrations/versions", newer, head, ("CREATE INDEX more ON users (full_name)", "DROP INDEX more"))
+        (tree / "migrations/released.txt").write_text("release v1\n" + "\n".join(heads(revisions()).values()))
+        more, less = (f"CREATE INDEX {name} ON users (full_name)" for name in ("more", "less"))
+        add(tree / "migrations/versions", newer, head, (more, less))
         migrate = ("-m", "app.cli", "migrate")
         before = tables(url)
 
@@ -141,12 +182,17 @@ class TestTheCommand:
         assert done.stdout == "The database is up to date.\n"
         assert trees.run(tree, *migrate, "--plan", DATABASE_URL=url).stdout == "-- There is nothing to do.\n"
 
+        refused = trees.run(tree, *migrate, "--back", DATABASE_URL=url, TRELLIS_ENVIRONMENT="production")
+        assert (refused.returncode, f"trellis: {danger}. Nothing was changed." in refused.stderr) == (1, True)
+        done = trees.run(tree, *migrate, "--back", "--may-block", DATABASE_URL=url, TRELLIS_ENVIRONMENT="production")
+        assert done.stdout == f"Taken back: {newer}.\n"
+
     def test_needs_no_copy_where_no_table_is_large(self, url, monkeypatch):
         """Which is most of the time."""
         monkeypatch.setattr(upgrading, "copied", None)
         with connect(url) as connection:
             connection.execute("CREATE TABLE small (id int)")
-            upgrading._refuse_blocking(url, connection, ["users_0001"])
+            upgrading._refuse_blocking(url, connection, upgrading._upwards(["users_0001"]))
 
     def test_says_what_it_lacks_the_right_for(self, url):
         """The copy stands in a schema of its own."""

@@ -79,6 +79,10 @@ class TestAValue:
         monkeypatch.setenv("PGPASSWORD", "hunter2")
         assert shown("FORWARDED_ALLOW_IPS")["value"] == "10.0.0.0/8"
         assert shown("PGPASSWORD")["value"] == MASK
+        monkeypatch.setenv("PGSSLMODE", "require")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")
+        assert (shown("PGSSLMODE")["value"], shown("PGSSLMODE")["of"]) == ("require", "libpq")
+        assert shown("OTEL_EXPORTER_OTLP_ENDPOINT")["value"] == "http://collector:4318"
 
     def test_that_is_wrong_is_refused_by_its_name(self, monkeypatch):
         monkeypatch.setenv("TRELLIS_POOL_SIZE", "hunter2")
@@ -101,6 +105,9 @@ class TestASecret:
         monkeypatch.setenv("TRELLIS_SECRET", SECRET)
         monkeypatch.setenv("TRELLIS_INVOICES_KEY", "hunter5")
         monkeypatch.setenv("PGPASSWORD", "hunter6")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=hunter7")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "https://ann:hunter8@collector:4318")
+        monkeypatch.setenv("PGBACKREST_REPO1_CIPHER_PASS", "hunter9")  # Of another program.
         return ["hunter", SECRET]
 
     @pytest.mark.parametrize("options", [[], ["--json"]])

@@ -273,6 +273,21 @@ def on_a_full_disk(url: str, folder: Path) -> Iterator[None]:
             subprocess.run(["umount", "--lazy", folder], check=True)
 
 
+class TestTheSecrets:
+    def test_that_went_before_is_looked_at_like_the_present_one(self, url, monkeypatch):
+        monkeypatch.setenv("TRELLIS_SECRET_PREVIOUS", "abcdefghij" * 3 + "ab")
+        found = trouble("secret")
+        assert (found.word, found.says.startswith("The previous secret looks as if ")) == ("warning", True)
+
+    @pytest.mark.parametrize(("mode", "is_well"), [(0o400, True), (0o444, True), (0o664, False), (0o666, False)])
+    def test_in_a_file_are_nobody_elses_to_write(self, url, monkeypatch, tmp_path, mode, is_well):
+        (file := tmp_path / "secret").write_text(SECRET)
+        file.chmod(mode)
+        monkeypatch.delenv("TRELLIS_SECRET")
+        monkeypatch.setenv("TRELLIS_SECRET_FILE", str(file))
+        assert [one.word for one in findings("secret files")] == ([] if is_well else ["error"])
+
+
 class TestMail:
     def test_by_a_server_that_answers_is_well(self, url, mails_to, mail_server):
         mails_to(f"smtp://127.0.0.1:{mail_server.port}")
@@ -397,6 +412,21 @@ class TestTheRole:
             run(url, f"DROP OWNED BY {name}", f"DROP ROLE {name}")
         assert "use the sequence procrastinate_jobs_id_seq." in denied
         assert not [what for what in denied if "table" in what]
+
+    def test_that_sees_no_sessions_of_others_though_metrics_are_served(self, url, monkeypatch):
+        """PostgreSQL hides what they do, and an administrator's forgotten transaction would wake nobody."""
+        name = f"trellis_blind_{os.getpid()}"
+        run(url, f"CREATE ROLE {name} LOGIN PASSWORD 'x'", f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {name}")
+        run(url, f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {name}")
+        try:
+            monkeypatch.setenv("DATABASE_URL", url_with(url, user=name, password="x"))
+            monkeypatch.setenv("TRELLIS_METRICS_PORT", "9400")
+            found = [one for one in findings("role") if one.word == "warning"]
+            run(url, f"GRANT pg_read_all_stats TO {name}")
+            assert [one.word for one in findings("role")] == ["ok"]
+        finally:
+            run(url, f"DROP OWNED BY {name}", f"DROP ROLE {name}")
+        assert [one.way_out for one in found] == [f"GRANT pg_read_all_stats TO {name};"]
 
     def test_that_is_a_superuser(self, url):
         assert trouble("role").word == "warning"

@@ -10,14 +10,18 @@ from typing import Any
 import httpx2
 import psycopg
 import pytest
+from alembic import command
+from alembic.config import Config
 
 from app.embedded import EmbeddedPostgres
 from app.migrations import upgrade
+from app.migrations.back import released
 from app.operating.database import restoration
 from app.operating.findings import Deployment
 from shared.feed.clusters import NUMBERING
 from shared.settings import Settings
-from tests.database import clone, empty_database
+from shared.upkeep import ALEMBIC_INI
+from tests.database import TEMPLATE, clone, empty_database
 from tests.operating.clusters import Cluster, folder_of_clusters, run
 from tests.patience import eventually
 from tests.servers import Server, serving, trellis
@@ -194,6 +198,23 @@ class TestTheCommand:
             with psycopg.connect(url) as connection:
                 row = connection.execute("SELECT resource, action FROM journal").fetchall()
         assert row == [("journal", "restored")]
+
+    def test_of_the_release_before_takes_the_place_of_what_this_one_has_made(self, tmp_path, other_cluster):
+        """As in a major upgrade of the embedded server: docs/BACKUP.md."""
+        with empty_database(os.environ[TEMPLATE]) as source:
+            for head in sorted(released().heads):
+                command.upgrade(Config(ALEMBIC_INI, attributes={"database_url": source}), head)
+            with psycopg.connect(source) as connection:
+                connection.execute(ENTRY)
+            run("pg_dump", "--format=custom", f"--file={tmp_path / 'dump'}", source)
+        upgrade(other_cluster)
+        run("psql", other_cluster, "--command=DROP SCHEMA public CASCADE", "--command=CREATE SCHEMA public")
+        run("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={other_cluster}", str(tmp_path / "dump"))
+        refused = trellis("restored", DATABASE_URL=other_cluster, TRELLIS_SECRET=SECRET)
+        assert (refused.returncode, "First: trellis migrate" in refused.stderr) == (1, True)
+        assert upgrade(other_cluster) == "The database is up to date."
+        assert restored(other_cluster)["renumbered"] == 1
+        assert finding(other_cluster) == "ok"
 
 
 class TestRecoveryToAnEarlierTime:

@@ -22,7 +22,8 @@ from tests.patience import eventually
 REQUESTS = "http_server_request_duration_seconds"
 NAME = re.compile(r"\b(?:trellis|http_server|process|python)_\w+|\bup\b")
 
-UP = {'up{job="trellis", instance="a"}': "1x30"}
+UP = {'up{job="trellis", instance="a"}': "1x30", "trellis_gate_limit": "40x30"}
+PROBES = f'{REQUESTS}_count{{http_route="/health/ready", http_response_status_code="%d"}}'
 SERIES = {
     "TrellisAway": {'up{job="trellis", instance="a"}': "0x30"},
     "TrellisErrors": {
@@ -116,9 +117,18 @@ class TestTheRules:
         well = f'{REQUESTS}_count{{http_response_status_code="200"}}'
         fired(UP | {well: "0+900x30", "trellis_gate_refused_total": "0+100x30"}, ["TrellisErrors"])
 
-    def test_fire_when_prometheus_knows_of_no_process(self, fired):
+    @pytest.mark.parametrize("left", [{}, {'up{job="trellis", instance="worker"}': "1x30"}], ids=["none", "a worker"])
+    def test_fire_when_prometheus_knows_of_no_server(self, fired, left):
         """A process that ends goes from what Prometheus discovers, and its `up` with it."""
-        fired({}, ["TrellisAway"])
+        fired(left, ["TrellisAway"])
+
+    def test_do_not_fire_for_probes_of_servers_that_wait_for_the_schema(self, fired):
+        """As in a rollout, while the migration runs."""
+        fired(WELL | {PROBES % 503: "0+30x30"}, [])
+
+    def test_fire_for_few_requests_among_many_probes(self, fired):
+        asked = {f'{REQUESTS}_count{{http_response_status_code="{status}"}}': "0+9x30" for status in (200, 500)}
+        fired(UP | asked | {PROBES % 200: "0+9000x30"}, ["TrellisErrors"])
 
     def test_are_rules_of_prometheus(self):
         promtool("check", "rules", RULES)

@@ -135,6 +135,27 @@ class TestARequestTooMany:
         full()
 
 
+class TestARequestThatWaits:
+    def test_counts_its_time_from_its_head(self, database, tmp_path):
+        """Else the queue would be in no figure."""
+        with (
+            serving(tmp_path, DATABASE_URL=database, TRELLIS_MAX_REQUESTS="1") as server,
+            psycopg.connect(database) as blocker,
+        ):
+            blocker.execute("LOCK TABLE users IN SHARE MODE")
+            first = posted(json.dumps(account("counts")).encode())
+            with connected(server, first) as at_work, connected(server) as waiting:
+                await_lock(database)
+                waiting.send(PROBLEMS)
+                assert server.get("/health/live").status_code == 200  # What came before is read.
+                blocker.rollback()
+                assert at_work.answer().status == 201
+                assert waiting.answer().status == 200
+            lines = [json.loads(line) for line in server.output().splitlines() if line.startswith("{")]
+        (told,) = [line for line in lines if line.get("path") == "/problems"]
+        assert told["duration_ms"] >= told["queue_ms"] >= 1
+
+
 class TestWhatIsUrgent:
     def test_health_and_a_sign_out_are_served_all_the_same(self, server, full):
         assert server.get("/health/live").status_code == 200

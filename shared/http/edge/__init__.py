@@ -13,7 +13,7 @@ from shared.http.edge.headers import Fields, bearer_token, elements
 from shared.http.edge.health import Drain, health_router
 from shared.http.edge.limits import POLICIES, Charge, QuotaExceeded, charge_more
 from shared.http.edge.media_types import preferred
-from shared.http.edge.middleware import GONE, REFUSAL, RequestContext, answer_bytes
+from shared.http.edge.middleware import GONE, HEARD, REFUSAL, RequestContext, answer_bytes
 from shared.http.edge.openapi import NEVER_STORED
 from shared.http.edge.places import LEAVE, leave
 from shared.http.edge.problems import (
@@ -36,6 +36,7 @@ from shared.http.edge.tags import Tag, operation_id
 
 __all__ = [
     "GONE",
+    "HEARD",
     "JSON",
     "LEAVE",
     "MEDIA_TYPE",

@@ -6,6 +6,8 @@ from shared.observing import OTHER, Activity, Lines, Tallies
 
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "TRACE", "CONNECT"))
 LONGEST_PATH = 200  # characters
+LEAST_TOLD = 0.001
+"""Seconds in the queue: whoever finds a place at once has less."""
 
 
 def write_line(lines: Lines, scope: Scope, activity: Activity, seconds: float) -> None:
@@ -16,6 +18,8 @@ def write_line(lines: Lines, scope: Scope, activity: Activity, seconds: float) -
     path = scope.get("raw_path", b"")[:LONGEST_PATH].decode("ascii", "replace")
     method = scope["method"]
     rarely: dict[str, object] = {}
+    if activity.queue_seconds >= LEAST_TOLD:
+        rarely["queue_ms"] = round(activity.queue_seconds * 1000, 3)
     if activity.wait_seconds:
         rarely["wait_ms"] = round(activity.wait_seconds * 1000, 3)
     if activity.retries:

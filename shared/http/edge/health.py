@@ -9,12 +9,8 @@ from pydantic import BaseModel, Field
 from shared.errors import Unavailable
 from shared.http.edge.openapi import NEVER_STORED
 from shared.http.edge.tags import Tag, operation_id
-from shared.upkeep import standing
+from shared.upkeep import SchemaOutdated, standing
 from shared.wire import Database
-
-
-class SchemaOutdated(Unavailable):
-    """The database lacks migrations that this version needs. `trellis migrate` brings them."""
 
 
 class Drain:

@@ -43,6 +43,8 @@ REFUSAL = "refusal"
 """The key in a request's state under which the server puts the DomainError that ends the request."""
 GONE = "gone"
 """The key under which the server notes that the client has gone away."""
+HEARD = "heard"
+"""The key under which the server notes when the head of the request had come, by `perf_counter`."""
 
 
 def answer_bytes(error: DomainError, scope: Scope) -> tuple[list[tuple[bytes, bytes]], bytes]:
@@ -81,9 +83,11 @@ class RequestContext:
         """Answer a request, also one that did not arrive whole or is refused before a route is found. Raises, as an
         answer, MalformedRequest, RequestTimeout, TooLarge, HeadTooLarge, QuotaExceeded and Unavailable.
         """
-        begun = perf_counter()
+        now = perf_counter()
         scope = {**scope, "headers": trimmed(scope["headers"])}
         activity = Activity(request_id_of(scope))
+        begun = scope["state"].get(HEARD, now)
+        activity.queue_seconds = now - begun
         token = current_activity.set(activity)
         answer = _Answer(activity, scope, send, self._rules)
         self._watch.active += 1

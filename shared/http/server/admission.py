@@ -8,13 +8,14 @@ go on to serve.
 import asyncio
 import math
 from collections.abc import Mapping
+from time import perf_counter
 from typing import ClassVar
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
 from shared.deadline import Deadline
 from shared.errors import Unavailable
-from shared.http.edge import GONE, LEAVE, REFUSAL, Charge
+from shared.http.edge import GONE, HEARD, LEAVE, REFUSAL, Charge
 from shared.http.server.gate import Gate
 from shared.http.server.prepared import PreparedProblem
 from shared.http.server.requests import Phase, RequestProtocol
@@ -60,6 +61,7 @@ class GatedProtocol(RequestProtocol):
         super().connection_lost(exc)
 
     def admit(self) -> None:
+        self.scope["state"].setdefault(HEARD, perf_counter())  # It comes again, when it is held on.
         is_to_come = self._phase is Phase.BODY
         if (charge := self.rules.exceeded(self.scope)) is not None:
             if not is_to_come or self._is_large():
