@@ -40,7 +40,7 @@ class TestTheKernel:
             if isinstance(node, ast.ClassDef):
                 assert (node.end_lineno or 0) - node.lineno < 150, node.name
 
-    def test_has_no_more_than_10240_lines_of_code_and_800_that_describe_it_to_clients(self):
+    def test_has_no_more_than_10260_lines_of_code_and_800_that_describe_it_to_clients(self):
         describing = [path for path in FILES if "openapi" in path.parts]
-        assert sum(lines_of_code(path) for path in FILES if path not in describing) <= 10_240
+        assert sum(lines_of_code(path) for path in FILES if path not in describing) <= 10_260
         assert sum(lines_of_code(path) for path in describing) <= 800
