@@ -110,6 +110,24 @@ class TestADump:
     def environment(self) -> dict[str, str]:
         return {"TRELLIS_SECRET": SECRET, "TRELLIS_ENVIRONMENT": "production"}
 
+    def test_of_the_release_before_takes_the_place_of_what_this_one_has_made(self, tmp_path, other_cluster):
+        """As in a major upgrade of the embedded server: docs/BACKUP.md."""
+        with empty_database(os.environ[TEMPLATE]) as source:
+            for head in sorted(released().heads):
+                command.upgrade(Config(ALEMBIC_INI, attributes={"database_url": source}), head)
+            with psycopg.connect(source, autocommit=True) as connection:
+                connection.execute(MANY_TRANSACTIONS)
+                connection.execute(ENTRY)
+            run("pg_dump", "--format=custom", f"--file={tmp_path / 'dump'}", source)
+        upgrade(other_cluster)
+        run("psql", other_cluster, "--command=DROP SCHEMA public CASCADE", "--command=CREATE SCHEMA public")
+        run("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={other_cluster}", str(tmp_path / "dump"))
+        refused = trellis("restored", DATABASE_URL=other_cluster, TRELLIS_SECRET=SECRET)
+        assert (refused.returncode, "First: trellis migrate" in refused.stderr) == (1, True)
+        assert upgrade(other_cluster) == "The database is up to date."
+        assert restored(other_cluster)["renumbered"] == 1
+        assert finding(other_cluster) == "ok"
+
     def test_is_served_from_in_another_cluster(self, tmp_path, other_cluster, environment):
         """Sessions, documents, histories and the feed; and clients who followed the feed are told to list anew."""
         with clone() as source, psycopg.connect(source, autocommit=True) as connection:
@@ -198,23 +216,6 @@ class TestTheCommand:
             with psycopg.connect(url) as connection:
                 row = connection.execute("SELECT resource, action FROM journal").fetchall()
         assert row == [("journal", "restored")]
-
-    def test_of_the_release_before_takes_the_place_of_what_this_one_has_made(self, tmp_path, other_cluster):
-        """As in a major upgrade of the embedded server: docs/BACKUP.md."""
-        with empty_database(os.environ[TEMPLATE]) as source:
-            for head in sorted(released().heads):
-                command.upgrade(Config(ALEMBIC_INI, attributes={"database_url": source}), head)
-            with psycopg.connect(source) as connection:
-                connection.execute(ENTRY)
-            run("pg_dump", "--format=custom", f"--file={tmp_path / 'dump'}", source)
-        upgrade(other_cluster)
-        run("psql", other_cluster, "--command=DROP SCHEMA public CASCADE", "--command=CREATE SCHEMA public")
-        run("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={other_cluster}", str(tmp_path / "dump"))
-        refused = trellis("restored", DATABASE_URL=other_cluster, TRELLIS_SECRET=SECRET)
-        assert (refused.returncode, "First: trellis migrate" in refused.stderr) == (1, True)
-        assert upgrade(other_cluster) == "The database is up to date."
-        assert restored(other_cluster)["renumbered"] == 1
-        assert finding(other_cluster) == "ok"
 
 
 class TestRecoveryToAnEarlierTime:
