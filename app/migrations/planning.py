@@ -45,6 +45,7 @@ _ALONE = re.compile(
     r"\bconcurrently\b|^\s*(vacuum|reindex|alter system|(create|drop) (database|tablespace))\b", re.IGNORECASE
 )
 """What PostgreSQL takes in no transaction."""
+
 _TABLES = "SELECT oid, relname FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace"
 _LOCKED = "SELECT relation, mode FROM pg_locks WHERE pid = pg_backend_pid() AND granted AND relation IS NOT NULL"
 _FILES = """

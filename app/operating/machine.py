@@ -9,8 +9,6 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import SecretStr
-
 from app.operating.findings import Check, Deployment, Finding, fine
 from shared.settings import ADVICE, Settings, SettingsError, files_of
 
@@ -32,8 +30,9 @@ def secret(deployment: Deployment) -> Iterator[Finding]:
     except SettingsError as error:
         yield Finding("error", "secret", str(error).removesuffix(ADVICE).strip(), f"{ADVICE}.")
         return
-    former = deployment.settings.secret_previous
-    weak = {name: bits for name, one in {"secret": given, "previous secret": former}.items() if (bits := _bits(one))}
+    secrets = {"secret": given, "previous secret": deployment.settings.secret_previous}
+    found = {name: _entropy(one.get_secret_value()) for name, one in secrets.items() if one is not None}
+    weak = {name: bits for name, bits in found.items() if bits < WEAK_BITS}
     for name, bits in weak.items():
         badly = f"The {name} looks as if it had {bits:.0f} bits of randomness: it repeats few characters."
         yield Finding("warning", "secret", badly, f"{ADVICE}.")
@@ -47,12 +46,6 @@ def secret_files(_: Deployment) -> Iterator[Finding]:
         if (named := os.environ.get(variable)) and Path(named).stat().st_mode & 0o022:
             says = f"Others than its owner can write {named}, which {variable} names."
             yield Finding("error", "secret files", says, f"chmod go-w {named}")
-
-
-def _bits(secret: SecretStr | None) -> float:
-    """How weak one is; 0 where it is not, or there is none."""
-    bits = WEAK_BITS if secret is None else _entropy(secret.get_secret_value())
-    return bits if bits < WEAK_BITS else 0
 
 
 def _entropy(text: str) -> float:

@@ -1,6 +1,6 @@
 """What migrations would do: seen on a copy of the schema, told before, and refused where others would wait."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from alembic.config import Config
@@ -8,6 +8,7 @@ from alembic.config import Config
 from app.migrations import MigrationError, upgrade, upgrading
 from app.migrations.branches import heads, revisions
 from app.migrations.environment import engine
+from app.migrations.moves import Way
 from app.migrations.planning import LARGE_BYTES, Rehearsal, copied, dangers, told
 from tests.architecture import trees
 from tests.database import url_with
@@ -17,6 +18,20 @@ from tests.migrations.test_to_here import add, newest
 LARGE = {"tags": LARGE_BYTES, "users": 1}
 NOBODY_USES = "and meanwhile, of tags: nobody can use it"
 NOBODY_WRITES = "and meanwhile, of tags: nobody can write to it"
+
+
+def way_of(statements: Sequence[str], **options: str) -> Way:
+    """A migration that executes these, and undoes what a transaction can undo."""
+
+    def way(config: Config, _target: str) -> None:
+        watch, url = config.attributes["watch"], config.attributes["database_url"]
+        with engine(url).connect() as connection, watch(connection):
+            connection.execution_options(**options)
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+            connection.rollback()
+
+    return way
 
 
 @pytest.fixture(scope="module")
@@ -30,15 +45,8 @@ def rehearse(rehearsal):
     """Runs statements in one transaction of a migration, and undoes them. What is known of them."""
 
     def run(*statements: str):
-        def way(config: Config, _target: str) -> None:
-            watch, url = config.attributes["watch"], config.attributes["database_url"]
-            with engine(url).connect() as connection, watch(connection):
-                for statement in statements:
-                    connection.exec_driver_sql(statement)
-                connection.rollback()
-
         rehearsal.steps.clear()
-        rehearsal.run("tags_9999", way, "")
+        rehearsal.run("tags_9999", way_of(statements), "")
         return rehearsal.steps
 
     return run
@@ -49,15 +57,8 @@ def rehearse_alone(settings):
     """Runs statements as in a block of Alembic's `autocommit_block`. What is known of them."""
 
     def run(*statements: str):
-        def way(config: Config, _target: str) -> None:
-            watch, url = config.attributes["watch"], config.attributes["database_url"]
-            with engine(url).connect() as connection, watch(connection):
-                alone = connection.execution_options(isolation_level="AUTOCOMMIT")
-                for statement in statements:
-                    alone.exec_driver_sql(statement)
-
         with copied(settings.database_url, {revision.id for revision in revisions()}) as rehearsal:
-            rehearsal.run("tags_9999", way, "")
+            rehearsal.run("tags_9999", way_of(statements, isolation_level="AUTOCOMMIT"), "")
             return rehearsal.steps
 
     return run
